@@ -1,0 +1,190 @@
+"""The chain of notebooks: whether each has to run again, and running it with papermill.
+
+Convention: a notebook is current when its key (code cells, the vg_helpers sources it imports, parameters, listed data
+folders) and the files it read from earlier stages are what they were; prose, comments and docstrings count for nothing.
+"""
+
+import ast
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vg_helpers.artifacts import file_sha256, fingerprint, read_json, write_json
+
+from .markdown import read_notebook
+from .plan import FOLDERS, ROOT, Step, code_cells, defaults, relative
+
+
+class ChainError(RuntimeError):
+    """A notebook failed; the message names it, the cell and the error's last line."""
+
+
+def code_of(source: str) -> str:
+    """Return code as its syntax tree, in which comments, layout and docstrings do not show."""
+    return ast.dump(_tree(source))
+
+
+def _tree(source: str) -> ast.Module:
+    tree = ast.parse(re.sub(r"(?m)^(\s*)([%!].*)$", r"\1_ = r'''\2 '''", source))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            node.body = body[1:] or [ast.Pass()]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def helper_sources(code: str, package: Path) -> dict[str, str]:
+    """Return the modules of `package` that the code imports, directly or through each other, without their prose."""
+    waiting, found = [code], {}
+    while waiting:
+        for name in _imported(_tree(waiting.pop()), package.name):
+            file = package / f"{name}.py"
+            if name not in found and file.is_file():
+                text = file.read_text(encoding="utf-8")
+                found[name] = code_of(text)
+                waiting.append(text)
+    return dict(sorted(found.items()))
+
+
+def _imported(tree: ast.Module, package: str) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            paths = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, [package if node.level else "", node.module]))
+            paths = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        names |= {path.split(".")[1] for path in paths if path.startswith(f"{package}.")}
+    return names
+
+
+def key_of(step: Step) -> str:
+    """Return a hash of all that decides a notebook's results, besides the files of earlier stages."""
+    cells = [cell["source"] for cell in code_cells(step.source)]
+    helpers = helper_sources("\n".join(cells), ROOT / "vg_helpers")
+    folders = {}
+    for name in FOLDERS.keys() & defaults(step.source).keys():
+        folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
+        folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := p.stat())]
+    return fingerprint([code_of(cell) for cell in cells], helpers, step.parameters, folders)
+
+
+def is_current(step: Step, key: str) -> bool:
+    """Return whether the executed notebook, its stage's files and what it read are those of this key."""
+    try:
+        record = read_json(step.record)
+        manifest = read_json(step.build_dir / step.stage / "manifest.json")
+    except (OSError, ValueError):
+        return False
+    outputs = (step.build_dir / step.stage / name for name in manifest["outputs"])
+    return (
+        record["key"] == key
+        and step.executed.is_file()
+        and all(path.is_file() for path in outputs)
+        and all(_same(step.build_dir / name, *known) for name, known in record["inputs"].items())
+    )
+
+
+def _same(path: Path, size: int, mtime: int, sha256: str) -> bool:
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    return path.stat().st_mtime_ns == mtime or file_sha256(path) == sha256
+
+
+def execute(step: Step, key: str, on_text: Callable[[str], None]) -> float:
+    """Run a notebook with this interpreter, put it beside its stage's files, and return the seconds it took.
+
+    Args:
+        on_text: gets what the notebook writes to its error stream, such as the state of its progress bars.
+
+    Raises:
+        ChainError: if a cell fails; names the notebook, the cell and the error's last line.
+    """
+    from nbclient.exceptions import DeadKernelError
+    from papermill import execute_notebook
+    from papermill.exceptions import PapermillExecutionError
+
+    step.build_dir.mkdir(parents=True, exist_ok=True)
+    step.record.unlink(missing_ok=True)
+    running = step.executed.with_suffix(".running.ipynb")
+    started = time.perf_counter()
+    try:
+        execute_notebook(
+            step.source,
+            running,
+            step.parameters,
+            kernel_name=_kernelspec(step.build_dir.parent),
+            language="python",
+            cwd=step.source.parent,
+            progress_bar=False,
+            stderr_file=_Listener(on_text),
+        )
+    except PapermillExecutionError as error:
+        last = (str(error.evalue).strip().splitlines() or [""])[-1]
+        raise ChainError(f"{step.stage} stopped at {_place(running)}: {error.ename}: {last}") from error
+    except DeadKernelError as error:
+        raise ChainError(
+            f"{step.stage} stopped, its Python ended without a word (too little memory?): {error}"
+        ) from error
+    running.replace(step.executed)
+    seconds = time.perf_counter() - started
+    write_json(step.record, {"key": key, "seconds": round(seconds, 1), "inputs": _inputs(step)})
+    return seconds
+
+
+@dataclass
+class _Listener:
+    """The part of a text file that papermill writes a notebook's error stream to."""
+
+    write: Callable[[str], None]
+
+    def flush(self) -> None:
+        pass
+
+
+def _inputs(step: Step) -> dict[str, list[Any]]:
+    manifest = read_json(step.build_dir / step.stage / "manifest.json")
+    stats = {name: (step.build_dir / name).stat() for name in manifest["inputs"]}
+    return {name: [s.st_size, s.st_mtime_ns, manifest["inputs"][name]] for name, s in stats.items()}
+
+
+def _place(running: Path) -> str:
+    """Return the failed cell's number in the notebook and the heading above it."""
+    heading, number = "", 0
+    for cell in read_notebook(running)["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "papermill-error-cell-tag" in tags or "injected-parameters" in tags:
+            continue
+        number += 1
+        titles = re.findall(r"(?m)^#+ (.+)$", cell["source"]) if cell["cell_type"] == "markdown" else []
+        heading = titles[-1] if titles else heading
+        if cell["metadata"].get("papermill", {}).get("exception"):
+            break
+    return f"cell {number} ({heading})"
+
+
+def _kernelspec(folder: Path) -> str:
+    """Write a kernelspec for this very interpreter where Jupyter looks first, and return its name."""
+    name, base = "vg-python", folder / ".jupyter"
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"],
+        "language": "python",
+    }
+    env = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "SPYDER_BARS": "text"}  # so named, tqdm.auto draws for a terminal
+    spec |= {"display_name": "this environment's Python", "env": env}
+    write_json(base / "kernels" / name / "kernel.json", spec)
+    for variable, first in (("JUPYTER_PATH", base), ("PYTHONPATH", ROOT)):
+        paths = [p for p in os.environ.get(variable, "").split(os.pathsep) if p and p != str(first)]
+        os.environ[variable] = os.pathsep.join([str(first), *paths])
+    return name

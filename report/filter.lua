@@ -1,0 +1,103 @@
+-- Figures, tables and references for the report: one filter for both writers, so that the PDF and the web page agree.
+--   ::: {.figure #fig:stage-name src=file alt="…"}  caption  :::      becomes a numbered figure
+--   ::: {.table #tbl:stage-name}  table, caption  :::                 becomes a numbered table
+--   [@fig:stage-name]   becomes a link to it, or says that this run does not have it;   [@key] is a citation when the
+--   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text.
+local typst = FORMAT == "typst"
+local LONG_TABLE = 20 -- rows, from which on a table may be broken over pages
+local label, counter, sources = {}, { Figure = 0, Table = 0 }, {}
+
+local function quoted(text)
+  return '"' .. text:gsub("%s+", " "):gsub('[\\"]', "\\%0") .. '"'
+end
+
+local function to_typst(blocks)
+  return pandoc.write(pandoc.Pandoc(blocks), "typst"):gsub("%s+$", "")
+end
+
+local function number(kind, id)
+  counter[kind] = counter[kind] + 1
+  label[id] = kind .. " " .. counter[kind]
+  return label[id]
+end
+
+local function caption_of(blocks, name)
+  if typst then return blocks end
+  local first = blocks[1] or pandoc.Plain {}
+  first = pandoc.Plain(pandoc.List { pandoc.Strong(name .. "."), pandoc.Space() } .. (first.content or {}))
+  return pandoc.Blocks { first } .. pandoc.Blocks { table.unpack(blocks, 2) }
+end
+
+local function number_floats(div)
+  if div.classes:includes "figure" then
+    local caption = caption_of(div.content, number("Figure", div.identifier))
+    local image = pandoc.Image({ pandoc.Str(div.attributes.alt) }, div.attributes.src)
+    return pandoc.Figure(pandoc.Plain { image }, { long = caption }, { id = div.identifier })
+  end
+  if div.classes:includes "table" then
+    local grid, caption = nil, pandoc.Blocks {}
+    for _, block in ipairs(div.content) do
+      if block.t == "Table" and not grid then grid = block else caption:insert(block) end
+    end
+    if not grid then return div.content end
+    grid.identifier = div.identifier
+    grid.caption = { long = caption_of(caption, number("Table", div.identifier)) }
+    local rows = grid.bodies[1] and #grid.bodies[1].body or 0
+    if not typst or rows <= LONG_TABLE then return grid end
+    local open = pandoc.RawBlock("typst", "#[#show figure: set block(breakable: true)")
+    return { open, grid, pandoc.RawBlock("typst", "]") }
+  end
+end
+
+local function resolve(cite)
+  local id = cite.citations[1].id
+  if id:match "^fig:" or id:match "^tbl:" then
+    if not label[id] then return pandoc.Emph("(not part of this run)") end
+    return typst and pandoc.RawInline("typst", "#ref(label(" .. quoted(id) .. "))") or pandoc.Link(label[id], "#" .. id)
+  end
+  for _, citation in ipairs(cite.citations) do
+    if not sources[citation.id] then return cite.content end
+  end
+end
+
+local function formula(math)
+  if not typst then return nil end
+  local written = to_typst { pandoc.Plain { math } }
+  return pandoc.RawInline("typst", "#[#set math.equation(alt: " .. quoted(math.text) .. ")\n" .. written .. "]")
+end
+
+local function figure(float)
+  if not typst or not float.identifier:match "^fig:" then return nil end
+  local image = float.content[1].content[1]
+  return pandoc.RawBlock("typst", string.format("#figure(image(%s, alt: %s), kind: image, caption: [%s]) <%s>",
+    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), to_typst(float.caption.long), float.identifier))
+end
+
+local function picture(image)
+  if not typst then return nil end
+  local alt = pandoc.utils.stringify(image.caption)
+  local size = ""
+  for _, side in ipairs { "width", "height" } do
+    if image.attributes[side] then size = size .. ", " .. side .. ": " .. image.attributes[side] end
+  end
+  return pandoc.RawInline("typst", string.format("#box(image(%s, alt: %s%s))", quoted(image.src), quoted(alt), size))
+end
+
+local function contents(div)
+  if div.identifier == "contents" then return typst and pandoc.RawBlock("typst", "#contents()") or {} end
+end
+
+local depth = 0
+local function heading(header)
+  depth = math.min(header.level, depth + 1)
+  header.level = depth
+  return header
+end
+
+function Pandoc(document)
+  for _, reference in ipairs(pandoc.utils.references(document)) do sources[reference.id] = true end
+  return document:walk { Div = number_floats }
+    :walk { Cite = resolve, Math = formula, Header = heading }
+    :walk { Figure = figure, Div = contents, traverse = "topdown" }
+    :walk { Image = picture }
+end

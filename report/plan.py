@@ -1,0 +1,117 @@
+"""What the command line, a profile and the notebooks' defaults come to: one step, with its parameters, per notebook."""
+
+import ast
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from .markdown import read_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {"data_dir": "VG_DATA_DIR", "photos_dir": "VG_PHOTOS_DIR", "styles_dir": "VG_STYLES_DIR"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook of a chain, the build folder of its profile, and the parameters it gets."""
+
+    source: Path
+    build_dir: Path
+    parameters: dict[str, Any]
+
+    @property
+    def stage(self) -> str:
+        return self.source.stem
+
+    @property
+    def executed(self) -> Path:
+        return self.build_dir / self.source.name
+
+    @property
+    def record(self) -> Path:
+        """The file that says with which key, inputs and duration the notebook was executed."""
+        return self.build_dir / f".{self.stage}.json"
+
+
+def choose(word: str, choices: list[str], what: str) -> str:
+    """Return the choice that `word` names in full, or by its number (`3`, `03`).
+
+    Raises:
+        ValueError: one sentence with the likely or the possible choices.
+    """
+    number = f"{int(word):02d}_" if word.isdecimal() else None
+    for choice in choices:
+        if choice == word or (number and choice.startswith(number)):
+            return choice
+    close = get_close_matches(word, choices, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}?" if close else "choose from"
+    raise ValueError(f"there is no {what} {word!r}: {hint} ({', '.join(choices)})")
+
+
+def code_cells(notebook: Path) -> list[dict[str, Any]]:
+    """Return a notebook file's code cells."""
+    return [cell for cell in read_notebook(notebook)["cells"] if cell["cell_type"] == "code"]
+
+
+def defaults(notebook: Path) -> dict[str, Any]:
+    """Return the names and values of the cell tagged `parameters`."""
+    found = {}
+    for cell in code_cells(notebook):
+        if "parameters" in cell["metadata"].get("tags", []):
+            for node in ast.parse(cell["source"]).body:
+                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+                found[target.id] = ast.literal_eval(node.value)
+    return found
+
+
+def plan(
+    notebooks: list[Path],
+    build_dir: Path,
+    profile: dict[str, dict[str, Any]],
+    common: dict[str, Any],
+    given: dict[str, dict[str, Any]],
+) -> list[Step]:
+    """Return a step for each notebook, with the profile's values, then `common`, then those `given` by hand.
+
+    Args:
+        profile: values per notebook name, and under `common` for every notebook that has such a parameter.
+        common: as the profile's `common`, from the command line; names that a notebook lacks are left out for it.
+
+    Raises:
+        ValueError: one sentence for a notebook, parameter or kind of value that does not exist.
+    """
+    known = {notebook.stem: defaults(notebook) for notebook in notebooks}
+    names = list(known)
+    for name in {*profile, *given} - {"common"}:
+        choose(name, names, "notebook")
+    for name in profile.get("common") or {}:
+        choose(name, sorted({key for values in known.values() for key in values}), "common parameter")
+    steps = []
+    for notebook in notebooks:
+        own = known[notebook.stem]
+        values = {k: v for k, v in ((profile.get("common") or {}) | common).items() if k in own}
+        for key, value in ((profile.get(notebook.stem) or {}) | given.get(notebook.stem, {})).items():
+            choose(key, list(own), f"parameter of {notebook.stem}")
+            _check_kind(f"{notebook.stem}.{key}", value, own[key])
+            values[key] = value
+        values["build_dir"] = relative(build_dir, notebook.parent)
+        steps.append(Step(notebook, build_dir, {k: v for k, v in values.items() if k in own}))
+    return steps
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    kind = type(default)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if default is None or value is None or type(value) is kind or (kind is float and whole):
+        return
+    raise ValueError(f"{name} must be of the kind {kind.__name__}, such as {default!r}, and not {value!r}")
+
+
+def relative(path: Path, start: Path) -> str:
+    """Return `path` as seen from `start`, so that no notebook holds a path of this machine; absolute between drives."""
+    try:
+        return Path(os.path.relpath(path, start)).as_posix()
+    except ValueError:
+        return path.as_posix()

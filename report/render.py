@@ -1,0 +1,86 @@
+"""The report's Markdown → pandoc → Typst → PDF/UA, and the same Markdown → one HTML file.
+
+Convention: any warning of pandoc or Typst is an error, because what they warn of would be missing from the page.
+"""
+
+import re
+import shutil
+import subprocess
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .markdown import ReportError
+
+HERE = Path(__file__).resolve().parent
+READER = "markdown-raw_html-raw_tex-yaml_metadata_block-pandoc_title_block-example_lists-native_divs-native_spans"
+READER += "+lists_without_preceding_blankline"
+
+
+def to_pdf(markdown: str, title: str, day: date, folder: Path) -> bytes:
+    """Return a tagged PDF/UA-1 of a Markdown document whose pictures lie in `folder`.
+
+    Characters that none of Typst's own fonts has are shown as ▯: pages are to look the same on every machine.
+
+    Raises:
+        ReportError: on any warning of pandoc or Typst, such as a reference that leads nowhere.
+    """
+    import typst
+
+    shutil.copy(HERE / "references.bib", folder)
+    source = folder / "report.typ"
+    meta = {"title-text": title, "year": day.year, "month": day.month, "day": day.day}
+    source.write_text(_pandoc(markdown, "typst", meta, folder, "--template", HERE / "template.typ"), encoding="utf-8")
+    for _ in range(3):
+        try:
+            pdf, warnings = typst.compile_with_warnings(
+                source, root=folder, ignore_system_fonts=True, pdf_standards=["ua-1"]
+            )
+        except typst.TypstError as error:
+            missing = set("".join(re.findall(r'the text `"(.+?)"` could not be displayed', error.diagnostic)))
+            if not missing:
+                raise ReportError(f"Typst cannot set the report: {error.diagnostic.strip()}") from error
+            text = source.read_text(encoding="utf-8")
+            source.write_text(text.translate({ord(c): "▯" for c in missing}), encoding="utf-8")
+            continue
+        if warnings:
+            raise ReportError(f"Typst warns: {warnings[0]}")
+        return pdf
+    raise ReportError("Typst cannot set some characters of the report")
+
+
+def to_html(markdown: str, title: str, day: date, folder: Path) -> str:
+    """Return the same document as one HTML file that needs nothing else: pictures, style and formulas are inside."""
+    meta = {"pagetitle": title, "title": title, "date": day.isoformat(), "lang": "en", "toc-title": "Contents"}
+    meta |= {"link-citations": "true", "reference-section-title": "References"}
+    style = ["--include-in-header", HERE / "head.html"]
+    flags = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--section-divs", "--citeproc"]
+    return _pandoc(markdown, "html5", meta, folder, *flags, *style)
+
+
+@cache
+def _pandoc_program() -> str:
+    """Return a pandoc that runs: the wheel's own, else one on PATH (some wheels hold another processor's program)."""
+    import pypandoc
+
+    own = Path(pypandoc.__file__).parent / "files"
+    for program in (own / "pandoc", own / "pandoc.exe", shutil.which("pandoc")):
+        if program and Path(program).is_file():
+            try:
+                subprocess.run([program, "--version"], capture_output=True, check=True, timeout=60)
+                return str(program)
+            except (OSError, subprocess.SubprocessError):
+                continue
+    raise ReportError("no pandoc runs here: install pandoc (for example `brew install pandoc`) and run this again")
+
+
+def _pandoc(markdown: str, target: str, meta: dict[str, Any], folder: Path, *flags: Any) -> str:
+    command = [_pandoc_program(), "--fail-if-warnings", "--from", READER, "--to", target, "--columns=10000"]
+    command += ["--lua-filter", HERE / "filter.lua", "--resource-path", folder, *flags]
+    command += [f"--metadata=bibliography:{HERE / 'references.bib'}"]
+    command += [f"--metadata={key}:{value}" for key, value in meta.items()]
+    done = subprocess.run(command, input=markdown, capture_output=True, encoding="utf-8", cwd=folder)
+    if done.returncode:
+        raise ReportError(f"pandoc refuses the report: {done.stderr.strip()[-600:]}")
+    return done.stdout

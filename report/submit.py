@@ -1,0 +1,108 @@
+"""Pack the report, the executed notebooks and the scripts for handing in: `python run.py submit --group 026`."""
+
+import argparse
+import json
+import os
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+from .build import HERE, PROFILES
+from .markdown import read_notebook
+from .plan import FOLDERS, ROOT, choose
+
+LIMIT_MB = 50
+SCRIPTS = ("README.md", "data_README.md", "run.py", "requirements.txt", "pyproject.toml")
+SCRIPT_FOLDERS = ("vg_helpers", "report", "tests")
+SUFFIXES = {".py", ".lua", ".typ", ".bib", ".html", ".yaml", ".ipynb"}
+SECRET = re.compile(
+    r"(?i)(api[_-]?key|secret|token|password)\s*[=:]\s*['\"][A-Za-z0-9_\-]{16,}|wandb_v1_\w{20,}|hf_[A-Za-z]{30,}"
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the archive that the command line asks for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="run.py submit", description=__doc__)
+    parser.add_argument("--group", required=True, help="your group's number, such as 026")
+    parser.add_argument("--profile", default="demo", help="whose report: demo (default), full or smoke")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where the archive goes (default: the project)")
+    options = parser.parse_args(argv)
+    try:
+        profile = choose(options.profile, sorted(path.stem for path in PROFILES.glob("*.yaml")), "profile")
+        archive = pack(options.group, HERE / "build" / profile, options.folder)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{os.path.relpath(archive)}: {archive.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def pack(group: str, build_dir: Path, folder: Path, root: Path = ROOT) -> Path:
+    """Write Group_<group>_DL_Project.zip: the same bytes for the same report.
+
+    Raises:
+        ValueError: if the report is missing or older than what it is made of, or the archive too large or not clean.
+    """
+    if not re.fullmatch(r"\w+", group):
+        raise ValueError(f"--group {group} must be letters and digits, such as 026")
+    content = _content(build_dir, root)
+    archive = folder / f"Group_{group}_DL_Project.zip"
+    part = archive.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in sorted(content.items()):
+            packed.writestr(
+                zipfile.ZipInfo(f"{archive.stem}/{name}", (2020, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED
+            )
+    if part.stat().st_size > LIMIT_MB * 1e6:
+        size = part.stat().st_size / 1e6
+        part.unlink()
+        raise ValueError(f"the archive would have {size:.0f} MB and may have {LIMIT_MB}: fewer figures or images help")
+    part.replace(archive)
+    return archive
+
+
+def _content(build_dir: Path, root: Path) -> dict[str, bytes]:
+    report = build_dir / "report.pdf"
+    executed = sorted(path for path in build_dir.glob("[0-9]*.ipynb") if ".running" not in path.name)
+    again = f"run `python run.py report --profile {build_dir.name}` first"
+    if not report.is_file() or not executed:
+        raise ValueError(f"there is no report in profile {build_dir.name}: {again}")
+    sources = [*(root / "notebooks").glob("*.ipynb"), *(root / "report").glob("*.*"), *executed]
+    newer = [path.name for path in sources if path.stat().st_mtime > report.stat().st_mtime]
+    if newer:
+        raise ValueError(f"the report is older than {newer[0]}: {again}")
+    content = {"report.pdf": report.read_bytes()}
+    content |= {f"notebooks/{path.name}": _clean(path, root) for path in executed}
+    files = [root / name for name in SCRIPTS if (root / name).is_file()]
+    for name in SCRIPT_FOLDERS:
+        files += [
+            p for p in (root / name).rglob("*") if p.suffix in SUFFIXES and "build" not in p.relative_to(root).parts
+        ]
+    content |= {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    for name, data in content.items():
+        if not name.endswith(".pdf") and SECRET.search(data.decode("utf-8", "replace")):
+            raise ValueError(f"{name} seems to hold a key or password: take it out before handing in")
+    return content
+
+
+def _clean(notebook: Path, root: Path) -> bytes:
+    """Return an executed notebook without this machine's paths and papermill's notes."""
+    content = read_notebook(notebook)
+    content["metadata"].pop("papermill", None)
+    for cell in content["cells"]:
+        cell["metadata"].pop("papermill", None)
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    folders = {
+        str(root): ".",
+        **{os.environ[v]: n for n, v in FOLDERS.items() if os.environ.get(v)},
+        str(Path.home()): "~",
+    }
+    given = re.findall(r"(?m)(data_dir|photos_dir|styles_dir) = \\\"([^\"\\]+)\\\"", text)
+    for place, name in {**{place: name for name, place in given}, **folders}.items():
+        text = text.replace(json.dumps(place)[1:-1], name).replace(Path(place).as_posix(), name)
+    return (text + "\n").encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""bench by the order of events and by closed forms; nothing here depends on how fast the machine is."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from vg_helpers import bench
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 6, 2))
+
+
+@pytest.fixture
+def batch():
+    return torch.rand(5, 3, 8, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 1, 0, 1])
+
+
+def test_the_clock_is_read_after_the_device_has_finished(monkeypatch):
+    events, ticks = [], iter(range(0, 1000, 10))
+
+    def clock():
+        events.append("clock")
+        return next(ticks)
+
+    monkeypatch.setattr(bench, "perf_counter", clock)
+    monkeypatch.setattr(bench, "synchronize", lambda device: events.append(f"wait for {device}"))
+    seconds = bench.time_steps(lambda: events.append("step"), "cuda", warmup=2, repeats=3)
+    measured = ["clock", "step", "wait for cuda", "clock"]
+    assert events == ["step", "step", "wait for cuda", *measured, *measured, *measured]
+    assert seconds.tolist() == [10, 10, 10]
+
+
+def test_no_warm_up_still_waits_before_the_clock_starts(monkeypatch):
+    events = []
+    monkeypatch.setattr(bench, "synchronize", lambda device: events.append("wait"))
+    assert len(bench.time_steps(lambda: events.append("step"), "cpu", warmup=0, repeats=1)) == 1
+    assert events == ["wait", "step", "wait"]
+
+
+def test_training_step_leaves_the_gradients_of_one_batch_only(net, batch):
+    images, targets = batch
+    loss = bench.training_step(net, images, targets)
+    expected = torch.autograd.grad(F.cross_entropy(net(images), targets), list(net.parameters()))
+    bench.training_step(net, images, targets)  # a second step must not add up
+    assert loss.item() == pytest.approx(F.cross_entropy(net(images), targets).item())
+    torch.testing.assert_close([parameter.grad for parameter in net.parameters()], list(expected))
+
+
+def test_training_step_computes_in_the_type_asked_for(net, batch):
+    seen = []
+    net[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    for dtype in (torch.float32, torch.bfloat16):
+        bench.training_step(net, *batch, dtype)
+    assert seen == [torch.float32, torch.bfloat16]
+    assert all(parameter.grad.dtype == torch.float32 for parameter in net.parameters())
+
+
+def test_operations_of_a_training_step_closed_form(net, batch):
+    conv = 2 * 5 * 8 * 6 * 4 * 3 * 3 * 3  # images · positions · filters · (channels · 3 · 3)
+    linear = 2 * 5 * (4 * 8 * 6) * 2
+    with torch.no_grad():
+        assert bench.count_flops(lambda: net(batch[0])) == conv + linear
+    # backward: weights of both layers, and the inputs of the second alone (images take no gradient)
+    assert bench.count_flops(partial(bench.training_step, net, *batch)) == (conv + linear) + conv + 2 * linear
+
+
+def test_matmul_peak_takes_the_best_of_its_repeats(monkeypatch):
+    shapes = []
+
+    def fake_time_steps(step, device, warmup, repeats):
+        shapes.append((tuple(step().shape), step().dtype, repeats))
+        return np.array([0.5, 0.25, 1.0])
+
+    monkeypatch.setattr(bench, "time_steps", fake_time_steps)
+    assert bench.matmul_peak("cpu", torch.bfloat16, size=16, repeats=3) == 2 * 16**3 / 0.25
+    assert shapes == [((16, 16), torch.bfloat16, 3)]
+
+
+def test_summary_by_hand():
+    import pandas as pd
+
+    timings = pd.concat(
+        [
+            bench.timing_frame([4.0, 1.0, 2.0, 3.0, 90.0], device="cpu", precision="float32"),
+            bench.timing_frame([0.5], device="cpu", precision="bfloat16"),
+        ]
+    )
+    assert timings.columns.tolist() == ["device", "precision", "step", "seconds"]
+    assert timings["step"].tolist() == [1, 2, 3, 4, 5, 1]
+    table = bench.summarise(timings, ["device", "precision"], batch_size=6)
+    assert table["precision"].tolist() == ["float32", "bfloat16"]
+    first = table.iloc[0]
+    assert first[["steps", "total", "median", "low", "high"]].tolist() == [5, 100, 3, 2, 4]
+    assert first["images_per_second"] == 2
+
+
+def test_speed_up_is_a_ratio_of_medians_with_an_interval():
+    rng = np.random.default_rng(0)
+    slow, fast = rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20)
+    result = bench.speed_up(slow, fast)
+    assert result.value == np.median(slow) / np.median(fast)
+    assert 3.5 < result.low < result.value < result.high < 4.5
+    more = bench.speed_up(np.tile(slow, 20), np.tile(fast, 20))
+    assert more.high - more.low < (result.high - result.low) / 2
+    assert bench.speed_up([3.0], [1.0]) == (3, 3, 3)
+
+
+def test_speed_up_interval_covers_the_true_ratio():
+    hits = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        result = bench.speed_up(rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20), num_resamples=300, seed=seed)
+        hits += result.low <= 4 <= result.high
+    assert hits >= 88
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_step_is_timed_to_its_end():
+    a = torch.randn(8192, 8192, device="cuda")
+    seconds = bench.time_steps(lambda: a @ a, "cuda", repeats=5)
+    started, ended = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    started.record()
+    _ = a @ a
+    ended.record()
+    torch.cuda.synchronize()
+    assert np.median(seconds) > 0.5 * started.elapsed_time(ended) / 1000

@@ -1,0 +1,98 @@
+"""guided: measures by hand and by direction, and the comparison at equal probability."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from vg_helpers import guided
+from vg_helpers.style import StyleParams
+
+
+class Filters(nn.Module):
+    """A one-layer extractor."""
+
+    layers = ("conv",)
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, images):
+        return {"conv": self.conv(images)}
+
+
+def pictures():
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, 3, 24, 20, generator=generator), torch.rand(1, 3, 24, 20, generator=generator) ** 3
+
+
+def left_mask():
+    mask = torch.zeros(2, 1, 24, 20)
+    mask[..., :10] = 1
+    return mask
+
+
+def test_an_untouched_photo_keeps_everything():
+    photo, style = pictures()
+    row = guided.measure(photo, photo, style, left_mask(), Filters(), "conv")
+    assert row["content_inside"].tolist() == [0, 0]
+    np.testing.assert_allclose(row["ssim_inside"], 1)
+    assert (row["style_outside"] > 0).all()
+
+
+def test_only_the_inside_counts_for_content_and_the_outside_for_style():
+    photo, style = pictures()
+    mask = left_mask()
+    repainted = photo.clone()
+    repainted[..., 14:] = style[..., 14:]  # outside, and out of reach of filters at the border
+    row, before = (guided.measure(image, photo, style, mask, Filters(), "conv") for image in (repainted, photo))
+    assert row["content_inside"].max() < 1e-12
+    assert (row["style_outside"] < before["style_outside"]).all()
+    inside = photo.clone()
+    inside[..., :6] = style[..., :6]
+    row = guided.measure(inside, photo, style, mask, Filters(), "conv")
+    assert (row["content_inside"] > 0.01).all() and (row["ssim_inside"] < 0.9).all()
+    np.testing.assert_allclose(row["style_outside"], before["style_outside"], rtol=1e-5)
+
+
+def test_style_distance_of_the_style_itself_is_zero():
+    photo, style = pictures()
+    row = guided.measure(style.expand(2, -1, -1, -1), photo, style, torch.zeros(2, 1, 24, 20), Filters(), "conv")
+    assert row["style_outside"].max() < 1e-9
+
+
+def test_follow_returns_the_photo_and_each_picture_on_the_way():
+    photo, style = pictures()
+    steps = []
+    params = StyleParams(num_steps=6, content_layer="conv", style_layers=("conv",), precision="float32")
+    seen = guided.follow(photo, style, Filters(), params, masks=1 - left_mask(), every=2, on_step=steps.append)
+    assert list(seen) == [0, 2, 4, 6] and steps == [2, 4, 6]
+    assert torch.equal(seen[0], photo)
+    levels = seen[6] * 255
+    torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
+    moved = (seen[6] - photo).abs().mean((0, 1, 2))
+    assert moved[12:].mean() > 3 * moved[:8].mean()
+
+
+def test_value_at_a_probability_is_interpolated_at_the_first_crossing():
+    probs, values = np.array([0.1, 0.3, 0.2, 0.9]), np.array([0.0, 1.0, 5.0, 7.0])
+    assert guided.at_probability(probs, values, 0.2) == pytest.approx(0.5)
+    assert guided.at_probability(probs, values, 0.05) == 0
+    assert guided.at_probability(probs, values, 0.55) == pytest.approx(6)
+    with pytest.raises(ValueError, match="ask for less"):
+        guided.at_probability(probs, values, 0.95)
+
+
+def test_runs_are_compared_where_both_arrive():
+    def run(probs, content):
+        columns = {"pair": 0, "step": [0, 10, 20], "p": probs, "content_inside": content}
+        return pd.DataFrame({**columns, "ssim_inside": 1.0, "style_outside": 0.5})
+
+    plain, kept = run([0.0, 0.5, 1.0], [0.0, 0.4, 0.8]), run([0.0, 0.3, 0.6], [0.0, 0.1, 0.2])
+    row = guided.compare_at_equal_p(kept, plain).iloc[0]
+    assert row["p"] == 0.6
+    assert row["content_inside_guided"] == pytest.approx(0.2) and row["content_inside_unguided"] == pytest.approx(0.48)
+    assert row["step_guided"] == 20 and row["step_unguided"] == pytest.approx(12)

@@ -1,0 +1,231 @@
+"""metrics against scikit-learn and closed forms; intervals against simulation."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
+
+from vg_helpers import metrics
+
+
+def make_predictions(num=200, seed=0, decimals=2):
+    """Targets (about a quarter van_gogh) and informative probs with ties."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random(num) < 0.25).astype(int)
+    probs = 1 / (1 + np.exp(-(rng.normal(size=num) + 2.0 * targets - 1.2)))
+    return targets, probs.round(decimals)
+
+
+ORACLES = {
+    "accuracy": lambda y, p, t, w: sk.accuracy_score(y, p >= t, sample_weight=w),
+    "balanced_accuracy": lambda y, p, t, w: sk.balanced_accuracy_score(y, p >= t, sample_weight=w),
+    "roc_auc": lambda y, p, t, w: sk.roc_auc_score(y, p, sample_weight=w),
+    "average_precision": lambda y, p, t, w: sk.average_precision_score(y, p, sample_weight=w),
+    "f1": lambda y, p, t, w: sk.f1_score(y, p >= t, sample_weight=w, zero_division=0),
+    "precision": lambda y, p, t, w: sk.precision_score(y, p >= t, sample_weight=w, zero_division=0),
+    "recall": lambda y, p, t, w: sk.recall_score(y, p >= t, sample_weight=w),
+    "brier": lambda y, p, t, w: sk.brier_score_loss(y, p, sample_weight=w),
+    "log_loss": lambda y, p, t, w: sk.log_loss(y, p, sample_weight=w),
+}
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 1.1])
+def test_scores_of_resamples_equal_scikit_learn_on_the_same_resamples(threshold):
+    targets, probs = make_predictions()
+    probs[:2] = 0.0, 1.0  # saturated probs must not make the log loss infinite
+    counts = metrics.resample_counts(len(targets), num_resamples=7, seed=3)
+    ours = metrics._weighted_scores(targets, probs, threshold, counts)
+    for row, count in zip(ours, counts, strict=True):
+        for name, value in zip(metrics.METRICS, row, strict=True):
+            assert value == pytest.approx(ORACLES[name](targets, probs, threshold, count), abs=1e-12), name
+
+
+def test_point_values_are_the_resample_in_which_everything_occurs_once():
+    targets, probs = make_predictions()
+    once = metrics._weighted_scores(targets, probs, 0.4, np.ones((1, len(targets)), dtype=int))[0]
+    assert metrics.score(targets, probs, 0.4) == pytest.approx(dict(zip(metrics.METRICS, once, strict=True)))
+
+
+def test_the_table_has_a_row_per_metric_and_its_interval_holds_the_value():
+    targets, probs = make_predictions(400)
+    table = metrics.score_table(targets, probs, num_resamples=500)
+    assert list(table.index) == list(metrics.METRICS) and list(table.columns) == ["value", "low", "high"]
+    assert (table["low"] < table["value"]).all() and (table["value"] < table["high"]).all()
+    assert table.equals(metrics.score_table(targets, probs, num_resamples=500))
+    assert not table.equals(metrics.score_table(targets, probs, num_resamples=500, seed=1))
+
+
+def test_a_thousand_resamples_of_a_test_split_are_quick():
+    targets, probs = make_predictions(645, decimals=6)
+    started = time.process_time()
+    metrics.score_table(targets, probs)
+    assert time.process_time() - started < 3
+
+
+def test_resamples_draw_whole_groups():
+    groups = np.array(["a", "b", "a", "c", "b", "a"])
+    counts = metrics.resample_counts(6, groups, num_resamples=50)
+    assert (counts[:, 0] == counts[:, 2]).all() and (counts[:, 0] == counts[:, 5]).all()
+    assert (counts[:, 1] == counts[:, 4]).all()
+    assert (counts[:, 0] + counts[:, 1] + counts[:, 3] == 3).all()
+    assert len(np.unique(counts, axis=0)) > 5
+
+
+def coverage(groups_of, num_simulations=120):
+    """How often the interval holds the true accuracy (0.8) when each painting occurs four times."""
+    hits = 0
+    for seed in range(num_simulations):
+        rng = np.random.default_rng(seed)
+        targets = rng.integers(0, 2, 60)
+        targets[:2] = 0, 1
+        right = rng.random(60) < 0.8
+        probs = np.where(right, targets, 1 - targets)
+        table = metrics.score_table(
+            np.repeat(targets, 4), np.repeat(probs, 4), groups=groups_of, num_resamples=200, seed=seed
+        )
+        hits += table.loc["accuracy", "low"] <= 0.8 <= table.loc["accuracy", "high"]
+    return hits / num_simulations
+
+
+def test_grouped_intervals_cover_and_ungrouped_ones_are_too_narrow():
+    assert coverage(np.repeat(np.arange(60), 4)) >= 0.88
+    assert coverage(None) < 0.8
+
+
+def test_resamples_without_a_van_gogh_leave_the_interval_finite():
+    targets = np.array([1] + [0] * 9)
+    table = metrics.score_table(targets, np.linspace(0.9, 0.1, 10), num_resamples=300)
+    assert np.isfinite(table.to_numpy()).all()
+    assert table.loc["roc_auc", "low"] == 1
+
+
+@pytest.mark.parametrize(
+    ("targets", "probs", "reason"),
+    [
+        ([0, 0], [0.1, 0.2], "both classes"),
+        ([0, 1], [0.1, 1.2], r"\[0, 1\]"),
+        ([0, 1], [0.1, float("nan")], r"\[0, 1\]"),
+        ([0, 1], [0.1], "same length"),
+        ([0, 2], [0.1, 0.3], "0 .other. or 1"),
+    ],
+)
+def test_bad_input_is_named(targets, probs, reason):
+    with pytest.raises(ValueError, match=reason):
+        metrics.score(targets, probs)
+
+
+def test_groups_of_the_wrong_length_are_named():
+    with pytest.raises(ValueError, match="one per painting"):
+        metrics.score_table([0, 1], [0.1, 0.9], groups=["a"])
+
+
+def test_auc_difference_is_paired():
+    targets, probs = make_predictions(300, decimals=6)
+    noise = np.random.default_rng(1).random(300)
+    worse = np.clip(0.5 * probs + 0.5 * noise, 0, 1)
+    difference = metrics.auc_difference(targets, probs, worse)
+    expected = sk.roc_auc_score(targets, probs) - sk.roc_auc_score(targets, worse)
+    assert difference.value == pytest.approx(expected)
+    assert 0 < difference.low < difference.value < difference.high
+    swapped = metrics.auc_difference(targets, worse, probs)
+    assert swapped == pytest.approx((-difference.value, -difference.high, -difference.low))
+    # the same ranking on other values: no difference in any resample, which an unpaired bootstrap would not know
+    assert metrics.auc_difference(targets, probs, probs**2) == (0, 0, 0)
+
+
+def test_mcnemar_counts_discordant_pairs():
+    targets = np.array([1] * 10 + [0] * 10)
+    preds_a, preds_b = targets.copy(), targets.copy()
+    preds_b[:6] = 0  # only a is right on six
+    preds_a[10] = 1  # only b is right on one
+    preds_a[19] = preds_b[19] = 1  # both wrong: says nothing
+    result = metrics.mcnemar(targets, preds_a, preds_b)
+    assert result[:2] == (6, 1)
+    assert result.p_value == pytest.approx(2 * sum(stats.binom.pmf(k, 7, 0.5) for k in (0, 1)))
+    assert metrics.mcnemar(targets, preds_a, preds_a).p_value == 1
+
+
+def test_wilson_interval_closed_form():
+    estimate = metrics.proportion(15, 20)
+    z, p, n = stats.norm.ppf(0.975), 0.75, 20
+    centre, margin = (p + z**2 / 2 / n), z * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)
+    assert estimate == pytest.approx((p, (centre - margin) / (1 + z**2 / n), (centre + margin) / (1 + z**2 / n)))
+    assert metrics.proportion(0, 5).low == 0 and metrics.proportion(0, 5).high > 0.2
+    assert metrics.proportion(0, 0)[1:] == (0, 1)
+
+
+def test_paired_difference_is_the_paired_t_interval():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=12), rng.normal(size=12)
+    low, high = stats.ttest_rel(a, b).confidence_interval()
+    assert metrics.paired_difference(a, b) == pytest.approx((np.mean(a - b), low, high))
+    assert metrics.paired_difference([1.0, 2.0], [0.5, 1.5]) == (0.5, 0.5, 0.5)
+    assert metrics.paired_difference([1.0], [0.5]).value == 0.5
+    assert np.isnan(metrics.paired_difference([1.0], [0.5]).low)
+    assert metrics.paired_difference([*a, np.nan], [*b, 1.0]) == metrics.paired_difference(a, b)
+
+
+def test_an_estimate_reads_as_value_and_interval():
+    assert f"{metrics.Estimate(0.125, 0.05, 0.2):.0%}" == "12% [5%, 20%]"
+    signs = [metrics.Estimate(0, low, high).sign for low, high in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
+    assert signs == [1, -1, 0] and metrics.paired_difference([1.0], [0.0]).sign == 0
+
+
+def test_confusion_and_outcomes_agree():
+    targets, probs = [0, 0, 1, 1, 1], [0.2, 0.5, 0.49, 0.9, 0.5]
+    assert metrics.confusion_of(targets, probs).tolist() == [[1, 1], [1, 2]]
+    assert metrics.outcomes_of(targets, probs).tolist() == ["TN", "FP", "FN", "TP", "TP"]
+    assert metrics.outcomes_of(targets, probs, 0.6).tolist() == ["TN", "TN", "FN", "TP", "FN"]
+    assert metrics.confusion_of([1, 1], [0.9, 0.8]).tolist() == [[0, 0], [0, 2]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_threshold_has_a_higher_f1_on_validation(seed):
+    targets, probs = make_predictions(80, seed)
+    threshold = metrics.threshold_for_f1(targets, probs)
+    best = max(sk.f1_score(targets, probs >= t) for t in np.unique(probs))
+    assert sk.f1_score(targets, probs >= threshold) == pytest.approx(best)
+    assert threshold not in probs  # between two paintings, not on one
+
+
+def test_threshold_lies_halfway_between_separated_classes():
+    assert metrics.threshold_for_f1([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.4)
+    assert metrics.threshold_for_f1([1, 1], [0.6, 0.9]) == pytest.approx(0.6)
+    with pytest.raises(ValueError, match="at least one Van Gogh"):
+        metrics.threshold_for_f1([0, 0], [0.1, 0.2])
+
+
+@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
+def test_temperature_is_recovered_from_overconfident_logits(true_temperature):
+    rng = np.random.default_rng(0)
+    honest = rng.normal(scale=2, size=20000)
+    targets = rng.random(20000) < 1 / (1 + np.exp(-honest))
+    logits = np.stack([np.full(20000, 5.0), 5 + honest * true_temperature], axis=1)
+    temperature = metrics.fit_temperature(logits, targets)
+    assert temperature == pytest.approx(true_temperature, rel=0.05)
+    probs, raw = metrics.calibrate(logits, temperature), metrics.calibrate(logits, 1)
+    assert metrics.score(targets, probs)["log_loss"] <= metrics.score(targets, raw)["log_loss"]
+    assert metrics.expected_calibration_error(targets, probs) < 0.02
+    assert metrics.fit_temperature(metrics.log_odds(raw), targets) == pytest.approx(temperature, rel=1e-3)
+
+
+def test_temperature_of_separated_classes_stays_finite():
+    assert metrics.fit_temperature([-3.0, 3.0], [0, 1]) == pytest.approx(0.05, rel=1e-3)
+    assert np.isfinite(metrics.log_odds([0.0, 1.0])).all()
+
+
+def test_reliability_table_is_scikit_learns_calibration_curve():
+    targets, probs = make_predictions(500, decimals=4)
+    table = metrics.reliability_table(targets, probs)
+    fraction, mean_prob = calibration_curve(targets, probs, n_bins=10)
+    np.testing.assert_allclose(table["fraction"], fraction)
+    np.testing.assert_allclose(table["mean_prob"], mean_prob)
+    assert table["count"].sum() == 500
+    assert ((table["low"] <= table["fraction"]) & (table["fraction"] <= table["high"])).all()
+
+
+def test_expected_calibration_error_by_hand():
+    assert metrics.expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 1.0, 1.0]) == pytest.approx(0.125)

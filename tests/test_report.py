@@ -1,0 +1,325 @@
+"""The chain and the pages, on small notebooks made here: what runs again, what is said, what survives."""
+
+import base64
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from report import assemble, build, chain, markdown, render
+from report.plan import plan
+from vg_helpers.artifacts import open_stage, write_text
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PARAMETERS = 'build_dir: str = ""\nseed: int = 42\nnum_rows: int = 3\nlr: float = 0.1'
+WORK = """from pathlib import Path
+from vg_helpers.artifacts import open_stage, write_text
+stage = open_stage(build_dir, "{stage}")
+text = stage.read({read}).read_text() if [{read}] else ""
+write_text(stage.path("rows.txt"), text + str(num_rows // {divisor}))
+stage.finish({{"seed": seed}}, device="cpu")"""
+
+
+def cell(source, tags=(), kind="code", outputs=()):
+    made = {
+        "cell_type": kind,
+        "id": f"c{abs(hash(source)) % 10**8}",
+        "metadata": {"tags": list(tags)},
+        "source": source,
+    }
+    return made | ({"execution_count": None, "outputs": list(outputs)} if kind == "code" else {})
+
+
+def write_notebook(path, cells):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.write_text(
+        json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8"
+    )
+    return path
+
+
+def write_stage(folder, stage, read=(), divisor=1, prose="Words."):
+    cells = [
+        cell(f"# {stage[:2]} Title\n\n{prose}\n\n**Reads** nothing.", kind="markdown"),
+        cell(PARAMETERS, ["parameters"]),
+    ]
+    cells += [
+        cell("## Work", kind="markdown"),
+        cell(WORK.format(stage=stage, read=", ".join(map(repr, read)), divisor=divisor)),
+    ]
+    return write_notebook(folder / f"{stage}.ipynb", cells)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_stage(tmp_path / "notebooks", "01_data")
+    write_stage(tmp_path / "notebooks", "02_classify", read=("01_data", "rows.txt"))
+    return tmp_path
+
+
+def steps_of(folder, **given):
+    return plan(sorted((folder / "notebooks").glob("*.ipynb")), folder / "build" / "demo", {}, {}, given)
+
+
+def test_the_chain_runs_what_changed_and_nothing_else(folder, monkeypatch, capsys):
+    ran = []
+    execute = chain.execute
+    monkeypatch.setattr(build, "execute", lambda step, *rest: ran.append(step.stage) or execute(step, *rest))
+    rows = folder / "build" / "demo" / "02_classify" / "rows.txt"
+
+    def runs(**given):
+        ran.clear()
+        build.run_chain(steps_of(folder, **given))
+        return ran
+
+    assert runs() == ["01_data", "02_classify"] and rows.read_text() == "33"
+    write_stage(folder / "notebooks", "01_data", prose="Other words.")
+    assert runs() == []
+    (folder / "build" / "demo" / "01_data" / "rows.txt").touch()
+    assert runs() == []
+    assert runs(**{"02_classify": {"num_rows": 5}}) == ["02_classify"] and rows.read_text() == "35"
+    assert runs() == ["02_classify"]
+    write_text(folder / "build" / "demo" / "01_data" / "rows.txt", "8")
+    assert runs() == ["02_classify"] and rows.read_text() == "83"
+    rows.unlink()
+    assert runs() == ["02_classify"]
+    assert not list(folder.rglob("*.running.ipynb"))
+
+
+def test_a_failed_cell_is_named_and_the_chain_goes_on_there(folder):
+    write_stage(folder / "notebooks", "02_classify", divisor=0)
+    with pytest.raises(chain.ChainError, match=r"02_classify stopped at cell 4 \(Work\): ZeroDivisionError"):
+        build.run_chain(steps_of(folder))
+    first, second = steps_of(folder)
+    assert chain.is_current(first, chain.key_of(first)) and not second.executed.exists()
+
+
+def test_an_interrupted_notebook_is_not_current(folder):
+    step = steps_of(folder)[0]
+    stage = open_stage(step.build_dir, step.stage)
+    write_text(stage.path("rows.txt"), "3")
+    stage.finish({})
+    step.executed.write_text("{}")
+    assert not chain.is_current(step, chain.key_of(step))
+
+
+def test_key_depends_on_code_and_not_on_prose(tmp_path):
+    package = tmp_path / "vg_helpers"
+    package.mkdir()
+    (package / "a.py").write_text('"""One."""\nfrom .b import f\n')
+    (package / "b.py").write_text('def f():\n    """Two."""\n    return 1  # three\n')
+    (package / "c.py").write_text("unused = 1\n")
+    code = "from vg_helpers import a"
+    before = chain.helper_sources(code, package)
+    assert list(before) == ["a", "b"]
+    (package / "b.py").write_text('def f():\n\n    """Other."""\n    return 1\n')
+    (package / "c.py").write_text("unused = 2\n")
+    assert chain.helper_sources(code, package) == before
+    (package / "b.py").write_text("def f():\n    return 2\n")
+    assert chain.helper_sources(code, package) != before
+    assert chain.code_of("x = 1  # a") == chain.code_of("x = 1") != chain.code_of("x = 2")
+    assert chain.code_of("%time x = 1") != chain.code_of("%time x = 2")
+
+
+def test_listed_folders_decide_the_first_notebook(tmp_path):
+    notebook = write_notebook(tmp_path / "n" / "01_data.ipynb", [cell('data_dir: str = ""', ["parameters"])])
+    paintings = tmp_path / "paintings"
+    paintings.mkdir()
+    step = plan([notebook], tmp_path / "build", {}, {"data_dir": paintings.as_posix()}, {})[0]
+    before = chain.key_of(step)
+    (paintings / "new.jpg").write_bytes(b"x")
+    assert chain.key_of(step) != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--profile", "demmo"], "did you mean 'demo'"),
+        (["--only", "09"], "choose from (01_data, 02_classify)"),
+        (["--from", "2_clasify"], "did you mean '02_classify'"),
+        (["-p", "02_classify.num_row=1"], "did you mean 'num_rows'"),
+        (["-p", "02_clasify.num_rows=1"], "no notebook '02_clasify'"),
+        (["-p", "02_classify.num_rows=many"], "kind int"),
+        (["-p", "num_rows"], "NOTEBOOK.NAME=VALUE"),
+        (["--data-dir", "nowhere-at-all"], "no folder nowhere-at-all"),
+    ],
+)
+def test_a_slip_is_one_sentence_and_exit_code_two(folder, monkeypatch, capsys, arguments, words):
+    run = build.build
+    monkeypatch.setattr(build, "build", lambda options: run(options, folder / "notebooks", folder / "build"))
+    monkeypatch.setattr(build, "run_chain", lambda *rest: pytest.fail("the chain must not start"))
+    assert build.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and "Traceback" not in said
+
+
+def test_parameter_values_keep_their_kind(folder):
+    given = build._given(["02_classify.num_rows=9", "02_classify.lr=1e-5", "02_classify.lr=1", "01_data.build_dir=x"])
+    assert given == {"02_classify": {"num_rows": 9, "lr": 1}, "01_data": {"build_dir": "x"}}
+    assert build._given(["a.lr=1e-5"]) == {"a": {"lr": 1e-5}}
+    first, second = plan(
+        sorted((folder / "notebooks").glob("*.ipynb")),
+        folder / "build",
+        {"common": {"seed": 7}},
+        {"device": "cpu"},
+        given,
+    )
+    assert first.parameters == {"seed": 7, "build_dir": "../build"}
+    assert second.parameters == {"seed": 7, "num_rows": 9, "lr": 1, "build_dir": "../build"}
+
+
+def shown(kind, **about):
+    data = {"image/png": base64.b64encode(PIXEL).decode()} if kind == "figure" else {}
+    data |= {"text/markdown": about.pop("text")} if "text" in about else {}
+    return {"output_type": "display_data", "data": data, "metadata": {"vg": {"kind": kind, **about}}}
+
+
+def test_markdown_takes_what_the_report_is_made_of(tmp_path):
+    cells = [
+        cell("x = 1"),
+        cell("y = 2", ["show-input"], outputs=[shown("figure", name="f", caption="Cap", alt='a "b"')]),
+        cell("z = 3", ["notebook-only"], outputs=[shown("text", text="hidden")]),
+        cell(
+            "w",
+            outputs=[shown("text", text="said"), shown("caption", text="for the reader"), {"output_type": "stream"}],
+        ),
+        cell(
+            "v", outputs=[{"output_type": "execute_result", "data": {"text/markdown": "displayed", "text/plain": "p"}}]
+        ),
+    ]
+    text = markdown.to_markdown({"cells": cells}, "01_data", tmp_path, tmp_path)
+    assert "y = 2" in text and "said" in text and "displayed" in text
+    assert not any(word in text for word in ("x = 1", "z = 3", "hidden", "for the reader"))
+    assert "#fig:01_data-f src=" in text and 'alt="a \\"b\\""' in text
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "error", "ename": "ValueError", "evalue": "no axes"},
+        {
+            "output_type": "display_data",
+            "data": {"image/png": "AAAA"},
+            "metadata": {"vg": {"kind": "figure", "name": "f"}},
+        },
+        shown("text", text="![far](https://example.org/a.png)"),
+    ],
+)
+def test_a_damaged_output_names_notebook_and_cell(tmp_path, output):
+    with pytest.raises(markdown.ReportError, match="02_classify, cell 2"):
+        markdown.to_markdown({"cells": [cell("a"), cell("b", outputs=[output])]}, "02_classify", tmp_path, tmp_path)
+
+
+def test_headings_move_and_listings_stay():
+    text = "# A\n```python\n# comment\n```\n## B\n"
+    assert markdown.headings(text, 1) == "## A\n```python\n# comment\n```\n### B\n"
+    assert markdown.headings(text, -1) == "# A\n```python\n# comment\n```\n# B\n"
+    assert markdown.split_title("# 03 Style search\n\nWords") == ("Style search", "Words")
+
+
+ODD = "a_b#c$d%e&f@g<h>~i^j*k [l] 中文 😀 Ünï ¼ \\x.jpg"
+
+
+@pytest.fixture(scope="module")
+def odd_pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "pixel.png").write_bytes(PIXEL)
+    outputs = [
+        shown("figure", name="f", caption=f"Caption ] of {ODD}", alt=f'Alt "of" {ODD}'),
+        shown("table", name="t", caption="Table", text=f"| name | n |\n|:--|--:|\n| {ODD.replace('|', '')} | 1 |"),
+        shown("table", name="empty", caption="Nothing in it", text="| name | n |\n|:--|--:|"),
+        shown("text", text=f"{ODD} cost 5 $ and 6 $; @nobody <b>said</b> \\alpha; $L = \\alpha L_c$ ![p](pixel.png)"),
+        shown("text", text="---\nnot: metadata\n---"),
+        shown(
+            "text",
+            text="See [@fig:01_data-f], [@tbl:01_data-t], [@fig:05_gpu_bench-none], [@gatys2016] and [@kingma2015].",
+        ),
+        shown("text", text="$$L = \\sum_l w_l E_l$$\n\nA note[^1].\n\n[^1]: Here.\n\n#### Deep heading"),
+        shown("text", text="| " + "a very long title " * 20 + " | x |\n|---|---|\n| 1 | 2 |"),
+    ]
+    cells = [cell("# One\n\n::: {#contents}\n:::", kind="markdown"), cell("x", ["show-input"], outputs=outputs)]
+    return markdown.to_markdown({"cells": cells}, "01_data", folder, folder), folder
+
+
+def test_odd_text_survives_in_a_tagged_pdf_that_is_always_the_same(odd_pages):
+    text, folder = odd_pages
+    first, second = (render.to_pdf(text, ODD, date(2025, 1, 2), folder) for _ in range(2))
+    assert first == second and first.startswith(b"%PDF") and b"/StructTreeRoot" in first and b"pdfuaid" in first
+    typst = (folder / "report.typ").read_text(encoding="utf-8")
+    assert "中" not in typst and "▯" in typst and "Ünï ¼" in typst and "\\@nobody \\<b\\>said" in typst
+    assert "(not part of this run)" in typst and '#ref(label("fig:01_data-f"))' in typst and "@gatys2016" in typst
+
+
+def test_the_same_pages_as_one_html_file(odd_pages):
+    text, folder = odd_pages
+    html = render.to_html(text, ODD, date(2025, 1, 2), folder)
+    assert html == render.to_html(text, ODD, date(2025, 1, 2), folder)
+    assert "中文" in html and "<math" in html and 'href="#fig:01_data-f"' in html and "Gatys" in html
+    assert 'src="data:image/png;base64,' in html and "pixel.png" not in html and "http-equiv" not in html
+
+
+@pytest.mark.parametrize("text", ["# A\n\n$\\undefinedcommand{$ and $\\frac{1}$", "# A\n\n![gone](gone.png)"])
+def test_what_cannot_be_set_is_an_error_and_no_page(tmp_path, text):
+    with pytest.raises(markdown.ReportError):
+        render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
+
+
+def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):
+    from io import BytesIO
+
+    import numpy as np
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    for picture, suffix in ((Image.fromarray(noise), ".jpg"), (Image.new("RGB", (400, 300), "teal"), ".png")):
+        stream = BytesIO()
+        picture.save(stream, format="PNG", dpi=(200, 200))
+        name = markdown._save_picture(stream.getvalue(), tmp_path)
+        with Image.open(tmp_path / name) as saved:
+            assert name.endswith(suffix) and saved.size == (400, 300) and round(saved.info["dpi"][0]) == 200
+    name = markdown._save_picture(stream.getvalue(), tmp_path, 100)
+    assert Image.open(tmp_path / name).size == (100, 75)
+
+
+def test_the_report_says_what_is_missing_and_takes_new_prose(folder):
+    first, second = steps_of(folder)
+    build.run_chain([first])
+    write_stage(folder / "notebooks", "01_data", prose="Newer words.")
+    extras = [
+        write_notebook(
+            folder / "x" / "front_matter.ipynb", [cell("# The title", kind="markdown"), cell("'group: str'")]
+        ),
+        write_notebook(folder / "x" / "appendix.ipynb", [cell("# Appendices", kind="markdown")]),
+    ]
+    title, text = assemble.assemble([first, second], plan(extras, first.build_dir, {}, {}, {}), folder / "pictures")
+    assert title == "The title" and "Newer words." in text and "Reads" not in text
+    assert "This run holds no results of `02_classify`" in text and "report --only 02" in text
+    write_stage(folder / "notebooks", "01_data", prose="Words for other code.", divisor=2)
+    cells = assemble.with_prose(first.source, first.executed)["cells"]
+    assert "Words." in cells[0]["source"] and "other code" not in cells[0]["source"]
+
+
+def test_front_matter_and_appendix_stand_without_any_results(tmp_path):
+    for name in ("front_matter", "appendix"):
+        source = build.HERE / f"{name}.ipynb"
+        text = markdown.to_markdown(assemble.run_here(source, {"build_dir": str(tmp_path)}), name, tmp_path, tmp_path)
+        assert "Not part of this run" in text and "`06_gradcam`" in text
+
+
+def test_a_failing_front_matter_cell_is_named(tmp_path):
+    source = write_notebook(tmp_path / "front_matter.ipynb", [cell("# T", kind="markdown"), cell("1 / 0")])
+    with pytest.raises(markdown.ReportError, match="front_matter, cell 2: ZeroDivisionError"):
+        assemble.run_here(source, {})
+
+
+def test_nbconvert_finds_the_exporter(folder):
+    source = write_notebook(folder / "one.ipynb", [cell("# One\n\n## Two", kind="markdown"), cell("x", ["show-input"])])
+    command = [sys.executable, "-m", "nbconvert", "--to", "report.export.ReportExporter", str(source)]
+    subprocess.run(command, cwd=Path(build.ROOT), check=True, capture_output=True)
+    assert (folder / "one.pdf").read_bytes().startswith(b"%PDF")

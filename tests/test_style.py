@@ -1,0 +1,435 @@
+"""The style-transfer engine against closed forms, float64 loops and itself: batched, interrupted, in half precision."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from vg_helpers import style as engine
+from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
+from vg_helpers.style_checks import check_memory
+from vg_helpers.style_images import keep_luminance_only, match_colors
+from vg_helpers.style_run import CHECK_EVERY
+
+
+class Tiny(nn.Module):
+    """A two-layer stand-in for a trunk: any module that names its layers will do."""
+
+    layers = ("fine", "coarse", "content")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        generator = torch.Generator().manual_seed(3)
+        for parameter in self.parameters():
+            parameter.data = 0.4 * torch.randn(parameter.shape, generator=generator)
+
+    def forward(self, images):
+        fine = self.first(images - 0.5)
+        coarse = self.second(fine.relu())
+        return {"fine": fine, "coarse": coarse, "content": coarse}
+
+
+class Sabotaged(Tiny):
+    """The stand-in, with features that overflow from one call on."""
+
+    def __init__(self, good_calls: int) -> None:
+        super().__init__()
+        self.calls, self.good_calls = 0, good_calls
+
+    def forward(self, images):
+        self.calls += 1
+        factor = 1.0 if self.calls <= self.good_calls else float("inf")
+        return {name: features * factor for name, features in super().forward(images).items()}
+
+
+def picture(seed, n=1, height=16, width=12):
+    return torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+CONTENT, STYLE = picture(1), picture(2, height=14, width=18)
+EXACT = StyleParams(num_steps=30, precision="float32")
+
+
+def change(**fields):
+    return dataclasses.replace(EXACT, **fields)
+
+
+# Losses
+
+
+def test_gram_matrix_is_the_mean_of_outer_products():
+    features = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    expected = torch.zeros(2, 3, 3, dtype=torch.float64)
+    for n, a, b, i, j in torch.cartesian_prod(*map(torch.arange, (2, 3, 3, 4, 5))):
+        expected[n, a, b] += features[n, a, i, j] * features[n, b, i, j] / (3 * 4 * 5)
+    torch.testing.assert_close(gram_matrix(features), expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gram_matrix_ignores_where_things_are(layout):
+    features = torch.randn(1, 4, 6, 6, dtype=torch.float64)
+    shuffled = features.flatten(2)[..., torch.randperm(36)].view_as(features).contiguous(memory_format=layout)
+    torch.testing.assert_close(gram_matrix(shuffled), gram_matrix(features))
+
+
+@pytest.mark.parametrize("scaling", ["relative", "classic"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_style_loss_has_the_gradient_that_autograd_finds(scaling, masked):
+    features = torch.randn(2, 3, 4, 5, dtype=torch.float64).requires_grad_()
+    target = gram_matrix(torch.randn(2, 3, 6, 6, dtype=torch.float64))
+    mask = torch.rand(2, 1, 4, 5, dtype=torch.float64) if masked else None
+    assert torch.autograd.gradcheck(lambda f: style_loss(f, target, scaling=scaling, mask=mask), features)
+    squared = (gram_matrix(features, mask) - target).square()
+    plain = squared.sum((1, 2)) / target.square().sum((1, 2)) if scaling == "relative" else squared.mean((1, 2))
+    torch.testing.assert_close(style_loss(features, target, scaling=scaling, mask=mask), plain)
+
+
+def test_style_loss_keeps_the_memory_layout_of_its_features():
+    features = torch.randn(1, 4, 6, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    style_loss(features, torch.eye(4)[None]).sum().backward()
+    assert features.grad.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_relative_losses_do_not_depend_on_scale_or_size():
+    features, other = torch.randn(2, 1, 4, 6, 6, dtype=torch.float64)
+    loss = style_loss(features, gram_matrix(other))
+    torch.testing.assert_close(style_loss(7 * features, gram_matrix(7 * other)), loss)
+    torch.testing.assert_close(style_loss(features.repeat(1, 1, 2, 3), gram_matrix(other)), loss)
+    assert style_loss(0 * features, gram_matrix(other)).item() == pytest.approx(1)
+    assert engine.content_loss(7 * features, 7 * other).item() == pytest.approx(
+        ((features - other).square().sum() / other.square().sum()).item()
+    )
+
+
+def test_a_texture_has_the_same_gram_under_masks_of_any_area():
+    texture = torch.randn(1, 5, 2, 2, dtype=torch.float64).repeat(1, 1, 8, 8)
+    clutter = torch.randn(1, 5, 16, 16, dtype=torch.float64)
+    whole = gram_matrix(texture)
+    for columns in (2, 6, 14):
+        mask = torch.zeros(1, 1, 16, 16, dtype=torch.float64)
+        mask[..., :columns] = 1
+        torch.testing.assert_close(gram_matrix(torch.where(mask > 0, texture, clutter), mask), whole)
+        torch.testing.assert_close(gram_matrix(texture, 0.3 * mask), whole)
+
+
+def test_total_variation_of_a_checkerboard_is_one():
+    board = (torch.arange(6)[:, None] + torch.arange(4)).remainder(2).float().expand(2, 3, 6, 4)
+    assert total_variation(board).tolist() == [1, 1]
+    assert total_variation(board, torch.ones(1, 1, 6, 4)).tolist() == [1, 1]
+    assert total_variation(board, torch.zeros(1, 1, 6, 4)).tolist() == [0, 0]
+    assert total_variation(torch.full((1, 3, 5, 5), 0.4)).item() == 0
+    with pytest.raises(ValueError, match="2×2"):
+        total_variation(board[..., :1])
+
+
+# What a run does
+
+
+def test_inputs_extractor_and_grad_mode_are_left_as_they_were():
+    extractor, content, style = Tiny().train(), CONTENT.clone(), STYLE.clone()
+    before = {key: value.clone() for key, value in extractor.state_dict().items()}
+    result = stylize(content, style, extractor, EXACT)
+    assert torch.equal(content, CONTENT) and torch.equal(style, STYLE)
+    assert extractor.training and all(p.requires_grad and p.grad is None for p in extractor.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in extractor.state_dict().items())
+    assert not result.image.requires_grad and result.image.min() >= 0 and result.image.max() <= 1
+
+
+def test_the_border_is_no_edge_to_the_first_layer():
+    features = engine.prepare(Tiny(), torch.device("cpu"), "float32")
+    fine = features(torch.full((1, 3, 8, 8), 0.9))["fine"]
+    torch.testing.assert_close(fine, fine[..., 3:4, 3:4].expand_as(fine))
+
+
+def test_losses_fall_and_are_told_for_every_step():
+    result = stylize(CONTENT, STYLE, Tiny(), EXACT)
+    assert result.losses.step.tolist() == list(range(1, 31)) and result.steps == (30,)
+    first, last = result.losses.iloc[0], result.losses.iloc[-1]
+    assert last.total < 0.8 * first.total
+    weighted = EXACT.content_weight * last.content + EXACT.style_weight * last["style"] + EXACT.tv_weight * last.tv
+    assert last.total == pytest.approx(weighted, rel=1e-5)
+    assert result.settings["style_layers"] == ("fine", "coarse")
+
+
+@pytest.mark.parametrize(
+    "weight, term", [("content_weight", "content"), ("style_weight", "style"), ("tv_weight", "tv")]
+)
+def test_raising_a_weight_lowers_what_it_weighs(weight, term):
+    final = [stylize(CONTENT, STYLE, Tiny(), change(**{weight: w})).losses[term].iloc[-1] for w in (1.0, 10.0, 100.0)]
+    assert final[0] > final[1] > final[2]
+
+
+@pytest.mark.parametrize("optimizer, lr", [("adam", 0.02), ("lbfgs", 1.0)])
+def test_a_batch_gives_each_pair_what_it_gets_alone(optimizer, lr):
+    params = change(optimizer=optimizer, lr=lr, plateau=0.02, num_steps=80, start="noise")
+    contents, styles = picture(5, n=3), picture(6, n=3, height=10, width=20)
+    together = stylize(contents, styles, Tiny(), params)
+    for pair in range(3):
+        alone = stylize(contents[pair : pair + 1], styles[pair : pair + 1], Tiny(), params)
+        torch.testing.assert_close(together.image[pair : pair + 1], alone.image, atol=2e-3, rtol=0)
+        assert together.steps[pair] == alone.steps[0]
+        assert len(together.losses.query("pair == @pair")) == alone.steps[0]
+
+
+def test_one_style_serves_a_whole_batch():
+    contents = picture(5, n=2)
+    torch.testing.assert_close(
+        stylize(contents, STYLE, Tiny(), EXACT).image,
+        stylize(contents, STYLE.repeat(2, 1, 1, 1), Tiny(), EXACT).image,
+    )
+
+
+def test_same_seed_same_bytes_other_seed_other_image():
+    first, again, other = (
+        stylize(CONTENT, STYLE, Tiny(), change(start="noise", seed=seed)).image for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.allclose(first, other, atol=0.01)
+
+
+def loss_of(image):
+    """Return the total loss of an image in float32, the common judge of several runs."""
+    params = change(content_layer="content", style_layers=("fine", "coarse"))
+    features = engine.prepare(Tiny(), torch.device("cpu"), "float32")
+    return engine.build_objective(CONTENT, [STYLE], features, params)(image)["total"].item()
+
+
+def test_half_precision_ends_within_three_per_cent_of_float32():
+    exact, half = (
+        loss_of(stylize(CONTENT, STYLE, Tiny(), change(num_steps=80, precision=precision)).image)
+        for precision in ("float32", "bfloat16")
+    )
+    assert half == pytest.approx(exact, rel=0.03)
+
+
+def test_lbfgs_returns_the_best_image_it_saw():
+    result = stylize(CONTENT, STYLE, Tiny(), change(optimizer="lbfgs", lr=1.0, num_steps=40))
+    assert loss_of(result.image) == pytest.approx(result.losses.total.min(), rel=0.02)
+    assert loss_of(result.image) < loss_of(stylize(CONTENT, STYLE, Tiny(), change(num_steps=40)).image)
+
+
+def test_a_plateau_ends_the_run_early():
+    result = stylize(CONTENT, STYLE, Tiny(), change(num_steps=400, plateau=0.01))
+    assert CHECK_EVERY < result.steps[0] < 400 and len(result.losses) == result.steps[0]
+
+
+def test_coarse_levels_come_first_and_the_size_is_kept():
+    result = stylize(CONTENT, STYLE, Tiny(), change(coarse=((0.5, 10), (0.75, 5)), num_steps=20))
+    assert result.losses.height.tolist() == [8] * 10 + [12] * 5 + [16] * 20
+    assert result.image.shape == CONTENT.shape
+
+
+# Blends, masks, strength, colours
+
+
+def test_blending_mixes_gram_matrices():
+    other = picture(9)
+    alone = stylize(CONTENT, STYLE, Tiny(), EXACT).image
+    torch.testing.assert_close(stylize(CONTENT, [STYLE, other], Tiny(), EXACT, blend=[1, 0]).image, alone)
+    torch.testing.assert_close(stylize(CONTENT, [STYLE, STYLE], Tiny(), EXACT, blend=[2, 1]).image, alone)
+    assert not torch.allclose(stylize(CONTENT, [STYLE, other], Tiny(), EXACT).image, alone, atol=0.01)
+
+
+def test_a_mask_of_ones_is_no_mask_and_one_of_zeros_no_style():
+    ones = torch.ones(1, 1, 16, 12)
+    torch.testing.assert_close(
+        stylize(CONTENT, STYLE, Tiny(), EXACT, masks=ones).image, stylize(CONTENT, STYLE, Tiny(), EXACT).image
+    )
+    assert torch.equal(stylize(CONTENT, STYLE, Tiny(), EXACT, masks=0 * ones).image, CONTENT)
+
+
+def test_a_mask_keeps_the_style_on_its_side():
+    mask = torch.zeros(1, 1, 16, 24)
+    mask[..., :12] = 1
+    content = picture(7, width=24)
+    params = change(content_layer="fine", style_layers=("coarse",))
+    moved = (stylize(content, STYLE, Tiny(), params, masks=mask).image - content).abs().mean((0, 1, 2))
+    assert moved[:10].min() > 0.01 and moved[20:].max() < 0.002
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_strength_goes_from_the_photo_to_the_style(strength):
+    result = stylize(CONTENT, STYLE, Tiny(), change(strength=strength, tv_weight=0.0))
+    assert torch.equal(result.image, CONTENT) == (strength == 0)
+
+
+def test_colors_can_be_the_photos():
+    result = stylize(CONTENT, STYLE, Tiny(), EXACT).image
+    kept = stylize(CONTENT, STYLE, Tiny(), change(colors="luminance")).image
+    assert torch.equal(kept, keep_luminance_only(result, CONTENT))
+    soft = 0.4 + 0.2 * CONTENT
+    difference = keep_luminance_only(0.4 + 0.2 * result, soft) - soft
+    torch.testing.assert_close(difference[:, :1].expand_as(difference), difference, atol=1e-6, rtol=0)
+
+
+def test_match_colors_takes_mean_and_covariance_over():
+    image, reference = 0.4 + 0.2 * picture(3, n=2), 0.3 + 0.3 * picture(4, n=2, height=9)
+    matched = match_colors(image, reference)
+    torch.testing.assert_close(matched.mean((2, 3)), reference.mean((2, 3)), atol=1e-4, rtol=0)
+    for pair in range(2):
+        found, wanted = (torch.cov(x[pair].flatten(1), correction=0) for x in (matched, reference))
+        torch.testing.assert_close(found, wanted, atol=2e-4, rtol=0)
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"optimizer": "lbfgs", "lr": 1.0}, {"coarse": ((0.5, 12),)}, {"plateau": 0.05, "num_steps": 60}]
+)
+def test_a_killed_run_ends_with_the_same_image(tmp_path, fields):
+    params, path = change(**fields), tmp_path / "run.pt"
+    contents = picture(5, n=2) if "plateau" in fields else CONTENT
+    whole = stylize(contents, STYLE, Tiny(), params)
+
+    def kill(step, losses, image):
+        if step == 25:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stylize(contents, STYLE, Tiny(), params, checkpoint=path, checkpoint_every=7, on_step=kill, every=5)
+    steps = []
+    resumed = stylize(
+        contents, STYLE, Tiny(), params, checkpoint=path, on_step=lambda step, *_: steps.append(step), every=1
+    )
+    assert steps[0] == 22
+    assert torch.equal(resumed.image, whole.image)
+    assert resumed.losses.equals(whole.losses) and resumed.steps == whole.steps
+    assert not path.exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stylize(CONTENT, STYLE, Tiny(), EXACT, checkpoint=path, checkpoint_every=5, on_step=kill)
+    with pytest.raises(ValueError, match=r"run\.pt belongs to other images"):
+        stylize(STYLE, CONTENT, Tiny(), EXACT, checkpoint=path)
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"run\.pt cannot be read"):
+        stylize(CONTENT, STYLE, Tiny(), EXACT, checkpoint=path)
+
+
+def test_on_step_comes_at_its_interval_and_at_the_end():
+    calls = []
+    result = stylize(CONTENT, STYLE, Tiny(), change(num_steps=25), on_step=lambda *call: calls.append(call), every=10)
+    assert [step for step, _, _ in calls] == [10, 20, 25]
+    assert torch.equal(calls[-1][2], result.image)
+    assert calls[-1][1]["total"].item() == pytest.approx(result.losses.total.iloc[-1])
+
+
+def test_a_loss_that_overflows_stops_the_run_with_the_last_good_image():
+    extractor = Sabotaged(good_calls=3 + 13)  # one call for memory, two for targets, then one per step
+    with pytest.raises(NonFiniteLoss, match="step 14") as caught:
+        stylize(CONTENT, STYLE, extractor, EXACT)
+    assert caught.value.step == 14
+    assert torch.equal(caught.value.image, stylize(CONTENT, STYLE, Tiny(), change(num_steps=10)).image)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "content, style, fields, sentence",
+    [
+        (CONTENT[:, :1], STYLE, {}, r"content image has shape \(1, 1, 16, 12\)"),
+        (CONTENT, STYLE[0], {}, r"style image has shape \(3, 14, 18\)"),
+        (CONTENT * float("nan"), STYLE, {}, "content image has NaN"),
+        (CONTENT, STYLE * 255, {}, r"scale it to \[0, 1\]"),
+        (CONTENT, STYLE.repeat(3, 1, 1, 1), {}, "3 style images for 1 content images"),
+        (CONTENT, STYLE, {"style_layers": ("fine", "nowhere")}, "no layer 'nowhere'; it was built with fine, coarse"),
+        (CONTENT, STYLE, {"layer_weights": (1.0,)}, "one weight, 0 or more, for each of fine, coarse"),
+        (CONTENT, STYLE, {"low_memory": True}, "leave low_memory out"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_sentence(content, style, fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        stylize(content, style, Tiny(), change(**fields))
+
+
+@pytest.mark.parametrize(
+    "extra, sentence",
+    [
+        ({"blend": [1, 2]}, "one weight, 0 or more, for each of the 1 styles"),
+        ({"masks": [torch.ones(1, 1, 16, 12)] * 2}, "2 masks for 1 styles"),
+        ({"masks": torch.ones(1, 1, 16, 13)}, "a mask has shape"),
+        ({"masks": 2 * torch.ones(1, 1, 16, 12)}, r"outside \[0, 1\]"),
+    ],
+)
+def test_masks_and_blends_that_do_not_fit(extra, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        stylize(CONTENT, STYLE, Tiny(), EXACT, **extra)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"optimizer": "sgd"}, {"scaling": "new"}, {"style_weight": -1}, {"lr": 0}, {"strength": 2}]
+)
+def test_params_say_what_is_wrong_with_them(fields):
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        StyleParams(**fields)
+
+
+@pytest.mark.parametrize("role", ["content", "style"])
+def test_images_too_small_for_the_deepest_layer(role):
+    class Deep(Tiny):
+        def forward(self, images):
+            return {name: nn.functional.max_pool2d(x, 6) for name, x in super().forward(images).items()}
+
+    images = {"content": CONTENT, "style": STYLE} | {role: picture(1, height=6, width=6)}
+    with pytest.raises(ValueError, match=f"the {role} image has 6×6 pixels here, too small"):
+        stylize(images["content"], images["style"], Deep(), EXACT)
+
+
+def test_out_of_memory_says_which_size_would_fit():
+    features = engine.prepare(Tiny(), torch.device("cpu"), "float32")
+    with pytest.raises(ValueError, match="at most") as caught:
+        check_memory(features, torch.zeros(1, 3, 400, 300), free=10_000_000)
+    fits = int(str(caught.value).split("at most ")[1].split()[0])
+    assert 100 < fits < 400
+    check_memory(features, torch.zeros(1, 3, fits, fits * 3 // 4), free=10_000_000)
+
+
+# Other machines, real networks
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_captured_step_does_what_single_steps_do(monkeypatch):
+    from vg_helpers import style_run
+
+    captured = stylize(CONTENT.cuda(), STYLE.cuda(), Tiny(), EXACT)
+    monkeypatch.setattr(style_run, "GRAPH_AFTER", 10**9)
+    single = stylize(CONTENT.cuda(), STYLE.cuda(), Tiny(), EXACT)
+    torch.testing.assert_close(captured.image, single.image, atol=1e-3, rtol=0)
+    torch.testing.assert_close(captured.image.cpu(), stylize(CONTENT, STYLE, Tiny(), EXACT).image, atol=0.02, rtol=0)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["vgg19", "alexnet"])
+def test_real_networks_agree_in_both_precisions(network):
+    missing = [name for name in ("TORCH_HOME", "VG_PHOTOS_DIR", "VG_STYLES_DIR") if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not set")
+    from vg_helpers.artifacts import load_image
+    from vg_helpers.models import build_extractor
+
+    content, style = (
+        load_image(sorted(Path(os.environ[name]).glob("*.jpg"))[0], 128) for name in ("VG_PHOTOS_DIR", "VG_STYLES_DIR")
+    )
+    extractor = build_extractor(network)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        params = StyleParams(num_steps=20, precision=precision)
+        result = stylize(content, style, extractor, params)
+        names = {key: result.settings[key] for key in ("content_layer", "style_layers")}
+        features = engine.prepare(extractor, torch.device("cpu"), "float32")
+        judge = engine.build_objective(content, [style], features, dataclasses.replace(params, **names))
+        losses[precision] = judge(result.image)["total"].item()
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)

@@ -1,0 +1,82 @@
+"""The archive for handing in: complete, clean, and never older than what it was made of."""
+
+import json
+import os
+import zipfile
+
+import pytest
+
+from report import submit
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with an executed notebook that names this machine's folders, data and weights."""
+    build_dir = tmp_path / "report" / "build" / "demo"
+    for name in ("notebooks/01_data.ipynb", "report/build.py", "vg_helpers/a.py", "tests/test_a.py", "data/x.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    (build_dir / "02_classify").mkdir(parents=True)
+    (build_dir / "02_classify" / "vgg19.pt").write_bytes(b"weights")
+    source = f'data_dir = "/mnt/paintings"\nopen("{tmp_path.as_posix()}/a.txt")'
+    output = {"output_type": "stream", "name": "stdout", "text": [f"{tmp_path}/b\n", "/mnt/paintings/c.jpg"]}
+    cell = {"cell_type": "code", "id": "a", "metadata": {"papermill": {}}, "source": source, "outputs": [output]}
+    notebook = {
+        "cells": [cell],
+        "metadata": {"papermill": {"output_path": str(tmp_path)}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (build_dir / "01_data.ipynb").write_text(json.dumps(notebook))
+    (build_dir / "report.pdf").write_bytes(b"%PDF-1.7")
+    return tmp_path
+
+
+def pack(project, group="026"):
+    return submit.pack(group, project / "report" / "build" / "demo", project, project)
+
+
+def test_the_archive_holds_report_notebooks_and_scripts_alone(project):
+    archive = pack(project)
+    assert archive.name == "Group_026_DL_Project.zip"
+    with zipfile.ZipFile(archive) as packed:
+        content = {name.removeprefix("Group_026_DL_Project/"): packed.read(name) for name in packed.namelist()}
+    assert set(content) == {
+        "report.pdf",
+        "notebooks/01_data.ipynb",
+        "report/build.py",
+        "vg_helpers/a.py",
+        "tests/test_a.py",
+    }
+    notebook = content["notebooks/01_data.ipynb"].decode()
+    assert str(project) not in notebook and "/mnt/paintings" not in notebook and "papermill" not in notebook
+    assert archive.read_bytes() == pack(project).read_bytes()
+
+
+def test_a_report_older_than_its_inputs_is_refused(project):
+    notebook = project / "notebooks" / "01_data.ipynb"
+    later = notebook.stat().st_mtime + 100
+    os.utime(notebook, (later, later))
+    with pytest.raises(ValueError, match=r"older than 01_data.ipynb: run `python run.py report --profile demo`"):
+        pack(project)
+
+
+def test_without_a_report_with_a_secret_or_too_large_there_is_no_archive(project, monkeypatch):
+    secret = project / "vg_helpers" / "a.py"
+    secret.write_text("api_key = '" + "0123456789abcdef" * 2 + "'")
+    os.utime(secret, (0, 0))
+    with pytest.raises(ValueError, match=r"a\.py seems to hold a key"):
+        pack(project)
+    secret.unlink()
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="may have 0"):
+        patch.setattr(submit, "LIMIT_MB", 0)
+        pack(project)
+    (project / "report" / "build" / "demo" / "report.pdf").unlink()
+    with pytest.raises(ValueError, match="no report in profile demo"):
+        pack(project)
+    assert not list(project.glob("*.zip")) and not list(project.glob("*.part"))
+
+
+def test_the_group_is_a_word(project):
+    with pytest.raises(ValueError, match="letters and digits"):
+        pack(project, "../026")

@@ -1,0 +1,197 @@
+"""One network learns one split: features of its frozen part, a linear head, a search, the final training, predictions.
+
+Convention: everything costly is kept in the task's folder and is not done again; the folder's name depends on what it is made from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from scipy.special import softmax
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from . import search
+from .artifacts import fingerprint
+from .data import EVAL_VIEWS, build_dataset
+from .models import Classifier, build_classifier
+from .train import FitResult, TrainConfig, cache_features, choose_depth, fit, predict, prepare, probe, set_head
+
+PROTOCOL = 1  # raise it when the same parameters no longer give the same numbers: kept work is then done again
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a task depends on besides network and paintings; `views` counts the augmented views that are kept."""
+
+    data_dir: Path
+    cache_dir: Path
+    state_dir: Path
+    device: torch.device
+    depth: str = "auto"
+    weights: str = "auto"
+    views: int = 2
+    size: int = 224
+    seed: int = 42
+
+
+@dataclass
+class Task:
+    """A network with the parts that stay and that learn, and the train, val and test sets as the learning part sees them."""
+
+    model: Classifier
+    learning: nn.Module
+    sets: dict[str, Any]
+    config: TrainConfig
+    setup: Setup
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """The folder's name, which changes with everything the task is made from."""
+        return self.folder.name
+
+    def probs(self, split: str, views: int = EVAL_VIEWS) -> np.ndarray:
+        """Return P(van_gogh) of a split, averaged in logits over each painting and its mirror image."""
+        logits = predict(self.learning, self.sets[split], self.setup.device, views)
+        return softmax(logits.astype(np.float64), axis=1)[:, 1]
+
+
+def build_task(
+    network: str, index: pd.DataFrame, split: str, setup: Setup, on_batch: Callable[[int], None] | None = None
+) -> Task:
+    """Return the task of teaching `network` the training paintings of `index[split]`; frozen features are computed once."""
+    depth = choose_depth(setup.depth, setup.device)
+    model = build_classifier(network, setup.weights, setup.seed)
+    lower, upper = prepare(model, depth)
+    made_from = (PROTOCOL, network, depth, setup.views, setup.size, setup.seed, model.weights.sha256)
+    rows = index[["path", "label", split]].to_dict("list")
+    folder = Path(setup.state_dir, f"{network}-{fingerprint(made_from, rows)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    sets = {}
+    for name in ("train", "val", "test"):
+        part = index[index[split] == name]
+        augment = name == "train"
+        sets[name] = build_dataset(part, setup.data_dir, setup.cache_dir, augment, setup.size, setup.seed)
+        if len(lower) > 1:  # the first module is the normalisation alone
+            views = setup.views if augment else EVAL_VIEWS
+            sets[name] = cache_features(lower, sets[name], views, folder / f"{name}.npy", setup.device, on_batch)
+    learning = upper if len(lower) > 1 else model
+    config = TrainConfig(depth=depth, seed=setup.seed)
+    return Task(model, learning, sets, config, setup, folder)
+
+
+def fit_probe(task: Task) -> dict[str, np.ndarray]:
+    """Return P(van_gogh) of val and test by logistic regression on the network's frozen features; sets the last layer to it.
+
+    The features are the inputs of the last layer, with pre-trained weights throughout.
+    """
+    body = nn.Sequential(*list(task.learning.children())[:-1]) if task.learning is not task.model else _body(task.model)
+    features = {name: predict(body, task.sets[name], task.setup.device) for name in ("train", "val", "test")}
+    fitted = probe(features["train"], np.asarray(task.sets["train"].targets), task.setup.seed)
+    set_head(task.model.module_of("fc8"), fitted)
+    return {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")}
+
+
+def _body(model: Classifier) -> nn.Module:
+    lower, _ = model.split("fc8")
+    return lower
+
+
+def search_training(
+    task: Task,
+    num_trials: int,
+    num_epochs: int,
+    num_paintings: int = 0,
+    storage: str | Path | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> optuna.Study:
+    """Return the study of learning rate, batch size and optimiser by validation ROC AUC; each trial starts from the probe's head.
+
+    Args:
+        num_paintings: training paintings per epoch, a fixed stratified sample; 0 takes all.
+        on_epoch: called with each epoch's row, which also holds the trial's number.
+    """
+    start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
+    study = search.open_study(
+        f"{task.key}-{num_epochs}-{num_paintings}", storage or task.folder / "study.db", prune=True
+    )
+    known_good = search.KNOWN_GOOD[task.model.network]
+
+    def objective(trial: optuna.Trial) -> float:
+        config = TrainConfig(**{**vars(task.config), **search.suggest_training(trial), "num_epochs": num_epochs})
+
+        def report(row: dict[str, float]) -> None:
+            if on_epoch:
+                on_epoch({"trial": trial.number, **row})
+            trial.report(row["val_auc"], int(row["epoch"]))
+            if row["epoch"] < num_epochs and trial.should_prune():
+                raise optuna.TrialPruned
+
+        task.learning.load_state_dict(start, strict=False)
+        checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings)}.pt"
+        train_set = _sample(task.sets["train"], num_paintings, task.setup.seed)
+        try:
+            result = fit(
+                task.learning, train_set, task.sets["val"], config, task.setup.device, checkpoint, report, on_batch
+            )
+        except optuna.TrialPruned:
+            checkpoint.unlink(missing_ok=True)
+            raise
+        finally:
+            task.learning.load_state_dict(start, strict=False)
+        checkpoint.unlink(missing_ok=True)
+        return result.best_value
+
+    return search.run_study(study, objective, num_trials, task.setup.seed, first=known_good)
+
+
+def _sample(dataset: Any, count: int, seed: int) -> Any:
+    if not 0 < count < len(dataset):
+        return dataset
+    keep, _ = train_test_split(np.arange(len(dataset)), train_size=count, stratify=dataset.targets, random_state=seed)
+    return Sample(dataset, sorted(keep.tolist()))
+
+
+@dataclass
+class Sample(torch.utils.data.Dataset):
+    """Some items of a data set; `view` is the data set's own."""
+
+    dataset: Any
+    positions: list[int]
+
+    @property
+    def view(self) -> int:
+        """The view of the data set beneath."""
+        return self.dataset.view
+
+    @view.setter
+    def view(self, view: int) -> None:
+        self.dataset.view = view
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, position: int) -> Any:
+        return self.dataset[self.positions[position]]
+
+
+def train_finally(
+    task: Task,
+    values: dict[str, Any],
+    num_epochs: int,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> FitResult:
+    """Train with the best values found and leave the task's model with its best epoch's weights."""
+    config = TrainConfig(**{**vars(task.config), **values, "num_epochs": num_epochs})
+    checkpoint = task.folder / f"final-{fingerprint(vars(config))}.pt"
+    return fit(
+        task.learning, task.sets["train"], task.sets["val"], config, task.setup.device, checkpoint, on_epoch, on_batch
+    )

@@ -1,0 +1,114 @@
+"""Which device computes, in which precision, from which seed, and what machine this is.
+
+Convention: convolutions run in the precision that this machine does fast; everything that adds up stays in float32.
+"""
+
+import platform
+import random
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        ValueError: if the name is unknown or torch does not see such a device.
+    """
+    seen = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in seen.items() if there))
+    if not seen.get(name.split(":")[0]):
+        there = ", ".join(kind for kind, flag in seen.items() if flag)
+        raise ValueError(f"device {name!r} is not to be had here: torch sees {there}; use --device auto")
+    return torch.device(name)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch on all devices."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@cache
+def fast_dtype(device: torch.device | str) -> torch.dtype:
+    """Return bfloat16 where the device has instructions for it, else float32."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if kind == "cpu":
+        has = _cpu_capabilities()
+        return torch.bfloat16 if has.get("amx_bf16") or has.get("avx512_bf16") or has.get("bf16") else torch.float32
+    return torch.float32
+
+
+def autocast(device: torch.device | str) -> AbstractContextManager:
+    """Return a context in which convolutions and matrix products run in `fast_dtype(device)`."""
+    dtype = fast_dtype(device)
+    kind = torch.device(device).type
+    return nullcontext() if dtype == torch.float32 else torch.autocast(kind, dtype=dtype)
+
+
+def synchronize(device: torch.device | str) -> None:
+    """Wait until everything asked of the device is done."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.synchronize(device)
+    elif kind == "mps":
+        torch.mps.synchronize()
+
+
+def nvidia_smi() -> str | None:
+    """Return what nvidia-smi prints, or None where there is no such program or no driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    done = subprocess.run([program], capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def hardware(device: torch.device | str) -> dict[str, Any]:
+    """Return what this machine is: processor, cores, memory in GB, GPU, versions, and the precision chosen."""
+    import psutil
+
+    gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
+    return {
+        "cpu": _cpu_name(),
+        "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "gpu": gpu.name if gpu else None,
+        "gpu_memory_gb": round(gpu.total_memory / 1e9, 1) if gpu else None,
+        "cuda": torch.version.cuda if gpu else None,
+        "device": str(device),
+        "precision": str(fast_dtype(device)).removeprefix("torch."),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "nvidia_smi": nvidia_smi(),
+    }
+
+
+def _cpu_name() -> str:
+    name = _cpu_capabilities().get("cpu_name")
+    return str(name or platform.processor() or platform.machine())
+
+
+def _cpu_capabilities() -> Mapping[str, Any]:
+    # Older torch has the same facts under private names only.
+    if hasattr(torch.cpu, "get_capabilities"):
+        return torch.cpu.get_capabilities()
+    return {"amx_bf16": torch.cpu._is_amx_tile_supported(), "avx512_bf16": torch.cpu._is_avx512_bf16_supported()}
+
+
+def gpu_is_hidden() -> bool:
+    """Return True when a NVIDIA driver answers but this torch was built without CUDA."""
+    return not torch.cuda.is_available() and nvidia_smi() is not None

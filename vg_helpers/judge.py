@@ -1,0 +1,30 @@
+"""What a trained classifier says of any picture: P(van_gogh), seen as a test painting is seen."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .artifacts import load_image
+from .data import eval_transform
+from .device import autocast
+
+
+@torch.inference_mode()
+def judge(
+    model: nn.Module, pictures: Iterable[str | Path | Tensor], device: torch.device, size: int = 224
+) -> np.ndarray:
+    """Return P(van_gogh) of picture files or (1, 3, H, W) tensors, seen as a test painting is: centred, and mirrored too."""
+    was_training, view = model.training, eval_transform(size)
+    model.to(device).eval()
+    found = []
+    for picture in pictures:
+        image = picture if isinstance(picture, Tensor) else load_image(picture)
+        square = view(image[-1])[None].to(device)
+        with autocast(device):
+            logits = model(torch.cat([square, square.flip(-1)])).float().mean(0)
+        found.append(float(logits.softmax(0)[1]))
+    model.train(was_training)
+    return np.array(found)

@@ -1,0 +1,310 @@
+"""Numbers that judge a classifier, each with a 95 % interval.
+
+Throughout: targets are 0 or 1 (1 = van_gogh), probs are P(van_gogh) in [0, 1], and preds = probs >= threshold.
+Bootstraps resample whole groups (near-duplicates and title-mates stay together): twins are not independent evidence.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special, stats
+from sklearn import metrics as sk
+
+METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "roc_auc",
+    "average_precision",
+    "f1",
+    "precision",
+    "recall",
+    "brier",
+    "log_loss",
+)
+
+
+class Estimate(NamedTuple):
+    """A value and the two ends of its 95 % interval; f"{estimate:.2f}" reads "0.12 [0.05, 0.19]"."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def sign(self) -> int:
+        """1 or −1 where the interval lies above or below zero, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+class McNemar(NamedTuple):
+    """How often only one of two classifiers is right, and the exact two-sided p-value of that imbalance."""
+
+    only_a: int
+    only_b: int
+    p_value: float
+
+
+def _checked(targets: ArrayLike, probs: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Return targets as integers and probs as float64, both (N,)."""
+    targets, probs = np.asarray(targets), np.asarray(probs, dtype=np.float64)
+    if targets.ndim != 1 or targets.shape != probs.shape or not len(targets):
+        raise ValueError(f"targets {targets.shape} and probs {probs.shape} must be two lists of the same length.")
+    if not np.isin(targets, (0, 1)).all():
+        raise ValueError("targets must be 0 (other) or 1 (van_gogh).")
+    if not ((probs >= 0) & (probs <= 1)).all():
+        raise ValueError("probs must lie in [0, 1] without NaN: pass probabilities, not logits.")
+    return targets.astype(np.int64), probs
+
+
+def score(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> dict[str, float]:
+    """Return every metric of METRICS by name; precision and F1 are 0 when nothing is called a Van Gogh.
+
+    Raises:
+        ValueError: if the lengths differ, a value is out of range, or one of the two classes is missing.
+    """
+    targets, probs = _checked(targets, probs)
+    if targets.min() == targets.max():
+        raise ValueError("The metrics need paintings of both classes, and these targets hold only one.")
+    preds = probs >= threshold
+    return {
+        "accuracy": float(sk.accuracy_score(targets, preds)),
+        "balanced_accuracy": float(sk.balanced_accuracy_score(targets, preds)),
+        "roc_auc": float(sk.roc_auc_score(targets, probs)),
+        "average_precision": float(sk.average_precision_score(targets, probs)),
+        "f1": float(sk.f1_score(targets, preds, zero_division=0)),
+        "precision": float(sk.precision_score(targets, preds, zero_division=0)),
+        "recall": float(sk.recall_score(targets, preds)),
+        "brier": float(sk.brier_score_loss(targets, probs)),
+        "log_loss": float(sk.log_loss(targets, probs)),
+    }
+
+
+def score_table(
+    targets: ArrayLike,
+    probs: ArrayLike,
+    threshold: float = 0.5,
+    *,
+    groups: ArrayLike | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return a frame with one row per metric and the columns value, low, high (95 % percentile bootstrap).
+
+    Args:
+        groups: (N,) labels; paintings of one group are drawn together. None: each painting is its own group.
+    """
+    values = score(targets, probs, threshold)
+    targets, probs = _checked(targets, probs)
+    counts = resample_counts(len(targets), groups, num_resamples, seed)
+    low, high = _interval(_weighted_scores(targets, probs, threshold, counts))
+    return pd.DataFrame({"value": values, "low": low, "high": high}).rename_axis("metric")
+
+
+def resample_counts(
+    num_items: int, groups: ArrayLike | None = None, num_resamples: int = 1000, seed: int = 0
+) -> NDArray[np.int64]:
+    """Return (num_resamples, num_items): how often each item occurs when as many groups as there are are drawn anew."""
+    codes = np.arange(num_items) if groups is None else pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
+    if len(codes) != num_items:
+        raise ValueError(f"groups has {len(codes)} entries for {num_items} paintings: give one per painting.")
+    num_groups = int(codes.max()) + 1
+    draws = np.random.default_rng(seed).multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_resamples)
+    return draws[:, codes]
+
+
+def _interval(samples: NDArray) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the 2.5 % and 97.5 % quantiles of each metric; resamples with one class have no AUC and are left out."""
+    frame = pd.DataFrame(samples, columns=METRICS)
+    return frame.quantile(0.025).to_dict(), frame.quantile(0.975).to_dict()
+
+
+def _weighted_scores(targets: NDArray, probs: NDArray, threshold: float, counts: NDArray) -> NDArray:
+    """Return (R, len(METRICS)): `score` of R resamples at once, because a thousand times scikit-learn is too slow."""
+    preds = probs >= threshold
+    clipped = np.clip(probs, np.finfo(float).eps, 1 - np.finfo(float).eps)
+    columns = np.stack(
+        [
+            targets * preds,
+            (1 - targets) * preds,
+            targets,
+            np.ones(len(targets)),
+            (probs - targets) ** 2,
+            -np.log(np.where(targets == 1, clipped, 1 - clipped)),
+        ],
+        axis=1,
+    )
+    true_pos, false_pos, positives, total, brier, log_loss = (counts.astype(np.float64) @ columns).T
+    negatives, called = total - positives, true_pos + false_pos
+    roc_auc, average_precision = _weighted_ranking(targets, probs, counts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall, specificity = true_pos / positives, 1 - false_pos / negatives
+        scores = {
+            "accuracy": (true_pos + negatives - false_pos) / total,
+            "balanced_accuracy": (recall + specificity) / 2,
+            "roc_auc": roc_auc,
+            "average_precision": average_precision,
+            "f1": 2 * true_pos / (positives + called),
+            "precision": np.where(called > 0, true_pos / called, 0.0),
+            "recall": recall,
+            "brier": brier / total,
+            "log_loss": log_loss / total,
+        }
+    return np.stack([scores[name] for name in METRICS], axis=1)
+
+
+def _weighted_ranking(targets: NDArray, probs: NDArray, counts: NDArray) -> tuple[NDArray, NDArray]:
+    """Return (R,) ROC AUC and (R,) average precision; equal probs count half in the AUC and as one step in the AP."""
+    order = np.argsort(-probs, kind="stable")
+    starts = np.flatnonzero(np.diff(probs[order], prepend=2.0))  # where a new distinct value begins
+    positives = np.add.reduceat(counts[:, order] * targets[order], starts, axis=1).astype(np.float64)
+    negatives = np.add.reduceat(counts[:, order] * (1 - targets[order]), starts, axis=1).astype(np.float64)
+    true_pos, false_pos = positives.cumsum(axis=1), negatives.cumsum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wins = (negatives * (true_pos - positives / 2)).sum(axis=1)
+        roc_auc = wins / (true_pos[:, -1] * false_pos[:, -1])
+        precision = np.where(true_pos + false_pos > 0, true_pos / (true_pos + false_pos), 0.0)
+        average_precision = (positives * precision).sum(axis=1) / true_pos[:, -1]
+    return roc_auc, average_precision
+
+
+def auc_difference(
+    targets: ArrayLike,
+    probs_a: ArrayLike,
+    probs_b: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> Estimate:
+    """Return ROC AUC of a minus that of b; the paired bootstrap draws the same paintings for both."""
+    value = score(targets, probs_a)["roc_auc"] - score(targets, probs_b)["roc_auc"]
+    targets, probs_a = _checked(targets, probs_a)
+    counts = resample_counts(len(targets), groups, num_resamples, seed)
+    auc_b = _weighted_ranking(targets, np.asarray(probs_b, dtype=np.float64), counts)[0]
+    low, high = np.nanquantile(_weighted_ranking(targets, probs_a, counts)[0] - auc_b, (0.025, 0.975))
+    return Estimate(value, float(low), float(high))
+
+
+def mcnemar(targets: ArrayLike, preds_a: ArrayLike, preds_b: ArrayLike) -> McNemar:
+    """Return McNemar's exact test of two classifiers on the same paintings (a binomial test of the discordant ones)."""
+    right_a = np.asarray(preds_a).astype(bool) == np.asarray(targets).astype(bool)
+    right_b = np.asarray(preds_b).astype(bool) == np.asarray(targets).astype(bool)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    p_value = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    return McNemar(only_a, only_b, float(p_value))
+
+
+def proportion(successes: int, total: int) -> Estimate:
+    """Return a proportion with Wilson's interval; without any trial the value is NaN and the interval [0, 1]."""
+    if total == 0:
+        return Estimate(float("nan"), 0.0, 1.0)
+    low, high = stats.binomtest(int(successes), int(total)).proportion_ci(method="wilson")
+    return Estimate(successes / total, float(low), float(high))
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
+    """Return the mean of a − b over pairs, with Student's interval; NaN ends with fewer than two pairs.
+
+    Pairs that hold a NaN, such as a share of an all-zero map, are left out.
+    """
+    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    difference = difference[~np.isnan(difference)]
+    mean = float(difference.mean()) if len(difference) else float("nan")
+    if len(difference) < 2:
+        return Estimate(mean, float("nan"), float("nan"))
+    margin = float(stats.t.ppf(0.975, len(difference) - 1) * stats.sem(difference))
+    return Estimate(mean, mean - margin, mean + margin)
+
+
+def confusion_of(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> NDArray[np.int64]:
+    """Return [[TN, FP], [FN, TP]]: rows true, columns predicted, other before van_gogh."""
+    targets, probs = _checked(targets, probs)
+    return sk.confusion_matrix(targets, probs >= threshold, labels=[0, 1])
+
+
+def outcomes_of(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> NDArray[np.str_]:
+    """Return "TP", "FP", "TN" or "FN" for each painting."""
+    targets, probs = _checked(targets, probs)
+    return np.array([["TN", "FP"], ["FN", "TP"]])[targets, (probs >= threshold).astype(int)]
+
+
+def threshold_for_f1(targets: ArrayLike, probs: ArrayLike) -> float:
+    """Return the threshold of the highest F1; choose it on validation and use it, unchanged, on test.
+
+    It lies halfway between the lowest prob that is called a Van Gogh and the next one below, so that it does not
+    hang on a single painting. Of several equally good thresholds the highest is taken.
+    """
+    targets, probs = _checked(targets, probs)
+    if not targets.any():
+        raise ValueError("A threshold for F1 needs at least one Van Gogh among the validation paintings.")
+    precision, recall, thresholds = sk.precision_recall_curve(targets, probs)
+    product, total = precision * recall, precision + recall
+    f1 = np.divide(2 * product, total, out=np.zeros_like(total), where=total > 0)[:-1]
+    best = thresholds[np.flatnonzero(np.isclose(f1, f1.max(), rtol=1e-12)).max()]
+    below = probs[probs < best]
+    return float((best + below.max()) / 2 if len(below) else best)
+
+
+def log_odds(probs: ArrayLike) -> NDArray[np.float64]:
+    """Return the logits (log odds) of probs; probs that a float32 softmax rounded to 0 or 1 stay finite."""
+    return special.logit(np.clip(np.asarray(probs, dtype=np.float64), 1e-8, 1 - 1e-8))
+
+
+def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
+    """Return the temperature T that minimises the log loss of sigmoid(logits / T); fit it on validation.
+
+    Guo et al., "On Calibration of Modern Neural Networks", 2017. T above 1: the classifier was too sure of itself.
+    Perfectly separated classes have no finite optimum: T ends at 1/20, the border of the search.
+
+    Args:
+        logits: (N,) log odds of van_gogh, or (N, 2) as the classifier gives them.
+    """
+    margin, targets = _margin(logits), np.asarray(targets)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.logaddexp(0, np.where(targets == 1, -margin, margin) / np.exp(log_temperature)).mean())
+
+    border = np.log(20)
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-border, border), method="bounded").x))
+
+
+def calibrate(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
+    """Return probs = sigmoid(logits / temperature); the order of the paintings, and so the ROC AUC, stays."""
+    return special.expit(_margin(logits) / temperature)
+
+
+def _margin(logits: ArrayLike) -> NDArray[np.float64]:
+    logits = np.asarray(logits, dtype=np.float64)
+    return logits[:, 1] - logits[:, 0] if logits.ndim == 2 else logits
+
+
+def reliability_table(targets: ArrayLike, probs: ArrayLike, num_bins: int = 10) -> pd.DataFrame:
+    """Return one row per non-empty bin of equal width: from, to, count, mean_prob, fraction, low, high (Wilson)."""
+    targets, probs = _checked(targets, probs)
+    bins = np.minimum((probs * num_bins).astype(int), num_bins - 1)
+    rows = []
+    for index in np.unique(bins):
+        inside = bins == index
+        fraction = proportion(targets[inside].sum(), inside.sum())
+        edges = {"from": index / num_bins, "to": (index + 1) / num_bins, "count": int(inside.sum())}
+        rows.append(
+            {
+                **edges,
+                "mean_prob": probs[inside].mean(),
+                "fraction": fraction.value,
+                "low": fraction.low,
+                "high": fraction.high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def expected_calibration_error(targets: ArrayLike, probs: ArrayLike, num_bins: int = 10) -> float:
+    """Return the mean distance between probs and observed fraction, each bin weighted by its paintings."""
+    table = reliability_table(targets, probs, num_bins)
+    return float(np.average((table["mean_prob"] - table["fraction"]).abs(), weights=table["count"]))

@@ -1,0 +1,141 @@
+"""The two Optuna studies: a storage that survives a kill, trials that are never repeated, several workers.
+
+Convention: the values of a trial depend on the seed and on the finished trials alone, so that an interrupted study goes on
+with what it would have tried anyway. A trial that a kill left unfinished is tried again under a new number.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+import torch
+from optuna.trial import TrialState
+from torch import Tensor, nn
+
+from .artifacts import fingerprint, save_image
+from .judge import judge
+from .style import StyleParams, stylize
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+STARTUP_TRIALS = (
+    3  # random trials before the sampler models what it has seen; Optuna's own default of 10 exceeds the study
+)
+KNOWN_GOOD = {
+    "vgg19": {"lr": 1.18e-5, "batch_size": 16, "optimizer": "AdamW"},
+    "alexnet": {"lr": 9e-5, "batch_size": 16, "optimizer": "SGD"},
+}
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def suggest_training(trial: optuna.Trial) -> dict[str, Any]:
+    """Return learning rate (log scale), batch size and optimiser of a classification trial."""
+    return {
+        "lr": trial.suggest_float("lr", 1e-6, 1e-3, log=True),
+        "batch_size": trial.suggest_categorical("batch_size", [16, 32]),
+        "optimizer": trial.suggest_categorical("optimizer", ["AdamW", "SGD"]),
+    }
+
+
+def suggest_style(trial: optuna.Trial) -> dict[str, float]:
+    """Return content and style weight (log scales) of a style trial, in the engine's relative units."""
+    return {
+        "content_weight": trial.suggest_float("content_weight", 0.1, 10.0, log=True),
+        "style_weight": trial.suggest_float("style_weight", 1.0, 1000.0, log=True),
+    }
+
+
+def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.Study:
+    """Return the study that maximises its value, new or continued.
+
+    Args:
+        storage: an SQLite file of our own, or a database URL that several workers share.
+        prune: stop trials that fall behind the median of those before them.
+    """
+    shared = isinstance(storage, str) and "://" in storage
+    backend = optuna.storages.RDBStorage(
+        storage if shared else f"sqlite:///{Path(storage).as_posix()}",
+        heartbeat_interval=30 if shared else None,
+        failed_trial_callback=optuna.storages.RetryFailedTrialCallback() if shared else None,
+    )
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=0) if prune else optuna.pruners.NopPruner()
+    study = optuna.create_study(
+        study_name=name, storage=backend, direction="maximize", pruner=pruner, load_if_exists=True
+    )
+    if not shared:  # nobody else works on it, so whatever still runs was killed
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
+            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    return study
+
+
+def run_study(
+    study: optuna.Study,
+    objective: Callable[[optuna.Trial], float],
+    num_trials: int,
+    seed: int,
+    first: dict[str, Any] | None = None,
+    on_trial: Callable[[optuna.trial.FrozenTrial], None] | None = None,
+) -> optuna.Study:
+    """Run the study until `num_trials` trials are finished, completed or pruned; finished ones are never repeated.
+
+    Args:
+        first: the values of the first trial, known to be good.
+        on_trial: called with each trial as it finishes.
+    """
+    while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < num_trials:
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed + done, multivariate=True)
+        if done == 0 and first:
+            study.enqueue_trial(first)
+        trial = study.ask()
+        try:
+            frozen = study.tell(trial, objective(trial))
+        except optuna.TrialPruned:
+            frozen = study.tell(trial, state=TrialState.PRUNED)
+        except BaseException:
+            study.tell(trial, state=TrialState.FAIL)
+            raise
+        if on_trial:
+            on_trial(frozen)
+    return study
+
+
+def trials_frame(study: optuna.Study) -> pd.DataFrame:
+    """Return one row per finished trial: number in order, parameters, value (the last one of a pruned trial), seconds."""
+    rows = []
+    for number, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
+        seconds = trial.duration.total_seconds() if trial.duration else float("nan")
+        rows.append(
+            {"trial": number, **trial.params, "value": trial.value, "state": trial.state.name, "seconds": seconds}
+        )
+    return pd.DataFrame(rows)
+
+
+class StyleObjective:
+    """A style trial's value: P(van_gogh) of the photo repainted with the trial's weights, judged as a saved 8-bit picture."""
+
+    def __init__(
+        self,
+        content_image: Tensor,
+        style_image: Tensor,
+        extractor: nn.Module,
+        classifier: nn.Module,
+        num_steps: int,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        self.pair, self.extractor, self.classifier = (content_image, style_image), extractor, classifier
+        self.num_steps, self.folder, self.device = num_steps, folder, device
+
+    def path(self, values: dict[str, float]) -> Path:
+        """Return the file of the picture painted with these weights."""
+        return self.folder / f"trial_{fingerprint(values)}.png"
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        values = suggest_style(trial)
+        params = StyleParams(**values, num_steps=self.num_steps)
+        path = self.path(values)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
+        save_image(path, result.image)
+        return float(judge(self.classifier, [path], self.device)[0])

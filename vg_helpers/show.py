@@ -1,0 +1,75 @@
+"""What a notebook puts into the report besides its Markdown: figures, tables and computed sentences.
+
+Convention: each output carries metadata {"vg": {"kind", "name", "caption", "alt"}}; the report's exporter reads nothing else.
+"""
+
+import base64
+import html
+from typing import Any
+
+from IPython.display import display
+
+from .artifacts import Stage, atomic
+
+DPI = 200
+
+
+def figure(fig: Any, stage: Stage, name: str, caption: str, alt: str | None = None) -> None:
+    """Show a matplotlib figure with its caption, and keep it as <stage>/figures/<name>.png.
+
+    Args:
+        alt: what someone who cannot see the figure should be told; the caption where it is left out.
+    """
+    path = stage.path("figures", f"{name}.png")
+    with atomic(path) as part:
+        fig.savefig(part, dpi=DPI, bbox_inches="tight", pad_inches=0.03, format="png", metadata={"Software": None})
+    meta = {"kind": "figure", "name": name, "caption": caption, "alt": alt or caption}
+    width = {"width": round(fig.get_figwidth() * 96)}
+    display(
+        {"image/png": base64.b64encode(path.read_bytes()).decode(), "text/plain": meta["alt"]},
+        raw=True,
+        metadata={"vg": meta, "image/png": width},
+    )
+    _caption(caption)
+
+
+def table(frame: Any, stage: Stage, name: str, caption: str, digits: int = 3) -> None:
+    """Show a pandas frame as a table with its caption; floats are rounded to `digits` decimals."""
+    shown = frame.copy()
+    for column in shown.select_dtypes("float"):
+        shown[column] = [("–" if value != value else f"{value:.{digits}f}") for value in shown[column]]
+    shown = shown.fillna("–").astype(str).rename(columns=str)
+    right = [frame.dtypes.iloc[i].kind in "fiu" for i in range(len(frame.columns))]
+    bundle = {
+        "text/html": shown.to_html(index=False, border=0, escape=True),
+        "text/markdown": _pipe_table(shown, right),
+        "text/plain": shown.to_string(index=False),
+    }
+    display(bundle, raw=True, metadata={"vg": {"kind": "table", "name": name, "caption": caption}})
+    _caption(caption)
+
+
+def text(markdown: str) -> None:
+    """Show a computed Markdown paragraph, which the report takes over as it is."""
+    bundle = {"text/markdown": markdown, "text/plain": markdown}
+    display(bundle, raw=True, metadata={"vg": {"kind": "text"}})
+
+
+def _caption(caption: str) -> None:
+    bundle = {"text/markdown": f"<small>{html.escape(caption, quote=False)}</small>", "text/plain": caption}
+    display(bundle, raw=True, metadata={"vg": {"kind": "caption"}})
+
+
+def _pipe_table(frame: Any, right: list[bool]) -> str:
+    from tabulate import tabulate
+
+    cells = frame.map(lambda value: value.replace("|", "\\|").replace("\n", " "))
+    align = ["right" if flag else "left" for flag in right]
+    return tabulate(cells, headers="keys", tablefmt="pipe", showindex=False, colalign=align, disable_numparse=True)
+
+
+def interval(estimate: Any, digits: int = 3) -> str:
+    """Return "value [low, high]" of anything with these three, a row of a frame or a named tuple."""
+    get = estimate.__getitem__ if hasattr(estimate, "keys") else lambda name: getattr(estimate, name)
+    value, low, high = (f"{get(name):.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,405 @@
+"""Style transfer after Gatys, Ecker and Bethge (CVPR 2016): Gram losses, StyleParams, stylize.
+
+Convention: images are (N, 3, H, W) float tensors in [0, 1], RGB; losses come one per image, shape (N,). An extractor is
+any module that turns images into a dict of layer name -> features (N, C, h, w), and lists those names in `.layers`.
+Convolutions run in the precision that the device does fast; Gram matrices, losses, image and optimiser are float32.
+"""
+
+import copy
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from .artifacts import fingerprint
+from .device import fast_dtype
+from .style_checks import Features, check_inputs, check_memory, pixels
+from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size, start_image
+from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
+
+__all__ = [
+    "NonFiniteLoss",
+    "StyleParams",
+    "StyleResult",
+    "build_objective",
+    "content_loss",
+    "gram_matrix",
+    "prepare",
+    "style_loss",
+    "stylize",
+    "total_variation",
+]
+
+
+@dataclass(frozen=True)
+class StyleParams:
+    """Everything that decides what a stylised image looks like, besides the images and the network.
+
+    Args:
+        content_weight, style_weight: α and β. With scaling "relative" each layer's loss is divided by its target's
+            energy, so that both are of order 1 to 100 at every size and for every network; "classic" is the plain mean
+            squared error of features and of Gram matrices divided by C·H·W.
+        content_layer, style_layers: None takes the extractor's last named layer, and all its others.
+        strength: how far the way goes from the photo's own Gram matrices (0) to the style's (1).
+        layer_weights: one per style layer, made to add up to 1; None weighs them equally.
+        optimizer: "adam", or "lbfgs" (lr is then a fraction of the quasi-Newton step; 1 is usual).
+        start: "content", "style" (the photo in the style's colours) or "noise".
+        colors: "style", or the photo's own: "luminance" transfers brightness alone, "histogram" first gives the style
+            image the photo's mean and covariance.
+        coarse: (fraction of the size, steps) pairs that run before the num_steps at full size.
+        plateau: stop when the total loss fell by less than this fraction over 20 steps; 0 never stops early.
+        precision: "auto" (what the device does fast), "float32" or "bfloat16", for the convolutions.
+        low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch.
+    """
+
+    content_weight: float = 1.0
+    style_weight: float = 10.0
+    tv_weight: float = 1.0
+    strength: float = 1.0
+    num_steps: int = 200
+    lr: float = 0.02
+    optimizer: str = "adam"
+    scaling: str = "relative"
+    content_layer: str | None = None
+    style_layers: tuple[str, ...] | None = None
+    layer_weights: tuple[float, ...] | None = None
+    start: str = "content"
+    colors: str = "style"
+    coarse: tuple[tuple[float, int], ...] = ()
+    plateau: float = 0.0
+    precision: str = "auto"
+    low_memory: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {
+            "optimizer": ("adam", "lbfgs"),
+            "scaling": ("relative", "classic"),
+            "start": ("content", "style", "noise"),
+            "colors": ("style", "luminance", "histogram"),
+            "precision": ("auto", "float32", "bfloat16"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(allowed)}")
+        for name in ("content_weight", "style_weight", "tv_weight", "plateau"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or a positive number")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength={self.strength} must be from 0 (the photo) to 1 (the style)")
+        if self.num_steps < 0 or not self.lr > 0:
+            raise ValueError(f"num_steps={self.num_steps} and lr={self.lr} must not be negative, and lr not 0")
+
+
+@dataclass(frozen=True)
+class StyleResult:
+    """A stylised image (N, 3, H, W), its losses per step, and how it was made.
+
+    `losses` is a frame with the columns pair, step, height, content, style, tv (unweighted) and total (weighted), each
+    measured before the step was taken. `steps` counts the steps of each pair.
+    """
+
+    image: Tensor
+    losses: pd.DataFrame
+    settings: dict[str, object]
+    seconds: float
+    steps: tuple[int, ...]
+
+
+# Losses ---------------------------------------------------------------------------------------------------------------
+
+
+def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the Gram matrices (N, C, C) of features (N, C, h, w), divided by C and by the number of positions.
+
+    With a mask (N or 1, 1, h, w) in [0, 1] each position counts by its weight and the divisor is the mask's sum, so
+    that the same texture has the same Gram matrix whatever area it covers.
+    """
+    rows = features.flatten(2).transpose(1, 2)  # (N, h·w, C): a view in either memory layout
+    weighted = rows if mask is None else rows * mask.flatten(2).transpose(1, 2).to(rows.dtype)
+    return _product(weighted, rows) / _positions(features, mask)
+
+
+def style_loss(features: Tensor, target: Tensor, *, scaling: str = "relative", mask: Tensor | None = None) -> Tensor:
+    """Return the squared distance (N,) between the features' Gram matrices and `target` (N or 1, C, C).
+
+    "relative" divides by the target's own squared norm (0 is the same texture, 1 is as far as a black image); "classic"
+    is the mean over the C² entries. The gradient is written out, 4·F·(G − G*)/n: one matrix product per layer.
+    """
+    energy = target.square().sum((1, 2)) if scaling == "relative" else target.new_full((1,), target[0].numel())
+    return _StyleLoss.apply(features, target, energy.clamp_min(1e-30), mask)
+
+
+def content_loss(features: Tensor, target: Tensor, *, scaling: str = "relative") -> Tensor:
+    """Return the squared distance (N,) to the target features: over the target's squared norm, or their mean."""
+    distance = (_at_least_float32(features) - _at_least_float32(target)).square().flatten(1)
+    if scaling == "classic":
+        return distance.mean(1)
+    return distance.sum(1) / _at_least_float32(target).square().flatten(1).sum(1).clamp_min(1e-30)
+
+
+def total_variation(image: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the mean squared difference (N,) between neighbouring pixels.
+
+    With a mask (N or 1, 1, H, W) in [0, 1] each pair of neighbours counts by the product of their weights.
+
+    Raises:
+        ValueError: if the image has fewer than 2 rows or columns.
+    """
+    if min(image.shape[-2:]) < 2:
+        raise ValueError(f"total variation needs at least 2×2 pixels, not {pixels(image)}")
+    rows = (image[..., 1:, :] - image[..., :-1, :]).square()
+    columns = (image[..., 1:] - image[..., :-1]).square()
+    count = rows[0].numel() + columns[0].numel()
+    if mask is not None:
+        rows = rows * mask[..., 1:, :] * mask[..., :-1, :]
+        columns = columns * mask[..., 1:] * mask[..., :-1]
+    return (rows.sum((1, 2, 3)) + columns.sum((1, 2, 3))) / count
+
+
+class _StyleLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features: Tensor, target: Tensor, energy: Tensor, mask: Tensor | None) -> Tensor:
+        difference = gram_matrix(features, mask) - target
+        slope = 4 * difference / (energy.view(-1, 1, 1) * _positions(features, mask))
+        ctx.save_for_backward(features, slope, mask)
+        return difference.square().sum((1, 2)) / energy
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        features, slope, mask = ctx.saved_tensors
+        rows = features.flatten(2).transpose(1, 2)
+        pull = rows @ (slope * grad.view(-1, 1, 1)).to(rows.dtype)
+        if mask is not None:
+            pull = pull * mask.flatten(2).transpose(1, 2).to(rows.dtype)
+        return pull.transpose(1, 2).unflatten(2, features.shape[2:]), None, None, None
+
+
+def _positions(features: Tensor, mask: Tensor | None) -> float | Tensor:
+    channels, height, width = features.shape[1:]
+    if mask is None:
+        return channels * height * width
+    return channels * _at_least_float32(mask).sum((1, 2, 3)).clamp_min(1e-6).view(-1, 1, 1)
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Return leftᵀ·right (N, C, C) of (N, positions, C), added up in float32."""
+    if left.dtype != torch.bfloat16:
+        return _at_least_float32(left).transpose(1, 2) @ _at_least_float32(right)
+    if left.device.type == "cuda":
+        return torch.bmm(left.transpose(1, 2), right, out_dtype=torch.float32)
+    # Elsewhere a bfloat16 product is rounded to bfloat16: round parts of it, and add those up in float32.
+    count, positions, channels = left.shape
+    parts = math.gcd(positions, 16) if positions >= 16 * channels else 1
+    left, right = (rows.unflatten(1, (parts, -1)).flatten(0, 1) for rows in (left, right))
+    if len(left) == 1:
+        return (left[0].t() @ right[0]).float()[None]  # several times as fast as a batch of one
+    return (left.transpose(1, 2) @ right).unflatten(0, (count, parts)).sum(1, dtype=torch.float32)
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
+
+
+# What is minimised ----------------------------------------------------------------------------------------------------
+
+
+def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto", low_memory: bool = False) -> Features:
+    """Return a frozen copy of the extractor in the device's fast precision and layout, as a function of images.
+
+    Its first convolution continues the image beyond the border instead of surrounding it with zeros.
+    """
+    dtype = fast_dtype(device) if precision == "auto" else getattr(torch, precision)
+    net = copy.deepcopy(extractor).to(device).requires_grad_(False).eval()
+    if low_memory:
+        if not hasattr(net, "checkpointing"):
+            raise ValueError("low_memory=True needs an extractor with a `checkpointing` switch; leave low_memory out")
+        net.checkpointing = True
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    for module in convolutions:
+        module.to(dtype=dtype if dtype == torch.bfloat16 else None, memory_format=torch.channels_last)
+    if convolutions:
+        convolutions[0].padding_mode = "replicate"  # zeros around the image would be painted as a frame
+
+    def features(images: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            return net(images)
+
+    return features
+
+
+def build_objective(
+    content_image: Tensor,
+    styles: Sequence[Tensor],
+    features: Features,
+    params: StyleParams,
+    *,
+    blend: Sequence[float] | None = None,
+    masks: Sequence[Tensor] | None = None,
+) -> Objective:
+    """Return the function image -> losses, each (N,), with all targets computed once.
+
+    Without masks the styles' Gram matrices are blended into one target. With masks each style pulls where its mask
+    says; its term counts by the mask's share of the picture, so that a pixel is pulled as strongly as without a mask.
+    Total variation counts where any style applies.
+    """
+    weights = params.layer_weights or [1.0] * len(params.style_layers)
+    layers = {name: weight / sum(weights) for name, weight in zip(params.style_layers, weights, strict=True)}
+    blend = list(blend or [1.0] * len(styles))
+    with torch.no_grad():
+        own = _try_features(features, content_image, "content")
+        target, own = own[params.content_layer], {name: gram_matrix(own[name]) for name in layers}
+        grams = []
+        for style in styles:
+            found = _try_features(features, style, "style")
+            grams.append({name: own[name].lerp(gram_matrix(found[name]), params.strength) for name in layers})
+    if masks is None:
+        shares = [share / sum(blend) for share in blend]
+        blended = {name: sum(share * gram[name] for share, gram in zip(shares, grams, strict=True)) for name in layers}
+        terms = [(None, 1.0, blended)]
+    else:
+        terms = [(m, share * m.mean((1, 2, 3)), gram) for m, share, gram in zip(masks, blend, grams, strict=True)]
+
+    painted = None if masks is None else sum(masks).clamp(max=1)
+
+    def objective(image: Tensor) -> dict[str, Tensor]:
+        found = features(image)
+        style = 0.0
+        for mask, share, gram in terms:
+            for name, weight in layers.items():
+                small = None if mask is None else F.interpolate(mask, found[name].shape[2:], mode="area")
+                style = style + weight * share * style_loss(found[name], gram[name], scaling=params.scaling, mask=small)
+        content = content_loss(found[params.content_layer], target, scaling=params.scaling)
+        tv = total_variation(image, painted)
+        total = params.content_weight * content + params.style_weight * style + params.tv_weight * tv
+        return {"total": total, "content": content, "style": style, "tv": tv}
+
+    return objective
+
+
+def _try_features(features: Features, image: Tensor, role: str) -> dict[str, Tensor]:
+    try:
+        return features(image)
+    except RuntimeError as error:
+        if "too small" in str(error) or "Kernel size can't be greater" in str(error):
+            raise ValueError(
+                f"the {role} image has {pixels(image)} pixels here, too small for the deepest layer; use a larger one"
+            ) from error
+        raise
+
+
+# The loop -------------------------------------------------------------------------------------------------------------
+
+
+def stylize(
+    content_image: Tensor,
+    style_image: Tensor | Sequence[Tensor],
+    extractor: nn.Module,
+    params: StyleParams | None = None,
+    *,
+    blend: Sequence[float] | None = None,
+    masks: Tensor | Sequence[Tensor] | None = None,
+    on_step: OnStep | None = None,
+    every: int = 10,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 50,
+) -> StyleResult:
+    """Return the content image repainted in the style of the style image.
+
+    Args:
+        content_image: (N, 3, H, W) in [0, 1]; the computation runs on its device.
+        style_image: (N or 1, 3, h, w), one style per content image or one for all; or several such tensors, blended.
+        blend: how much each of several styles counts; equal if left out.
+        masks: where each style applies, (N or 1, 1, H, W) in [0, 1], one per style; 0 leaves the photo alone. `blend`
+            then says how strongly each pulls, 1 if left out.
+        on_step: called as on_step(step, losses, image) every `every` steps and after the last one. The losses are those
+            of the last step, (N,) each. What it raises ends the run.
+        checkpoint: file from which an interrupted run continues; written every `checkpoint_every` steps and removed at
+            the end. L-BFGS takes the pairs of a batch one by one, with one such file each.
+
+    Raises:
+        ValueError: for images, masks, layers or a checkpoint that do not fit, with the way out.
+        NonFiniteLoss: if the loss overflows; it holds the step and the last good image.
+    """
+    started = time.perf_counter()
+    params = _with_layers(params or StyleParams(), extractor)
+    styles = [style_image] if isinstance(style_image, Tensor) else list(style_image)
+    masks = [masks] if isinstance(masks, Tensor) else masks
+    blend = list(blend or [1.0] * len(styles))
+    check_inputs(content_image, styles, blend, masks)
+    watch = Watch(on_step, every, Path(checkpoint) if checkpoint else None, checkpoint_every)
+    if params.optimizer == "lbfgs" and len(content_image) > 1:
+        parts = []
+        for pair in range(len(content_image)):
+            one, several, areas = _pick(pair, content_image, styles, masks)
+            parts.append(stylize(one, several, extractor, params, blend=blend, masks=areas, **watch.of(pair)))
+        return _join(parts)
+    features = prepare(extractor, content_image.device, params.precision, params.low_memory)
+    check_memory(features, content_image)
+    run = Run(params, len(content_image), content_image.device)
+    if watch.checkpoint is not None:
+        run.load(watch.checkpoint, _identity(params, extractor, blend, content_image, *styles, *(masks or [])))
+    if params.colors == "histogram":
+        styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
+    for level in range(run.level, len(params.coarse) + 1):
+        fraction, steps = [*params.coarse, (1.0, params.num_steps)][level]
+        content = resize(content_image, scaled_size(content_image, fraction))
+        small = [resize(style, scaled_size(style, fraction)) for style in styles]
+        areas = None if masks is None else [F.interpolate(mask, content.shape[2:], mode="area") for mask in masks]
+        areas = areas and [add_frame(area) for area in areas]
+        run.enter(level, lambda: start_image(params.start, content, small, blend, params.seed), content.shape[2:])  # noqa: B023
+        optimise(
+            run, build_objective(add_frame(content), small, features, params, blend=blend, masks=areas), steps, watch
+        )
+    image = run.result()
+    image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
+    if watch.checkpoint is not None:
+        watch.checkpoint.unlink(missing_ok=True)
+    settings = asdict(params) | {"network": getattr(extractor, "network", type(extractor).__name__)}
+    return StyleResult(image, run.frame(), settings, run.elapsed + time.perf_counter() - started, run.steps_per_pair())
+
+
+def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
+    names = tuple(extractor.layers)
+    content = params.content_layer or names[-1]
+    styles = params.style_layers or tuple(name for name in names if name != content)
+    for name in (content, *styles):
+        if name not in names:
+            raise ValueError(f"the extractor has no layer {name!r}; it was built with {', '.join(names)}")
+    if not styles:
+        raise ValueError("there is no style layer; build the extractor with more layers or name them in style_layers")
+    weights = params.layer_weights
+    if weights is not None and (len(weights) != len(styles) or min(weights) < 0 or sum(weights) <= 0):
+        raise ValueError(f"layer_weights={weights} must have one weight, 0 or more, for each of {', '.join(styles)}")
+    return replace(params, content_layer=content, style_layers=styles)
+
+
+def _identity(params: StyleParams, extractor: nn.Module, blend: Sequence[float], *images: Tensor) -> str:
+    digests = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).hexdigest() for image in images]
+    origin = [str(getattr(extractor, name, "")) for name in ("network", "layers", "weights")]
+    return fingerprint(asdict(params), origin, list(blend), digests)
+
+
+def _pick(pair: int, *groups: Tensor | Sequence[Tensor] | None) -> list:
+    def pick(group: Tensor | Sequence[Tensor] | None) -> Tensor | list[Tensor] | None:
+        if isinstance(group, Tensor):
+            return group[pair : pair + 1] if len(group) > 1 else group
+        return None if group is None else [pick(tensor) for tensor in group]
+
+    return [pick(group) for group in groups]
+
+
+def _join(parts: Sequence[StyleResult]) -> StyleResult:
+    image = torch.cat([part.image for part in parts])
+    losses = pd.concat([part.losses.assign(pair=pair) for pair, part in enumerate(parts)], ignore_index=True)
+    steps = tuple(step for part in parts for step in part.steps)
+    return StyleResult(image, losses, parts[0].settings, sum(part.seconds for part in parts), steps)

@@ -1,0 +1,81 @@
+"""What can be wrong with a style transfer before it starts: images, masks, weights, memory."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Features = Callable[[Tensor], dict[str, Tensor]]
+
+
+def check_inputs(
+    content_image: Tensor, styles: Sequence[Tensor], blend: Sequence[float], masks: Sequence[Tensor] | None
+) -> None:
+    """Raise a ValueError that says which image, mask or weight does not fit, and what would."""
+    for role, image in [("content", content_image), *(("style", style) for style in styles)]:
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"the {role} image has shape {tuple(image.shape)}; give (N, 3, H, W), RGB")
+        if not image.isfinite().all():
+            raise ValueError(f"the {role} image has NaN or infinite pixels; load it again")
+        if image.min() < -1e-3 or image.max() > 1 + 1e-3:
+            raise ValueError(f"the {role} image goes from {image.min():.3g} to {image.max():.3g}; scale it to [0, 1]")
+        if role == "style" and len(image) not in (1, len(content_image)):
+            raise ValueError(
+                f"{len(image)} style images for {len(content_image)} content images; give one each, or one"
+            )
+    if len(blend) != len(styles) or not styles or min(blend) < 0 or sum(blend) <= 0:
+        raise ValueError(f"blend={list(blend)} must have one weight, 0 or more, for each of the {len(styles)} styles")
+    if masks is None:
+        return
+    if len(masks) != len(styles):
+        raise ValueError(f"{len(masks)} masks for {len(styles)} styles; give one mask per style")
+    for mask in masks:
+        if mask.shape[1:] != (1, *content_image.shape[2:]) or len(mask) not in (1, len(content_image)):
+            raise ValueError(f"a mask has shape {tuple(mask.shape)}; give (N or 1, 1, {pixels(content_image, ', ')})")
+        if not ((mask >= 0) & (mask <= 1)).all():
+            raise ValueError("a mask has values outside [0, 1]; scale it")
+
+
+def check_memory(features: Features, image: Tensor, free: int | None = None) -> None:
+    """Raise a ValueError that says which size would fit, if the activations of the image would not.
+
+    What one pixel takes is counted on a small image; `free` bytes default to what the device has.
+    """
+    side = 128
+    with torch.enable_grad():
+        needed = _saved_bytes(features, image.new_full((1, 3, side, side), 0.5)) / side**2
+    needed *= 1.6 * len(image) * image.shape[2] * image.shape[3]  # activations, their gradients, workspace
+    free = _free_memory(image.device) if free is None else free
+    if needed > free:
+        fits = int(max(image.shape[2:]) * (0.9 * free / needed) ** 0.5)
+        raise ValueError(
+            f"{len(image)} image(s) of {pixels(image)} pixels take about {needed / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free; at most {fits} pixels on the longer side would fit"
+        )
+
+
+def _saved_bytes(features: Features, probe: Tensor) -> int:
+    """Return the bytes of activations that the backward pass of one small image keeps."""
+    kept: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        found = features(probe.requires_grad_())
+    kept |= {tensor.untyped_storage().data_ptr(): tensor for tensor in found.values()}
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def pixels(image: Tensor, between: str = "×") -> str:
+    return f"{image.shape[-2]}{between}{image.shape[-1]}" if between != "×" else f"{image.shape[-1]}×{image.shape[-2]}"

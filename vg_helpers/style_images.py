@@ -1,0 +1,85 @@
+"""Image space around the style transfer: where it starts, which colours it keeps, which pixels a mask covers.
+
+Convention: images are (N, 3, H, W) float tensors in [0, 1], RGB; masks are (N, 1, H, W) in [0, 1].
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, the Y of JPEG
+FRAME = 4  # pixels painted beyond each border and cut off in the end
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the image at (H, W), antialiased and within [0, 1]."""
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def scaled_size(image: Tensor, fraction: float) -> tuple[int, int]:
+    """Return (H, W) times `fraction`, at least one pixel."""
+    height, width = image.shape[-2:]
+    return max(1, round(height * fraction)), max(1, round(width * fraction))
+
+
+def add_frame(image: Tensor) -> Tensor:
+    """Return the image continued by a few mirrored pixels on each side, where networks leave the traces of their padding."""
+    top, left = (min(FRAME, side - 1) for side in image.shape[-2:])
+    return F.pad(image, (left, left, top, top), mode="reflect")
+
+
+def cut_frame(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the middle (H, W) of the image."""
+    top, left = ((side - wanted) // 2 for side, wanted in zip(image.shape[-2:], size, strict=True))
+    return image[..., top : top + size[0], left : left + size[1]]
+
+
+def keep_luminance_only(image: Tensor, content_image: Tensor) -> Tensor:
+    """Return the image's brightness with the content image's colours (Gatys et al. 2016, arXiv:1606.05897)."""
+    weights = image.new_tensor(LUMINANCE).view(1, 3, 1, 1)
+    brightness = ((image - content_image) * weights).sum(1, keepdim=True)
+    return (content_image + brightness).clamp(0, 1)
+
+
+def match_colors(image: Tensor, reference: Tensor) -> Tensor:
+    """Return the image with the mean and covariance of the reference's colours, clamped to [0, 1].
+
+    The linear map is the symmetric one, Σ_ref^½ Σ_image^-½ (Gatys et al. 2016, arXiv:1606.05897, equations 4 and 5).
+    """
+    pixels, mean, covariance = _color_statistics(image)
+    _, wanted_mean, wanted = _color_statistics(reference)
+    transform = _matrix_power(wanted, 0.5) @ _matrix_power(covariance, -0.5)
+    matched = transform @ (pixels - mean) + wanted_mean
+    return matched.to(image.dtype).reshape(image.shape).clamp(0, 1)
+
+
+def start_image(kind: str, content_image: Tensor, styles: list[Tensor], blend: list[float], seed: int) -> Tensor:
+    """Return the image that the optimisation starts from.
+
+    Args:
+        kind: "content" is the photo; "style" the photo in the styles' colours; "noise" is uniform, the same for every
+            image of a batch, so that a pair does not depend on its neighbours.
+    """
+    if kind == "noise":
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.rand(1, *content_image.shape[1:], generator=generator)
+        return noise.to(content_image).repeat(len(content_image), 1, 1, 1)
+    if kind == "style":
+        colored = [match_colors(content_image, style) * share for style, share in zip(styles, blend, strict=True)]
+        return torch.stack(colored).sum(0) / sum(blend)
+    return content_image.clone()
+
+
+def _color_statistics(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    pixels = image.double().flatten(2)
+    mean = pixels.mean(2, keepdim=True)
+    centred = pixels - mean
+    noise_floor = 1e-5 * torch.eye(3, dtype=pixels.dtype, device=pixels.device)
+    return pixels, mean, centred @ centred.transpose(1, 2) / pixels.shape[2] + noise_floor
+
+
+def _matrix_power(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ torch.diag_embed(values.clamp_min(1e-12) ** exponent) @ vectors.transpose(1, 2)

@@ -1,0 +1,326 @@
+"""Fine-tuning: which layers are trained, features of the frozen rest computed once, epochs that resume, predictions.
+
+Convention: seed, epoch and position decide every random draw, so that a run that was interrupted ends as if it had not been.
+Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+
+from . import artifacts
+from .device import autocast
+from .models import LAYERS, Classifier
+
+HEAD = "fc8"
+TOP = {"vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD), "alexnet": ("conv3", "conv4", "conv5", HEAD)}
+HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What one training depends on; `depth` is "all" layers, the "top" convolutions and last layer, or the "head"."""
+
+    lr: float = 1e-5
+    batch_size: int = 16
+    optimizer: str = "AdamW"
+    num_epochs: int = 3
+    depth: str = "all"
+    weight_decay: float = 0.01
+    momentum: float = 0.9
+    seed: int = 42
+
+
+@dataclass
+class FitResult:
+    """History rows (one per epoch), and the best epoch's trained weights as a deep copy."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_value(self) -> float:
+        """The best validation ROC AUC so far."""
+        return self.history[self.best_epoch - 1]["val_auc"]
+
+
+def choose_depth(depth: str, device: torch.device) -> str:
+    """Return the depth that is asked for; "auto" trains all layers on a GPU and the top layers on a CPU."""
+    if depth not in ("auto", "all", "top", "head"):
+        raise ValueError(f"depth {depth!r}: choose auto, all, top or head")
+    return ("top" if device.type == "cpu" else "all") if depth == "auto" else depth
+
+
+def trained_layers(network: str, depth: str) -> tuple[str, ...]:
+    """Return the names of the layers whose weights a depth trains, from the lowest up."""
+    every = (*(name for name in LAYERS[network] if name.startswith("conv")), "fc6", "fc7", HEAD)
+    return {"all": every, "top": TOP[network], "head": (HEAD,)}[depth]
+
+
+def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the frozen part below the lowest trained layer and the part above it, with only the trained layers free."""
+    names = trained_layers(model.network, depth)
+    model.requires_grad_(False)
+    for name in names:
+        model.module_of(name).requires_grad_(True)
+    lower, upper = model.split(names[0])
+    return lower.eval(), upper
+
+
+@dataclass
+class FeatureDataset(Dataset):
+    """Features (views, N, ...) of a frozen network, kept on disk as float16, as (features, target) of one view."""
+
+    path: Path
+    targets: Sequence[int]
+    view: int = 0
+
+    def __post_init__(self) -> None:
+        self.features = np.load(self.path, mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        features = self.features[self.view % len(self.features), position]
+        return torch.from_numpy(features.astype(np.float32)), int(self.targets[position])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "features"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
+
+@torch.inference_mode()
+def cache_features(
+    lower: nn.Module,
+    dataset: Any,
+    views: int,
+    path: Path,
+    device: torch.device,
+    on_batch: Callable[[int], None] | None = None,
+) -> FeatureDataset:
+    """Return the features of `views` views of every picture, computed once; an interrupted computation goes on.
+
+    Args:
+        path: the .npy file; beside it a small file counts the finished batches.
+        on_batch: called with the number of pictures done after each batch.
+    """
+    done_path, part_path = path.with_suffix(".done"), path.with_suffix(".part.npy")
+    if path.is_file():
+        return FeatureDataset(path, dataset.targets)
+    done = int(done_path.read_text(encoding="utf-8")) if done_path.is_file() and part_path.is_file() else 0
+    store, batch_size = (np.load(part_path, mmap_mode="r+") if done else None), 32
+    lower.to(device)
+    starts = [(view, start) for view in range(views) for start in range(0, len(dataset), batch_size)]
+    for number, (view, start) in enumerate(starts[done:], done + 1):
+        dataset.view = view
+        stop = min(start + batch_size, len(dataset))
+        pictures = torch.stack([dataset[i][0] for i in range(start, stop)])
+        with autocast(device):
+            features = lower(pictures.to(device, memory_format=torch.channels_last)).float().cpu().numpy()
+        if store is None:
+            shape = (views, len(dataset), *features.shape[1:])
+            store = np.lib.format.open_memmap(part_path, "w+", dtype=np.float16, shape=shape)
+        store[view, start:stop] = features.clip(-65504, 65504)
+        if number % 4 == 0:
+            store.flush()
+            artifacts.write_text(done_path, str(number))
+        if on_batch:
+            on_batch(stop - start)
+    store.flush()
+    del store
+    part_path.replace(path)
+    done_path.unlink(missing_ok=True)
+    return FeatureDataset(path, dataset.targets)
+
+
+def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
+    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, random_state=seed))
+    grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
+    return GridSearchCV(pipeline, grid, scoring="roc_auc", cv=4).fit(features, targets).best_estimator_
+
+
+@torch.no_grad()
+def set_head(layer: nn.Linear, fitted: Any) -> None:
+    """Give a two-output layer the weights of a `probe`: fine-tuning then starts from the best linear head.
+
+    Linear probing before fine-tuning: Kumar et al. 2022, "Fine-tuning can distort pretrained features".
+    """
+    scaler, regression = fitted[0], fitted[-1]
+    weight = regression.coef_[0] / scaler.scale_
+    bias = regression.intercept_[0] - weight @ scaler.mean_
+    sign = torch.tensor([-0.5, 0.5], dtype=layer.weight.dtype)
+    layer.weight.copy_(sign[:, None] * torch.from_numpy(weight).to(layer.weight)[None])
+    layer.bias.copy_(sign * bias)
+
+
+def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Return the optimiser over the parameters that are free; the last layer gets HEAD_LR times the rate."""
+    head = [p for p in list(module.modules())[-1].parameters() if p.requires_grad]
+    rest = [p for p in module.parameters() if p.requires_grad and all(p is not q for q in head)]
+    groups = [{"params": head, "lr": config.lr * HEAD_LR}, {"params": rest, "lr": config.lr}]
+    groups = [group for group in groups if group["params"]]
+    kinds = {
+        "AdamW": lambda: torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True),
+        "SGD": lambda: torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=True),
+    }
+    if config.optimizer not in kinds:
+        raise ValueError(f"optimizer {config.optimizer!r}: choose {' or '.join(kinds)}")
+    return kinds[config.optimizer]()
+
+
+def fit(
+    module: nn.Module,
+    train_set: Any,
+    val_set: Any,
+    config: TrainConfig,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> FitResult:
+    """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
+
+    Args:
+        module: gives logits (N, 2); only parameters that require gradients are trained.
+        checkpoint: written after each epoch; a run with the same config goes on from it, earlier epochs are reported again.
+        on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
+        on_batch: called after each batch with the number of pictures seen.
+
+    Raises:
+        FloatingPointError: if the loss is not finite; the message says what to lower.
+    """
+    module.to(device, memory_format=torch.channels_last)
+    optimizer = build_optimizer(module, config)
+    steps = -(-len(train_set) // config.batch_size) * config.num_epochs
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: 0.5 * (1 + np.cos(np.pi * min(step / steps, 1)))
+    )
+    result = _resume(module, optimizer, schedule, config, checkpoint)
+    for row in result.history:
+        if on_epoch:
+            on_epoch(row)
+    for epoch in range(len(result.history) + 1, config.num_epochs + 1):
+        loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, device, on_batch)
+        row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device)}
+        result.history.append(row)
+        if epoch == 1 or row["val_auc"] > result.best_value:
+            result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
+        if checkpoint:
+            live = {
+                "model": _trained_state(module),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            }
+            artifacts.save_torch(checkpoint, {"config": asdict(config), "live": live, "result": vars(result)})
+        if on_epoch:
+            on_epoch(row)
+    module.load_state_dict(result.best_state, strict=False)
+    return result
+
+
+def _trained_state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: p.detach().cpu() for name, p in module.named_parameters() if p.requires_grad}
+
+
+def _resume(
+    module: nn.Module, optimizer: Any, schedule: Any, config: TrainConfig, checkpoint: Path | None
+) -> FitResult:
+    if checkpoint is None or not checkpoint.is_file():
+        return FitResult()
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if saved["config"] != asdict(config):
+        return FitResult()
+    module.load_state_dict(saved["live"]["model"], strict=False)
+    optimizer.load_state_dict(saved["live"]["optimizer"])
+    schedule.load_state_dict(saved["live"]["schedule"])
+    return FitResult(**saved["result"])
+
+
+def _train_epoch(
+    module: nn.Module,
+    dataset: Any,
+    config: TrainConfig,
+    epoch: int,
+    optimizer: Any,
+    schedule: Any,
+    device: Any,
+    on_batch: Any,
+) -> float:
+    """Return the mean training loss of one epoch."""
+    seed = config.seed * 1000 + epoch
+    torch.manual_seed(seed)
+    dataset.view = epoch - 1
+    module.train()
+    total = torch.zeros((), device=device)
+    order = torch.Generator().manual_seed(seed)
+    for inputs, targets in _loader(dataset, config.batch_size, device, shuffle=True, generator=order):
+        with autocast(device):
+            logits = module(inputs)
+        loss = cross_entropy(logits.float(), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        total += loss.detach() * len(targets)
+        if on_batch:
+            on_batch(len(targets))
+    mean = float(total) / len(dataset)
+    if not np.isfinite(mean):
+        raise FloatingPointError(f"training loss is {mean} in epoch {epoch}; lower lr (now {config.lr:g})")
+    return mean
+
+
+def _loader(dataset: Any, batch_size: int, device: torch.device, **options: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    workers = 0 if device.type == "cpu" else min(8, torch.get_num_threads())
+    for inputs, targets in DataLoader(dataset, batch_size, num_workers=workers, pin_memory=workers > 0, **options):
+        inputs = inputs.to(device, non_blocking=True)
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        yield inputs, targets.to(device, non_blocking=True)
+
+
+def evaluate(module: nn.Module, dataset: Any, device: torch.device) -> dict[str, float]:
+    """Return loss, ROC AUC and accuracy at 0.5 on a validation set."""
+    logits = predict(module, dataset, device)
+    targets = np.asarray(dataset.targets)
+    loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
+    score = logits[:, 1] - logits[:, 0]
+    return {
+        "val_loss": float(loss),
+        "val_auc": float(roc_auc_score(targets, score)),
+        "val_accuracy": float(((score > 0) == targets).mean()),
+    }
+
+
+@torch.inference_mode()
+def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 1, batch_size: int = 32) -> np.ndarray:
+    """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
+    was_training = module.training
+    module.to(device).eval()
+    total = []
+    for view in range(views):
+        dataset.view = view
+        with autocast(device):
+            parts = [module(inputs).float().cpu() for inputs, _ in _loader(dataset, batch_size, device)]
+        total.append(torch.cat(parts))
+    module.train(was_training)
+    return torch.stack(total).mean(0).numpy()
