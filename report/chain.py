@@ -177,14 +177,15 @@ def _place(running: Path) -> str:
 def _kernelspec(folder: Path) -> str:
     """Write a kernelspec for this very interpreter where Jupyter looks first, and return its name."""
     name, base = "vg-python", folder / ".jupyter"
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"],
-        "language": "python",
-    }
-    env = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "SPYDER_BARS": "text"}  # so named, tqdm.auto draws for a terminal
-    spec |= {"display_name": "this environment's Python", "env": env}
+    env = {"PYTHONPATH": _with_first(ROOT, "PYTHONPATH"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    env["SPYDER_BARS"] = "text"  # where a name like this is set, tqdm.auto draws for a terminal
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
+    spec = {"argv": argv, "env": env, "language": "python", "display_name": "this environment's Python"}
     write_json(base / "kernels" / name / "kernel.json", spec)
-    for variable, first in (("JUPYTER_PATH", base), ("PYTHONPATH", ROOT)):
-        paths = [p for p in os.environ.get(variable, "").split(os.pathsep) if p and p != str(first)]
-        os.environ[variable] = os.pathsep.join([str(first), *paths])
+    os.environ["JUPYTER_PATH"] = _with_first(base, "JUPYTER_PATH")
     return name
+
+
+def _with_first(folder: Path, variable: str) -> str:
+    others = [path for path in os.environ.get(variable, "").split(os.pathsep) if path and path != str(folder)]
+    return os.pathsep.join([str(folder), *others])

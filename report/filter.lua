@@ -87,6 +87,16 @@ local function contents(div)
   if div.identifier == "contents" then return typst and pandoc.RawBlock("typst", "#contents()") or {} end
 end
 
+local function without_empty_sections(blocks)
+  local kept = pandoc.Blocks {}
+  for at, block in ipairs(blocks) do
+    local following = blocks[at + 1]
+    local empty = block.t == "Header" and (not following or following.t == "Header" and following.level <= block.level)
+    if not empty then kept:insert(block) end
+  end
+  return kept
+end
+
 local depth = 0
 local function heading(header)
   depth = math.min(header.level, depth + 1)
@@ -95,6 +105,7 @@ local function heading(header)
 end
 
 function Pandoc(document)
+  document.blocks = without_empty_sections(document.blocks)
   for _, reference in ipairs(pandoc.utils.references(document)) do sources[reference.id] = true end
   return document:walk { Div = number_floats }
     :walk { Cite = resolve, Math = formula, Header = heading }

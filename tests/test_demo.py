@@ -83,9 +83,9 @@ def test_a_finished_set_is_not_painted_again_and_a_broken_one_is_completed(tmp_p
     (tmp_path / names[0]).unlink()
     (tmp_path / "strokes" / f"{Path(names[1]).stem}.png").unlink()
     (tmp_path / "demo.json").unlink()
-    demo.write_json(
-        tmp_path / "demo.partial.json", {"version": demo.VERSION, "seed": 42, "num_paintings": 4, "size": 32}
-    )
+    (tmp_path / "Post_Impressionism" / f".{Path(names[0]).stem}.77.part.jpg").write_bytes(b"half")
+    begun = {"version": demo.VERSION, "seed": 42, "num_paintings": 4, "size": 32}
+    demo.write_json(tmp_path / "demo.partial.json", begun)
     demo.paint_demo_set(tmp_path, **recipe)
     assert len(painted) == 2 and _hashes(tmp_path) == before
 

@@ -96,3 +96,10 @@ def test_runs_are_compared_where_both_arrive():
     assert row["p"] == 0.6
     assert row["content_inside_guided"] == pytest.approx(0.2) and row["content_inside_unguided"] == pytest.approx(0.48)
     assert row["step_guided"] == 20 and row["step_unguided"] == pytest.approx(12)
+
+
+def test_a_photo_that_no_transfer_improves_is_left_out():
+    columns = {"pair": 0, "step": [0, 10], "content_inside": 0.1, "ssim_inside": 1.0, "style_outside": 0.5}
+    falls, rises = pd.DataFrame({**columns, "p": [0.4, 0.2]}), pd.DataFrame({**columns, "p": [0.4, 0.9]})
+    assert guided.compare_at_equal_p(falls, rises).empty
+    assert len(guided.compare_at_equal_p(rises, rises)) == 1

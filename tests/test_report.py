@@ -270,6 +270,11 @@ def test_what_cannot_be_set_is_an_error_and_no_page(tmp_path, text):
         render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
 
 
+def test_sections_that_only_the_notebook_fills_leave_no_heading(tmp_path):
+    html = render.to_html("# A\n\n## Empty\n\n## Full\n\nWords.\n\n## Last", "T", date(2025, 1, 2), tmp_path)
+    assert "<h2>Full</h2>" in html and "Empty" not in html and "Last" not in html and "<h1>A</h1>" in html
+
+
 def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):
     from io import BytesIO
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vg_helpers import style as engine
+from vg_helpers import style_images
 from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
 from vg_helpers.style_checks import check_memory
 from vg_helpers.style_images import keep_luminance_only, match_colors
@@ -51,7 +52,7 @@ def picture(seed, n=1, height=16, width=12):
 
 
 CONTENT, STYLE = picture(1), picture(2, height=14, width=18)
-EXACT = StyleParams(num_steps=30, precision="float32")
+EXACT = StyleParams(style_weight=10.0, tv_weight=1.0, num_steps=30, precision="float32")
 
 
 def change(**fields):
@@ -205,7 +206,8 @@ def test_half_precision_ends_within_three_per_cent_of_float32():
     assert half == pytest.approx(exact, rel=0.03)
 
 
-def test_lbfgs_returns_the_best_image_it_saw():
+def test_lbfgs_returns_the_best_image_it_saw(monkeypatch):
+    monkeypatch.setattr(style_images, "FRAME", 0)
     result = stylize(CONTENT, STYLE, Tiny(), change(optimizer="lbfgs", lr=1.0, num_steps=40))
     assert loss_of(result.image) == pytest.approx(result.losses.total.min(), rel=0.02)
     assert loss_of(result.image) < loss_of(stylize(CONTENT, STYLE, Tiny(), change(num_steps=40)).image)
@@ -379,11 +381,20 @@ def test_params_say_what_is_wrong_with_them(fields):
 def test_images_too_small_for_the_deepest_layer(role):
     class Deep(Tiny):
         def forward(self, images):
-            return {name: nn.functional.max_pool2d(x, 6) for name, x in super().forward(images).items()}
+            return {name: nn.functional.max_pool2d(x, 8) for name, x in super().forward(images).items()}
 
-    images = {"content": CONTENT, "style": STYLE} | {role: picture(1, height=6, width=6)}
-    with pytest.raises(ValueError, match=f"the {role} image has 6×6 pixels here, too small"):
+    images = dict.fromkeys(("content", "style"), picture(1, height=24, width=24)) | {
+        role: picture(1, height=4, width=4)
+    }
+    with pytest.raises(ValueError, match=f"the {role} image is too small for the deepest layer"):
         stylize(images["content"], images["style"], Deep(), EXACT)
+
+
+def test_a_frame_is_painted_beyond_the_border_and_cut_off():
+    framed = style_images.add_frame(CONTENT)
+    assert framed.shape[2:] == (24, 20) and torch.equal(framed[..., 0, 4:-4], CONTENT[..., 4, :])
+    assert torch.equal(style_images.cut_frame(framed, (16, 12)), CONTENT)
+    assert style_images.add_frame(CONTENT[..., :2, :]).shape[2:] == (4, 20)
 
 
 def test_out_of_memory_says_which_size_would_fit():

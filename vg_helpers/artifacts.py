@@ -1,6 +1,7 @@
 """The files that notebooks hand to each other: atomic writes, stages, manifests.
 
-Convention: a stage is one notebook's folder under the build folder; it writes there alone and reads what earlier stages wrote.
+Convention: a stage is one notebook's folder under the build folder; it writes there alone and reads what earlier
+stages wrote.
 """
 
 import hashlib
@@ -17,7 +18,20 @@ from pathlib import Path
 from typing import Any
 
 STAGES = ("01_data", "02_classify", "03_style_search", "04_style_eval", "05_gpu_bench", "06_gradcam")
-PACKAGES = ["torch", "torchvision", "optuna", "optuna-integration", "wandb", "scikit-learn", "scipy", "pandas", "numpy", "Pillow", "matplotlib", "seaborn", "jupyter", "papermill", "nbconvert", "pypandoc_binary", "typst", "scikit-image"]
+PACKAGES = (
+    *("torch", "torchvision", "optuna", "optuna-integration", "wandb", "scikit-learn", "scipy", "pandas", "numpy"),
+    *(
+        "Pillow",
+        "matplotlib",
+        "seaborn",
+        "jupyter",
+        "papermill",
+        "nbconvert",
+        "pypandoc_binary",
+        "typst",
+        "scikit-image",
+    ),
+)
 
 
 class MissingArtifact(FileNotFoundError):

@@ -1,6 +1,7 @@
 """One network learns one split: features of its frozen part, a linear head, a search, the final training, predictions.
 
-Convention: everything costly is kept in the task's folder and is not done again; the folder's name depends on what it is made from.
+Convention: everything costly is kept in the task's folder and is not done again; the folder's name depends on what it
+is made from.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Setup:
 
 @dataclass
 class Task:
-    """A network with the parts that stay and that learn, and the train, val and test sets as the learning part sees them."""
+    """A network, its part that learns, and the train, val and test sets as that part sees them."""
 
     model: Classifier
     learning: nn.Module
@@ -65,7 +66,7 @@ class Task:
 def build_task(
     network: str, index: pd.DataFrame, split: str, setup: Setup, on_batch: Callable[[int], None] | None = None
 ) -> Task:
-    """Return the task of teaching `network` the training paintings of `index[split]`; frozen features are computed once."""
+    """Return the task of teaching `network` the training paintings of `index[split]`; frozen features come once."""
     depth = choose_depth(setup.depth, setup.device)
     model = build_classifier(network, setup.weights, setup.seed)
     lower, upper = prepare(model, depth)
@@ -87,9 +88,9 @@ def build_task(
 
 
 def fit_probe(task: Task) -> dict[str, np.ndarray]:
-    """Return P(van_gogh) of val and test by logistic regression on the network's frozen features; sets the last layer to it.
+    """Return P(van_gogh) of val and test by logistic regression on the last layer's inputs, and set that layer to it.
 
-    The features are the inputs of the last layer, with pre-trained weights throughout.
+    Called before any training, so the weights are pre-trained throughout.
     """
     body = nn.Sequential(*list(task.learning.children())[:-1]) if task.learning is not task.model else _body(task.model)
     features = {name: predict(body, task.sets[name], task.setup.device) for name in ("train", "val", "test")}
@@ -112,7 +113,9 @@ def search_training(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> optuna.Study:
-    """Return the study of learning rate, batch size and optimiser by validation ROC AUC; each trial starts from the probe's head.
+    """Return the study of learning rate, batch size and optimiser by validation ROC AUC.
+
+    Each trial starts from the weights that the task has now.
 
     Args:
         num_paintings: training paintings per epoch, a fixed stratified sample; 0 takes all.

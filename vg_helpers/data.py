@@ -1,7 +1,7 @@
 """Paintings on disk: index, labels, quarantine, splits, a cache of decoded pictures, transforms, Dataset.
 
-Convention: a data folder has the layout of Kaggle's steubk/wikiart, `Post_Impressionism/<artist>_<title>.jpg` and `classes.csv`.
-Label 1 is Vincent van Gogh. Pictures come out as (3, H, W) in [0, 1], RGB; normalisation lives inside the models.
+Convention: a data folder has the layout of Kaggle's steubk/wikiart, `Post_Impressionism/<artist>_<title>.jpg` and
+`classes.csv`. Label 1 is Vincent van Gogh. Pictures come out as (3, H, W) in [0, 1]; the models normalise them.
 """
 
 import hashlib
@@ -191,7 +191,7 @@ def group_paintings(index: pd.DataFrame) -> np.ndarray:
 
 
 def find_twins(index: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Return the val and test paintings that share a group with a training painting under `split`, and that painting."""
+    """Return the val and test paintings that share a group with a training painting, and that painting."""
     train = index[index[split] == "train"].drop_duplicates("group")[["group", "path", "title"]]
     rest = index[index[split] != "train"][["group", "path", "title", "artist", "label", split]]
     return rest.merge(train, on="group", suffixes=("", "_train")).rename(columns={split: "split"}).drop(columns="group")
@@ -201,7 +201,7 @@ def split_seed(labels: Sequence[int], seed: int = 42) -> np.ndarray:
     """Return "train", "val" or "test" per painting: 80/10/10, stratified, the reference protocol's random split."""
     labels, where = np.asarray(labels), np.arange(len(labels))
     try:
-        train, rest = train_test_split(where, train_size=0.8, stratify=labels, random_state=seed)
+        _, rest = train_test_split(where, train_size=0.8, stratify=labels, random_state=seed)
         val, test = train_test_split(rest, test_size=0.5, stratify=labels[rest], random_state=seed)
     except ValueError as error:
         raise ValueError(f"too few paintings of one class to split 80/10/10 ({error}); add paintings") from error

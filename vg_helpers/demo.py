@@ -105,8 +105,9 @@ def _prepare(folder: Path, recipe: dict) -> None:
         raise ValueError(f"{folder} holds other paintings ({min(strangers).name}); give the demo set its own folder")
     records = [folder / name for name in ("demo.partial.json", "demo.json")]
     record = next((read_json(path) for path in records if path.is_file()), {})
-    if {key: record.get(key) for key in recipe} != recipe:
-        for path in own:
+    same = {key: record.get(key) for key in recipe} == recipe
+    for path in own:
+        if not same or path.name.startswith("."):  # half-written when a run was killed
             path.unlink()
     for name in (PAINTINGS, "strokes"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,8 @@ def _paint_all(folder: Path, recipe: dict, workers: int | None, on_progress) -> 
             rows.append(demo_painters.paint_file(*job))
             report(len(rows), total)
         return rows
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=demo_painters.end_with_parent) as pool:
         futures = [pool.submit(demo_painters.paint_file, *job) for job in jobs]
         try:
             for done, future in enumerate(as_completed(futures), 1):

@@ -5,6 +5,9 @@ is a row of points with a width. No painter chooses colours or subjects, and eac
 those of its scene.
 """
 
+import multiprocessing
+import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,9 +122,33 @@ def lay(canvas: Canvas, points, alive, width, colour, rng, *, blunt=4.0, bristle
         blunt: shape of the ends, 2 round to 8 square. bristle: how much the bristles' colours differ.
         relief: thickness of the paint. marks: which (N,) are characteristic strokes, or whether all are.
     """
-    size = len(canvas.height)
     if not len(points):
         return
+    size = len(canvas.height)
+    stroke, u, middle, spoke = _sections(points, alive, width, blunt)
+    across = int(np.ceil(np.quantile(width, 0.85) / 0.95)) + 1
+    v = (np.arange(across) + 0.5) * 2 / across - 1
+    pixel = np.zeros((), np.int32)
+    for axis, step in ((1, size + 2), (0, 1)):  # a frame of one pixel takes what falls outside
+        at = spoke[:, axis, None].astype(np.float32) * v.astype(np.float32)
+        at += middle[:, axis, None].astype(np.float32) + 1
+        pixel = pixel + np.clip(at, 0, size + 1, out=at).astype(np.int32) * np.int32(step)
+    owner = np.full((size + 2) ** 2, -1, np.int32)
+    owner[pixel.ravel()] = np.arange(pixel.size, dtype=np.int32)  # of samples on one pixel the last one stays
+    owner = _close_gaps(owner.reshape(size + 2, size + 2)).ravel()
+    wet = np.flatnonzero(owner >= 0)
+    section, hair = owner[wet] // across, owner[wet] % across
+    who = stroke[section]
+    streak = ndimage.gaussian_filter1d(rng.normal(0, 1, (len(points), across)), 0.8, axis=1, mode="nearest")[who, hair]
+    body = np.sqrt(1 - v**2)[hair] + 0.35 * np.abs(v[hair]) ** 3  # rounded, pushed up at both sides
+    load = 1 - 0.45 * u[section]  # the brush runs dry
+    canvas.colour.reshape(-1, 3)[wet] = colour[who] + (bristle * streak * (0.6 + u[section]))[:, None]
+    canvas.height.ravel()[wet] = 0.35 * canvas.height.ravel()[wet] + relief * load * (body + 0.35 * streak)
+    canvas.mask.ravel()[wet] = np.broadcast_to(marks, len(points))[who]
+
+
+def _sections(points, alive, width, blunt) -> tuple[np.ndarray, ...]:
+    """Return the strokes' cross-sections, one a pixel: stroke, place along it in (0, 1), middle, half-width vector."""
     first, last = alive.argmax(1), alive.shape[1] - 1 - alive[:, ::-1].argmax(1)
     arc = np.linalg.norm(np.diff(points, axis=1), axis=2).mean(1)
     count = np.maximum(2, np.ceil((last - first + 1) * arc / 0.95)).astype(int)
@@ -135,27 +162,7 @@ def lay(canvas: Canvas, points, alive, width, colour, rng, *, blunt=4.0, bristle
     course = course[stroke, low] * (1 - share) + course[stroke, low + 1] * share
     normal = course[:, ::-1] * (-1, 1) / (np.linalg.norm(course, axis=1, keepdims=True) + 1e-9)
     half = 0.5 * width[stroke] * (1 - np.abs(2 * u - 1) ** blunt) ** (1 / blunt)
-    across = int(np.ceil(np.quantile(width, 0.85) / 0.95)) + 1
-    v = (np.arange(across) + 0.5) * 2 / across - 1
-    pixel = np.zeros((), np.int32)
-    for axis, step in ((1, size + 2), (0, 1)):  # a frame of one pixel takes what falls outside
-        side = (normal[:, axis] * half)[:, None].astype(np.float32) * v.astype(np.float32)
-        side += middle[:, axis, None].astype(np.float32) + 1
-        pixel = pixel + np.clip(side, 0, size + 1, out=side).astype(np.int32) * np.int32(step)
-    owner = np.full((size + 2) ** 2, -1, np.int32)
-    owner[pixel.ravel()] = np.arange(pixel.size, dtype=np.int32)  # of samples on one pixel the last one stays
-    owner = _close_gaps(owner.reshape(size + 2, size + 2)).ravel()
-    wet = np.flatnonzero(owner >= 0)
-    section, hair = owner[wet] // across, owner[wet] % across
-    who = stroke[section]
-    streak = ndimage.gaussian_filter1d(rng.normal(0, 1, (len(points), across)), 0.8, axis=1, mode="nearest")[who, hair]
-    body = np.sqrt(np.clip(1 - v**2, 0, 1))[hair] + 0.35 * np.abs(v[hair]) ** 3
-    load = 1 - 0.45 * u[section]
-    paint_ = colour[who] + (bristle * streak * (0.6 + u[section]))[:, None]
-    canvas.colour.reshape(-1, 3)[wet] = paint_
-    old = canvas.height.ravel()[wet]
-    canvas.height.ravel()[wet] = 0.35 * old + relief * load * (body + 0.35 * streak)
-    canvas.mask.ravel()[wet] = np.broadcast_to(marks, len(points))[who]
+    return stroke, u, middle, normal * half[:, None]
 
 
 def _close_gaps(owner: np.ndarray) -> np.ndarray:
@@ -169,7 +176,7 @@ def light_relief(canvas: Canvas, depth: float, angle: float = -2.2) -> None:
     """Light the paint's relief from the direction `angle` (upper left), in place."""
     height = ndimage.gaussian_filter(canvas.height, 0.8)
     slope = ndimage.sobel(height, 1) * np.cos(angle) + ndimage.sobel(height, 0) * np.sin(angle)
-    shade = np.tanh(-slope * -depth)
+    shade = np.tanh(slope * depth)
     canvas.colour *= (1 + 0.32 * np.minimum(shade, 0))[..., None]
     canvas.colour += (1 - canvas.colour) * (0.34 * np.maximum(shade, 0))[..., None]
 
@@ -354,6 +361,16 @@ def paint_file(folder: str, seed: int, index: int, size: int) -> dict:
             "genre_count": 1,
             "subset": "test" if index % 5 == 4 else "train",
         }
+
+
+def end_with_parent() -> None:
+    """Let this worker end when the process that started it is gone, even if that was killed."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _save(image: Image.Image, path: Path, **options) -> None:

@@ -20,13 +20,18 @@ GRID = 14  # resolution of the maps that VGG-19's last convolutions give of 224 
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Yield the model in evaluation mode with frozen parameters, then restore both, module by module."""
+def evaluating(model: nn.Module, freeze: bool = True) -> Iterator[nn.Module]:
+    """Yield the model in evaluation mode and with frozen parameters, then restore both, module by module.
+
+    Args:
+        freeze: without gradients nothing needs freezing, and autocast keeps converted weights only of free parameters.
+    """
     modes = [(module, module.training) for module in model.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         model.eval()
-        model.requires_grad_(False)
+        if freeze:
+            model.requires_grad_(False)
         yield model
     finally:
         for module, mode in modes:
@@ -206,10 +211,10 @@ def insertion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: 
 @torch.no_grad()
 def _perturb(model: nn.Module, start: Tensor, end: Tensor, maps: Tensor, num_steps: int, class_idx: int) -> Tensor:
     ranks, curves = _ranks(maps), []
-    with evaluating(model):
+    with evaluating(model, freeze=False):
         for step in range(num_steps + 1):
             mixed = torch.where(ranks < step / num_steps, end, start)
-            probs = [model(chunk).float().softmax(1)[:, class_idx] for chunk in mixed.split(16)]
+            probs = [model(chunk).float().softmax(1)[:, class_idx] for chunk in mixed.split(32)]
             curves.append(torch.cat(probs))
     return torch.stack(curves, dim=1)
 
@@ -252,7 +257,7 @@ def randomised_maps(
     """Return layer -> maps once this layer and all before it in `layers` have lost their training.
 
     Cascading randomisation (Adebayo et al. 2018, "Sanity Checks for Saliency Maps"): the weights of a layer are drawn
-    anew with the same mean and spread, so that what was learnt goes. Works on a copy; the model is left alone.
+    anew with the same spread around zero, so that what was learnt goes. Works on a copy; the model is left alone.
 
     Args:
         layers: names, from the output downwards.
@@ -261,7 +266,7 @@ def randomised_maps(
     for layer in layers:
         with torch.no_grad():
             for parameter in model.module_of(layer).parameters():
-                mean, spread = parameter.mean().item(), parameter.std(correction=0).item()
-                parameter.copy_(torch.empty(parameter.shape).normal_(mean, spread, generator=generator))
+                spread = parameter.square().mean().sqrt().item()
+                parameter.copy_(torch.empty(parameter.shape).normal_(0, spread, generator=generator))
         maps[layer] = grad_cam(model, images, target_layer, class_idx)
     return maps

@@ -98,6 +98,8 @@ def at_probability(probs: np.ndarray, values: np.ndarray, wanted: float) -> floa
 def compare_at_equal_p(guided: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
     """Return one row per pair: p, the highest probability that both runs reach, and each measure of both runs there.
 
+    A pair whose photo already has that probability is left out: there is no transfer to compare.
+
     Args:
         guided, plain: rows of pair, step, p and MEASURES, as measured along each run.
     """
@@ -108,6 +110,8 @@ def compare_at_equal_p(guided: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFram
             for name, frame in (("guided", guided), ("unguided", plain))
         }
         p = min(run["p"].max() for run in runs.values())
+        if p <= max(run["p"].iloc[0] for run in runs.values()):
+            continue
         row = {"pair": pair, "p": p}
         for name, run in runs.items():
             for column in ("step", *MEASURES):

@@ -16,7 +16,7 @@ from .device import autocast
 def judge(
     model: nn.Module, pictures: Iterable[str | Path | Tensor], device: torch.device, size: int = 224
 ) -> np.ndarray:
-    """Return P(van_gogh) of picture files or (1, 3, H, W) tensors, seen as a test painting is: centred, and mirrored too."""
+    """Return P(van_gogh) of files or (1, 3, H, W) tensors, seen as a test painting is: centred, mirrored too."""
     was_training, view = model.training, eval_transform(size)
     model.to(device).eval()
     found = []

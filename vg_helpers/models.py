@@ -100,10 +100,11 @@ def _provenance(network: str, path: Path) -> Weights:
     return Weights(network, "stand-in", path.name, digest, note)
 
 
-def load_backbone(network: str, weights: str = "auto") -> tuple[nn.Module, Weights]:
+def load_backbone(network: str, weights: str = "auto", features_only: bool = False) -> tuple[nn.Module, Weights]:
     """Return torchvision's network and where its weights came from.
 
     Args:
+        features_only: leave the fully connected layers out, most of the weights.
         weights: "imagenet" (must be had), "none" (random, unit variance layer by layer) or "auto" (the first, else the
             second).
 
@@ -117,9 +118,11 @@ def load_backbone(network: str, weights: str = "auto") -> tuple[nn.Module, Weigh
     found = "weights='none' was asked for" if weights == "none" else find_imagenet_weights(network)
     with torch.device("meta"):
         net = getattr(zoo, network)()
+    if features_only:
+        net.avgpool, net.classifier = nn.Identity(), nn.Sequential()
     if isinstance(found, Path):
-        net.load_state_dict(torch.load(found, map_location="cpu", weights_only=True, mmap=True), assign=True)
-        net.load_state_dict({key: value.clone() for key, value in net.state_dict().items()}, assign=True)
+        saved = torch.load(found, map_location="cpu", weights_only=True, mmap=True)
+        net.load_state_dict({key: saved[key].clone() for key in net.state_dict()}, assign=True)
         origin = _provenance(network, found)
     elif weights == "imagenet":
         raise ValueError(f"{found}; put the file into {Path(torch.hub.get_dir(), 'checkpoints')} or use weights 'auto'")
@@ -141,7 +144,7 @@ def initialise(net: nn.Module, seed: int = 0) -> nn.Module:
     images (layer-sequential unit variance: Mishkin and Matas 2016, "All you need is a good init").
     """
     generator = torch.Generator().manual_seed(seed)
-    x = _pink_noise(8, 224, generator)
+    x = _pink_noise(4, 128, generator)
     for layer in (*net.features, net.avgpool, nn.Flatten(), *net.classifier):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             fan_in = layer.weight[0].numel()
@@ -267,7 +270,7 @@ def build_extractor(
     """
     if network not in LAYERS or pooling not in ("max", "average"):
         raise ValueError(f"extractor {network!r}, pooling {pooling!r}: choose vgg19 or alexnet, and max or average")
-    net, origin = load_backbone(network, weights)
+    net, origin = load_backbone(network, weights, features_only=True)
     features = net.features
     if pooling == "average":
         for index, layer in enumerate(features):

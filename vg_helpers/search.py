@@ -1,7 +1,7 @@
 """The two Optuna studies: a storage that survives a kill, trials that are never repeated, several workers.
 
-Convention: the values of a trial depend on the seed and on the finished trials alone, so that an interrupted study goes on
-with what it would have tried anyway. A trial that a kill left unfinished is tried again under a new number.
+Convention: the values of a trial depend on the seed and on the finished trials alone, so that an interrupted study goes
+on with what it would have tried anyway. A trial that a kill left unfinished is tried again under a new number.
 """
 
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def run_study(
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
-    """Return one row per finished trial: number in order, parameters, value (the last one of a pruned trial), seconds."""
+    """Return one row per finished trial: number in order, parameters, value (a pruned trial's last), seconds."""
     rows = []
     for number, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")
@@ -112,7 +112,7 @@ def trials_frame(study: optuna.Study) -> pd.DataFrame:
 
 
 class StyleObjective:
-    """A style trial's value: P(van_gogh) of the photo repainted with the trial's weights, judged as a saved 8-bit picture."""
+    """A style trial's value: P(van_gogh) of the photo repainted with its weights, judged as a saved 8-bit picture."""
 
     def __init__(
         self,

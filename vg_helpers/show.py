@@ -1,6 +1,7 @@
 """What a notebook puts into the report besides its Markdown: figures, tables and computed sentences.
 
-Convention: each output carries metadata {"vg": {"kind", "name", "caption", "alt"}}; the report's exporter reads nothing else.
+Convention: each output carries metadata {"vg": {"kind", "name", "caption", "alt"}}; the report's exporter reads nothing
+else.
 """
 
 import base64

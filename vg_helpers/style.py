@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -61,8 +62,8 @@ class StyleParams:
     """
 
     content_weight: float = 1.0
-    style_weight: float = 10.0
-    tv_weight: float = 1.0
+    style_weight: float = 20.0
+    tv_weight: float = 10.0
     strength: float = 1.0
     num_steps: int = 200
     lr: float = 0.02
@@ -291,9 +292,7 @@ def _try_features(features: Features, image: Tensor, role: str) -> dict[str, Ten
         return features(image)
     except RuntimeError as error:
         if "too small" in str(error) or "Kernel size can't be greater" in str(error):
-            raise ValueError(
-                f"the {role} image has {pixels(image)} pixels here, too small for the deepest layer; use a larger one"
-            ) from error
+            raise ValueError(f"the {role} image is too small for the deepest layer; use a larger one") from error
         raise
 
 
@@ -356,7 +355,8 @@ def stylize(
         small = [resize(style, scaled_size(style, fraction)) for style in styles]
         areas = None if masks is None else [F.interpolate(mask, content.shape[2:], mode="area") for mask in masks]
         areas = areas and [add_frame(area) for area in areas]
-        run.enter(level, lambda: start_image(params.start, content, small, blend, params.seed), content.shape[2:])  # noqa: B023
+        start = partial(start_image, params.start, content, small, blend, params.seed)
+        run.enter(level, start, content.shape[2:])
         optimise(
             run, build_objective(add_frame(content), small, features, params, blend=blend, masks=areas), steps, watch
         )

@@ -25,7 +25,7 @@ def scaled_size(image: Tensor, fraction: float) -> tuple[int, int]:
 
 
 def add_frame(image: Tensor) -> Tensor:
-    """Return the image continued by a few mirrored pixels on each side, where networks leave the traces of their padding."""
+    """Return the image continued by a few mirrored pixels on each side, where padding leaves its traces."""
     top, left = (min(FRAME, side - 1) for side in image.shape[-2:])
     return F.pad(image, (left, left, top, top), mode="reflect")
 

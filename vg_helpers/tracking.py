@@ -1,7 +1,7 @@
 """Every epoch and trial on record: a local JSON-lines file first, Weights & Biases beside it.
 
-Convention: the local file is the record, for W&B's own file is written late and does not survive a kill. W&B runs offline
-unless the user's own key is configured (`wandb login` or WANDB_API_KEY); no key is ever written to a file of this project.
+Convention: the local file is the record, for W&B's own file is written late and does not survive a kill. W&B runs
+offline unless the user's own key is configured (`wandb login` or WANDB_API_KEY); no key is written to a file here.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Fine-tuning: which layers are trained, features of the frozen rest computed once, epochs that resume, predictions.
 
-Convention: seed, epoch and position decide every random draw, so that a run that was interrupted ends as if it had not been.
+Convention: seed, epoch and position decide every random draw, so that an interrupted run ends as if it had not been.
 Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
 """
 
@@ -72,7 +72,7 @@ def trained_layers(network: str, depth: str) -> tuple[str, ...]:
 
 
 def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the frozen part below the lowest trained layer and the part above it, with only the trained layers free."""
+    """Return the frozen part below the lowest trained layer and the part above, with only the trained layers free."""
     names = trained_layers(model.network, depth)
     model.requires_grad_(False)
     for name in names:
@@ -201,7 +201,7 @@ def fit(
 
     Args:
         module: gives logits (N, 2); only parameters that require gradients are trained.
-        checkpoint: written after each epoch; a run with the same config goes on from it, earlier epochs are reported again.
+        checkpoint: written after each epoch; a run with the same config goes on from it and reports what it holds.
         on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
         on_batch: called after each batch with the number of pictures seen.
 
