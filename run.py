@@ -37,7 +37,7 @@ TASKS = {
     "data": ["vg_helpers.fetch"],
     "paint": ["vg_helpers.paint"],
     "predict": ["vg_helpers.predict"],
-    "search": ["vg_helpers.search"],
+    "search": ["vg_helpers.classify"],
     "submit": ["report.submit"],
 }
 CAUSES = {
@@ -71,7 +71,8 @@ def main(argv):
     except KeyboardInterrupt:
         print("\nStopped; the same command begins the installation anew.", file=sys.stderr)
         return 130
-    return start([str(PYTHON), "-m", *TASKS[task], *rest], ROOT / "notebooks" if task == "lab" else ROOT)
+    folder = {"lab": ROOT / "notebooks", "test": ROOT}.get(task, Path.cwd())  # elsewhere the user's own paths count
+    return start([str(PYTHON), "-P", "-m", *TASKS[task], *rest], folder)
 
 
 def parse(argv):

@@ -57,22 +57,22 @@ def build(options: argparse.Namespace, folder: Path = ROOT / "notebooks", build_
 def run_chain(steps: list[Step], force: bool = False) -> None:
     """Execute in order the steps that are not current, with one bar for the chain and the notebook's own bar in it."""
     pause = 0.5 if sys.stderr.isatty() else 30
-    with tqdm(steps, bar_format="{n}/{total} [{elapsed}] {desc}{postfix}", mininterval=pause, miniters=0) as bar:
-        for step in bar:
+    form = "{n}/{total} [{elapsed}] {desc}{postfix}"
+    with tqdm(total=len(steps), bar_format=form, mininterval=pause, miniters=0) as bar:
+
+        def show(text: str) -> None:
+            bar.set_postfix_str(text.replace("\r", "\n").strip().split("\n")[-1][:100], refresh=False)
+            bar.update(0)
+
+        for step in steps:
             key = key_of(step)
-            if is_current(step, key) and not force:
-                continue
-            advise_on_gpu()
-            bar.set_description_str(step.stage)
-
-            def show(text: str, bar: tqdm = bar) -> None:
-                line = text.replace("\r", "\n").strip().split("\n")[-1]
-                bar.set_postfix_str(line[:100], refresh=False)
-                bar.update(0)
-
-            seconds = execute(step, key, show)
-            bar.set_postfix_str("", refresh=False)
-            tqdm.write(f"{step.stage}: {seconds / 60:.1f} min", file=sys.stderr)
+            if force or not is_current(step, key):
+                advise_on_gpu()
+                bar.set_description_str(step.stage)
+                seconds = execute(step, key, show)
+                bar.set_postfix_str("", refresh=False)
+                tqdm.write(f"{step.stage}: {seconds / 60:.1f} min", file=sys.stderr)
+            bar.update()
         bar.set_description_str("notebooks are up to date")
 
 

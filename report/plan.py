@@ -83,22 +83,26 @@ def plan(
         ValueError: one sentence for a notebook, parameter or kind of value that does not exist.
     """
     known = {notebook.stem: defaults(notebook) for notebook in notebooks}
-    names = list(known)
-    for name in {*profile, *given} - {"common"}:
-        choose(name, names, "notebook")
-    for name in profile.get("common") or {}:
+    profile, given = (_by_full_name(part, list(known)) for part in (profile, given))
+    for name in profile.get("common", {}):
         choose(name, sorted({key for values in known.values() for key in values}), "common parameter")
     steps = []
     for notebook in notebooks:
         own = known[notebook.stem]
-        values = {k: v for k, v in ((profile.get("common") or {}) | common).items() if k in own}
-        for key, value in ((profile.get(notebook.stem) or {}) | given.get(notebook.stem, {})).items():
+        values = {k: v for k, v in (profile.get("common", {}) | common).items() if k in own}
+        for key, value in (profile.get(notebook.stem, {}) | given.get(notebook.stem, {})).items():
             choose(key, list(own), f"parameter of {notebook.stem}")
             _check_kind(f"{notebook.stem}.{key}", value, own[key])
             values[key] = value
         values["build_dir"] = relative(build_dir, notebook.parent)
         steps.append(Step(notebook, build_dir, {k: v for k, v in values.items() if k in own}))
     return steps
+
+
+def _by_full_name(part: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
+    return {
+        name if name == "common" else choose(name, names, "notebook"): values or {} for name, values in part.items()
+    }
 
 
 def _check_kind(name: str, value: Any, default: Any) -> None:

@@ -23,3 +23,53 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
             if not torch.cuda.is_available():
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture
+def tiny_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give torchvision's VGG-19 and AlexNet a few channels each; layers, names and order stay as they are."""
+    import torch
+    import torchvision
+    from torch import nn
+
+    def shrunk(real):
+        def build(num_classes=1000, **options):
+            with torch.device("meta"):
+                net = real(num_classes=num_classes, **options)
+            width = 3
+            for index, layer in enumerate(net.features):
+                if isinstance(layer, nn.Conv2d):
+                    net.features[index] = nn.Conv2d(width, 6, layer.kernel_size, layer.stride, layer.padding)
+                    width = 6
+            net.avgpool, width = nn.AdaptiveAvgPool2d(2), 24
+            for index, layer in enumerate(net.classifier):
+                if isinstance(layer, nn.Linear):
+                    last = index == len(net.classifier) - 1
+                    net.classifier[index] = nn.Linear(width, num_classes if last else 24)
+            return net
+
+        return build
+
+    for network in ("vgg19", "alexnet"):
+        monkeypatch.setattr(torchvision.models, network, shrunk(getattr(torchvision.models, network)))
+
+
+@pytest.fixture
+def make_paintings():
+    """Return a function that fills a folder with blotchy pictures: Van Gogh's are yellow, the others' blue."""
+    import numpy as np
+    from PIL import Image
+
+    def make(folder, van_goghs=4, others=6, size=(96, 80)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(van_goghs + others):
+            blotches = np.random.default_rng(number).integers(0, 256, (8, 8, 3))
+            tint = [255, 220, 0] if number < van_goghs else [0, 40, 255]
+            image = Image.fromarray(((2 * blotches + tint) // 3).astype(np.uint8)).resize(
+                size, Image.Resampling.BICUBIC
+            )
+            artist = "vincent-van-gogh" if number < van_goghs else f"painter-{number % 3}"
+            image.save(folder / f"{artist}_picture-{'abcdefghijklmnopqrstuvwxyz'[number]}.jpg", quality=95)
+        return sorted(folder.iterdir())
+
+    return make

@@ -146,6 +146,7 @@ def test_listed_folders_decide_the_first_notebook(tmp_path):
         (["-p", "02_classify.num_row=1"], "did you mean 'num_rows'"),
         (["-p", "02_clasify.num_rows=1"], "no notebook '02_clasify'"),
         (["-p", "02_classify.num_rows=many"], "kind int"),
+        (["-p", "2.num_row=1"], "did you mean 'num_rows'"),
         (["-p", "num_rows"], "NOTEBOOK.NAME=VALUE"),
         (["--data-dir", "nowhere-at-all"], "no folder nowhere-at-all"),
     ],
@@ -163,6 +164,7 @@ def test_parameter_values_keep_their_kind(folder):
     given = build._given(["02_classify.num_rows=9", "02_classify.lr=1e-5", "02_classify.lr=1", "01_data.build_dir=x"])
     assert given == {"02_classify": {"num_rows": 9, "lr": 1}, "01_data": {"build_dir": "x"}}
     assert build._given(["a.lr=1e-5"]) == {"a": {"lr": 1e-5}}
+    assert steps_of(folder, **{"2": {"num_rows": 9}})[1].parameters["num_rows"] == 9
     first, second = plan(
         sorted((folder / "notebooks").glob("*.ipynb")),
         folder / "build",

@@ -59,7 +59,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON; NumPy scalars become numbers, everything else unknown its `str`."""
+    """Write JSON; NumPy scalars and arrays become numbers and lists, everything else unknown its `str`."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -77,8 +77,8 @@ def save_torch(path: str | Path, content: Any) -> None:
     """Write tensors and plain values, to be read with `torch.load(path, weights_only=True)`."""
     import torch
 
-    with atomic(path) as part:
-        torch.save(content, part)
+    with atomic(path) as part, part.open("wb") as stream:  # given a path, torch would write its name into the file
+        torch.save(content, stream)
 
 
 def load_image(path: str | Path, size: int | None = None) -> Any:
@@ -90,13 +90,13 @@ def load_image(path: str | Path, size: int | None = None) -> Any:
     Raises:
         ValueError: if the file is missing or not an image.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
     from torchvision.transforms.functional import to_tensor
 
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: Pillow on a broken PNG
         raise ValueError(f"{path} cannot be read as an image ({error}); give a JPEG or PNG file") from error
     if size is not None:
         image.thumbnail((size, size), Image.Resampling.LANCZOS)
@@ -124,7 +124,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         with Image.open(path) as picture:
             picture.load()
             return dict(getattr(picture, "text", {}))
-    except OSError:
+    except (OSError, SyntaxError):
         return {}
 
 
@@ -140,7 +140,7 @@ def fingerprint(*parts: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value.tolist() if hasattr(value, "tolist") else str(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 class Stage:
@@ -197,7 +197,7 @@ class Stage:
     def finish(self, parameters: dict[str, Any], **facts: Any) -> Path:
         """Write manifest.json, the stage's provenance, and return its path."""
         outputs = (p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if p.is_file())
-        kept = sorted(p for p in outputs if not re.match(r"(state|wandb)/|manifest.json|\.", p))
+        kept = sorted(p for p in outputs if not re.match(r"(state|wandb)/|manifest\.json$|(.*/)?\.", p))
         manifest = {
             "stage": self.name,
             "parameters": {k: v for k, v in parameters.items() if k != "build_dir"},

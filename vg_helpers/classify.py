@@ -4,6 +4,8 @@ Convention: everything costly is kept in the task's folder and is not done again
 is made from.
 """
 
+import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +14,17 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+import sqlalchemy.exc
 import torch
+from filelock import FileLock
 from scipy.special import softmax
 from sklearn.model_selection import train_test_split
 from torch import nn
 
 from . import search
-from .artifacts import fingerprint
+from .artifacts import fingerprint, read_json
 from .data import EVAL_VIEWS, build_dataset
+from .device import pick_device
 from .models import Classifier, build_classifier
 from .train import FitResult, TrainConfig, cache_features, choose_depth, fit, predict, prepare, probe, set_head
 
@@ -81,7 +86,8 @@ def build_task(
         sets[name] = build_dataset(part, setup.data_dir, setup.cache_dir, augment, setup.size, setup.seed)
         if len(lower) > 1:  # the first module is the normalisation alone
             views = setup.views if augment else EVAL_VIEWS
-            sets[name] = cache_features(lower, sets[name], views, folder / f"{name}.npy", setup.device, on_batch)
+            with FileLock(folder / f"{name}.lock"):  # several workers may share the folder
+                sets[name] = cache_features(lower, sets[name], views, folder / f"{name}.npy", setup.device, on_batch)
     learning = upper if len(lower) > 1 else model
     config = TrainConfig(depth=depth, seed=setup.seed)
     return Task(model, learning, sets, config, setup, folder)
@@ -144,15 +150,15 @@ def search_training(
             result = fit(
                 task.learning, train_set, task.sets["val"], config, task.setup.device, checkpoint, report, on_batch
             )
-        except optuna.TrialPruned:
+        except (optuna.TrialPruned, FloatingPointError) as error:  # a diverged trial is a bad one, not the study's end
             checkpoint.unlink(missing_ok=True)
-            raise
+            raise optuna.TrialPruned(str(error)) from error
         finally:
             task.learning.load_state_dict(start, strict=False)
         checkpoint.unlink(missing_ok=True)
         return result.best_value
 
-    return search.run_study(study, objective, num_trials, task.setup.seed, first=known_good)
+    return search.run_study(study, objective, num_trials, task.setup.seed, first=known_good, shared=bool(storage))
 
 
 def _sample(dataset: Any, count: int, seed: int) -> Any:
@@ -198,3 +204,45 @@ def train_finally(
     return fit(
         task.learning, task.sets["train"], task.sets["val"], config, task.setup.device, checkpoint, on_epoch, on_batch
     )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Join a search as one more worker: the same profile's 01_data must be there, on every machine."""
+    parser = argparse.ArgumentParser(prog="run.py search", description=main.__doc__)
+    parser.add_argument("--model", choices=sorted(search.KNOWN_GOOD), required=True)
+    parser.add_argument("--storage", required=True, metavar="URL", help="sqlite:///search.db or postgresql://…")
+    parser.add_argument("--profile", default="demo", help="whose paintings, report/build/PROFILE/01_data")
+    parser.add_argument("--num-trials", type=int, default=8)
+    parser.add_argument("--num-epochs", type=int, default=3)
+    parser.add_argument("--num-paintings", type=int, default=0, help="training paintings per epoch; 0 takes all")
+    parser.add_argument("--depth", default="auto")
+    parser.add_argument("--weights", default="auto")
+    parser.add_argument("--split", default="split_grouped")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args(arguments)
+    try:
+        study = _work(options)
+    except (ValueError, OSError, sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        print(f"search: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    print(search.trials_frame(study).to_string(index=False))
+    return 0
+
+
+def _work(options: argparse.Namespace) -> optuna.Study:
+    if "://" not in options.storage:
+        raise ValueError(f"--storage {options.storage} is no database URL; give sqlite:///search.db or postgresql://…")
+    data = Path(__file__).parents[1] / "report" / "build" / options.profile / "01_data"
+    if not (data / "index.csv").is_file():
+        raise ValueError(f"{data} holds no index.csv: run `run.py report --profile {options.profile} --only 01` first")
+    sources, index = read_json(data / "sources.json"), pd.read_csv(data / "index.csv", keep_default_na=False)
+    state = data.parent / "02_classify" / "state"
+    device = pick_device(options.device)
+    setup = Setup(sources["data_dir"], sources["cache_dir"], state, device, options.depth, options.weights)
+    task = build_task(options.model, index, options.split, setup)
+    fit_probe(task)
+    return search_training(task, options.num_trials, options.num_epochs, options.num_paintings, options.storage)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -87,7 +87,10 @@ def index_paintings(
     frame = _label(list_images(folder), data_dir)
     _need_both_classes(frame["label"], str(folder))
     if 0 < max_paintings < len(frame):
-        frame, _ = train_test_split(frame, train_size=max_paintings, stratify=frame["label"], random_state=seed)
+        try:
+            frame, _ = train_test_split(frame, train_size=max_paintings, stratify=frame["label"], random_state=seed)
+        except ValueError as error:
+            raise ValueError(f"max_paintings={max_paintings} cannot be drawn ({error}); 0 takes all") from error
         frame = frame.sort_values("path")
     with ThreadPoolExecutor() as pool:
         jobs = pool.map(lambda name: _inspect(data_dir / name, cache_dir), frame["path"])
@@ -155,7 +158,7 @@ def load_pixels(path: Path, cache_dir: Path) -> np.ndarray:
         image = ImageOps.exif_transpose(opened).convert("RGB")
     scale = SHORT_SIDE / min(image.size)
     size = tuple(max(SHORT_SIDE, round(side * scale)) for side in image.size)
-    pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC) if size != image.size else image)
+    pixels = np.array(image.resize(size, Image.Resampling.BICUBIC) if size != image.size else image)
     with atomic(cached) as part:
         np.save(part, pixels)
     return pixels

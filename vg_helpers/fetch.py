@@ -202,7 +202,8 @@ def _quiet() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch the paintings, say what is there, and return the exit code."""
     parser = argparse.ArgumentParser(prog="run.py data", description="Fetch the paintings from Kaggle into data/.")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("VG_DATA_DIR") or "data"))
+    default = Path(os.environ.get("VG_DATA_DIR") or Path(__file__).parents[1] / "data")
+    parser.add_argument("--data-dir", type=Path, default=default)
     parser.add_argument("--limit", type=int, help="fetch only this many paintings")
     parser.add_argument("--threads", type=int, default=4, help="files fetched at the same time")
     options = parser.parse_args(arguments)

@@ -6,7 +6,9 @@ Convention: images go in as (N, 3, H, W) in [0, 1]; the ImageNet normalisation l
 
 import copy
 import math
+import pickle
 import socket
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,7 +123,7 @@ def load_backbone(network: str, weights: str = "auto", features_only: bool = Fal
     if features_only:
         net.avgpool, net.classifier = nn.Identity(), nn.Sequential()
     if isinstance(found, Path):
-        saved = torch.load(found, map_location="cpu", weights_only=True, mmap=True)
+        saved = _read_weights(found)
         net.load_state_dict({key: saved[key].clone() for key in net.state_dict()}, assign=True)
         origin = _provenance(network, found)
     elif weights == "imagenet":
@@ -134,6 +136,17 @@ def load_backbone(network: str, weights: str = "auto", features_only: bool = Fal
         if isinstance(module, nn.ReLU):
             module.inplace = False
     return net.eval(), origin
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    # torchvision's VGG-19 file is older than torch's zip format, and only that format can be mapped.
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"{path} is no readable weights file ({reason}); delete it to have it downloaded anew"
+        ) from error
 
 
 @torch.no_grad()

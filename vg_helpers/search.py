@@ -4,6 +4,7 @@ Convention: the values of a trial depend on the seed and on the finished trials 
 on with what it would have tried anyway. A trial that a kill left unfinished is tried again under a new number.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.St
     backend = optuna.storages.RDBStorage(
         storage if shared else f"sqlite:///{Path(storage).as_posix()}",
         heartbeat_interval=30 if shared else None,
-        failed_trial_callback=optuna.storages.RetryFailedTrialCallback() if shared else None,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback() if shared else None,
     )
     pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=0) if prune else optuna.pruners.NopPruner()
     study = optuna.create_study(
@@ -76,28 +77,39 @@ def run_study(
     seed: int,
     first: dict[str, Any] | None = None,
     on_trial: Callable[[optuna.trial.FrozenTrial], None] | None = None,
+    shared: bool = False,
 ) -> optuna.Study:
     """Run the study until `num_trials` trials are finished, completed or pruned; finished ones are never repeated.
 
     Args:
         first: the values of the first trial, known to be good.
         on_trial: called with each trial as it finishes.
+        shared: other workers are on the same study. Their order decides then, not the seed; a worker with nothing left
+            to start waits for the trials of the others, one of which may die.
     """
-    while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < num_trials:
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed + done, multivariate=True)
-        if done == 0 and first:
-            study.enqueue_trial(first)
-        trial = study.ask()
-        try:
-            frozen = study.tell(trial, objective(trial))
-        except optuna.TrialPruned:
-            frozen = study.tell(trial, state=TrialState.PRUNED)
-        except BaseException:
-            study.tell(trial, state=TrialState.FAIL)
-            raise
+
+    def finished(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if trial.state == TrialState.FAIL:  # it would be drawn again, for ever
+            raise FloatingPointError(f"trial {trial.number} has no finite value, with {trial.params}")
         if on_trial:
-            on_trial(frozen)
+            on_trial(trial)
+
+    while (done := _count(study, *FINISHED)) < num_trials:
+        running = _count(study, TrialState.RUNNING)
+        if shared and done + running >= num_trials:
+            time.sleep(1)
+            optuna.storages.fail_stale_trials(study)
+            continue
+        draws = {"constant_liar": True} if shared else {"seed": seed + done}
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, multivariate=True, **draws)
+        if done + running == 0 and first:
+            study.enqueue_trial(first, skip_if_exists=shared)
+        study.optimize(objective, n_trials=1, callbacks=[finished])
     return study
+
+
+def _count(study: optuna.Study, *states: TrialState) -> int:
+    return len(study.get_trials(deepcopy=False, states=states))
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:

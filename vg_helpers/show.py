@@ -21,7 +21,7 @@ def figure(fig: Any, stage: Stage, name: str, caption: str, alt: str | None = No
     Args:
         alt: what someone who cannot see the figure should be told; the caption where it is left out.
     """
-    path = stage.path("figures", f"{name}.png")
+    path, caption = stage.path("figures", f"{name}.png"), _with_caveat(caption, stage)
     with atomic(path) as part:
         fig.savefig(part, dpi=DPI, bbox_inches="tight", pad_inches=0.03, format="png", metadata={"Software": None})
     meta = {"kind": "figure", "name": name, "caption": caption, "alt": alt or caption}
@@ -34,9 +34,9 @@ def figure(fig: Any, stage: Stage, name: str, caption: str, alt: str | None = No
     _caption(caption)
 
 
-def table(frame: Any, stage: Stage, name: str, caption: str, digits: int = 3) -> None:
+def table(frame: Any, stage: Stage | None, name: str, caption: str, digits: int = 3) -> None:
     """Show a pandas frame as a table with its caption; floats are rounded to `digits` decimals."""
-    shown = frame.copy()
+    shown, caption = frame.copy(), _with_caveat(caption, stage)
     for column in shown.select_dtypes("float"):
         shown[column] = [("–" if value != value else f"{value:.{digits}f}") for value in shown[column]]
     shown = shown.fillna("–").astype(str).rename(columns=str)
@@ -54,6 +54,12 @@ def text(markdown: str) -> None:
     """Show a computed Markdown paragraph, which the report takes over as it is."""
     bundle = {"text/markdown": markdown, "text/plain": markdown}
     display(bundle, raw=True, metadata={"vg": {"kind": "text"}})
+
+
+def _with_caveat(caption: str, stage: Stage | None) -> str:
+    """Say of everything that depends on them when the networks started from random weights."""
+    random = stage is not None and any(weights["source"] == "none" for weights in stage.weights)
+    return f"{caption} (No ImageNet weights.)" if random else caption
 
 
 def _caption(caption: str) -> None:

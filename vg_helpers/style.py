@@ -57,6 +57,7 @@ class StyleParams:
             image the photo's mean and covariance.
         coarse: (fraction of the size, steps) pairs that run before the num_steps at full size.
         plateau: stop when the total loss fell by less than this fraction over 20 steps; 0 never stops early.
+        frame: pixels painted beyond each border and cut off in the end.
         precision: "auto" (what the device does fast), "float32" or "bfloat16", for the convolutions.
         low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch.
     """
@@ -76,6 +77,7 @@ class StyleParams:
     colors: str = "style"
     coarse: tuple[tuple[float, int], ...] = ()
     plateau: float = 0.0
+    frame: int = 4
     precision: str = "auto"
     low_memory: bool = False
     seed: int = 0
@@ -96,8 +98,8 @@ class StyleParams:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or a positive number")
         if not 0 <= self.strength <= 1:
             raise ValueError(f"strength={self.strength} must be from 0 (the photo) to 1 (the style)")
-        if self.num_steps < 0 or not self.lr > 0:
-            raise ValueError(f"num_steps={self.num_steps} and lr={self.lr} must not be negative, and lr not 0")
+        if min(self.num_steps, self.frame) < 0 or not self.lr > 0:
+            raise ValueError(f"num_steps={self.num_steps}, frame={self.frame} must be 0 or more, lr={self.lr} above 0")
 
 
 @dataclass(frozen=True)
@@ -344,7 +346,7 @@ def stylize(
         return _join(parts)
     features = prepare(extractor, content_image.device, params.precision, params.low_memory)
     check_memory(features, content_image)
-    run = Run(params, len(content_image), content_image.device)
+    run = Run(params, len(content_image), content_image.device, masked=masks is not None)
     if watch.checkpoint is not None:
         run.load(watch.checkpoint, _identity(params, extractor, blend, content_image, *styles, *(masks or [])))
     if params.colors == "histogram":
@@ -354,11 +356,14 @@ def stylize(
         content = resize(content_image, scaled_size(content_image, fraction))
         small = [resize(style, scaled_size(style, fraction)) for style in styles]
         areas = None if masks is None else [F.interpolate(mask, content.shape[2:], mode="area") for mask in masks]
-        areas = areas and [add_frame(area) for area in areas]
+        areas = areas and [add_frame(area, params.frame) for area in areas]
         start = partial(start_image, params.start, content, small, blend, params.seed)
         run.enter(level, start, content.shape[2:])
         optimise(
-            run, build_objective(add_frame(content), small, features, params, blend=blend, masks=areas), steps, watch
+            run,
+            build_objective(add_frame(content, params.frame), small, features, params, blend=blend, masks=areas),
+            steps,
+            watch,
         )
     image = run.result()
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image

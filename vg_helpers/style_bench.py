@@ -20,7 +20,7 @@ from .style import StyleParams, build_objective, content_loss, prepare, stylize
 from .style_images import add_frame
 from .style_run import Run, stepper
 
-CLASSIC = StyleParams(content_weight=0.089, style_weight=8.79e6, tv_weight=0.0, scaling="classic")
+CLASSIC = StyleParams(content_weight=0.089, style_weight=8.79e6, tv_weight=0.0, scaling="classic", frame=0)
 BATCH = 4
 
 
@@ -80,9 +80,11 @@ def engine_step(
     run = Run(params, len(content_image), content_image.device)
     run.enter(0, content_image.clone, content_image.shape[2:])
     if style:
-        return stepper(run, build_objective(add_frame(content_image), [style_image], features, params))
+        return stepper(
+            run, build_objective(add_frame(content_image, StyleParams.frame), [style_image], features, params)
+        )
     with torch.no_grad():
-        target = features(add_frame(content_image))[params.content_layer] * 0.5
+        target = features(add_frame(content_image, StyleParams.frame))[params.content_layer] * 0.5
 
     def floor(image: Tensor) -> dict[str, Tensor]:
         loss = content_loss(features(image)[params.content_layer], target)
@@ -142,11 +144,11 @@ def compare_quality(
     Columns: variant, step, seconds (judging left out), loss.
 
     Args:
-        params: the engine's; None is half size first, then full size, in a quarter of the listing's steps.
+        params: the engine's; None is L-BFGS from the recoloured photo, in half as many steps as the listing.
     """
     device = content_image.device
     layers = {"content_layer": CONTENT_LAYER[network], "style_layers": STYLE_LAYERS[network]}
-    params = params or replace(CLASSIC, coarse=((0.5, steps // 2),), num_steps=steps // 4, lr=0.04, start="style")
+    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, num_steps=steps // 2, start="style")
     extractor = build_extractor(network)
     judge = build_objective(content_image, [style_image], extractor.to(device), replace(CLASSIC, **layers))
     curve: list[tuple[str, int, float, float]] = []

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, the Y of JPEG
-FRAME = 4  # pixels painted beyond each border and cut off in the end
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -24,9 +23,9 @@ def scaled_size(image: Tensor, fraction: float) -> tuple[int, int]:
     return max(1, round(height * fraction)), max(1, round(width * fraction))
 
 
-def add_frame(image: Tensor) -> Tensor:
-    """Return the image continued by a few mirrored pixels on each side, where padding leaves its traces."""
-    top, left = (min(FRAME, side - 1) for side in image.shape[-2:])
+def add_frame(image: Tensor, width: int) -> Tensor:
+    """Return the image continued by `width` mirrored pixels on each side, where padding leaves its traces."""
+    top, left = (min(width, side - 1) for side in image.shape[-2:])
     return F.pad(image, (left, left, top, top), mode="reflect")
 
 

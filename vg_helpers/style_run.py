@@ -21,7 +21,8 @@ from .style_images import add_frame, cut_frame, resize
 TERMS = ("total", "content", "style", "tv")
 CHECK_EVERY = 10
 PATIENCE = 20  # steps over which a plateau is judged
-EPS = 1e-2  # Adam's, as a share of the first gradient's root mean square
+EPS = 1e-8  # Adam's
+MASKED_EPS = 1e-2  # the same under masks: pixels that hardly anything pulls stay where they are
 RANGE_PENALTY = 100.0  # L-BFGS: pull towards [0, 1], in place of clamping, which would spoil its curvature
 GRAPH_AFTER = 3  # eager steps before CUDA captures the step
 
@@ -54,8 +55,9 @@ class Watch:
 class Run:
     """The state of one optimisation: all that a checkpoint has to hold. `params` are StyleParams."""
 
-    def __init__(self, params: Any, count: int, device: torch.device) -> None:
+    def __init__(self, params: Any, count: int, device: torch.device, masked: bool = False) -> None:
         self.params, self.started = params, time.perf_counter()
+        self.eps = MASKED_EPS if masked else EPS
         self.level, self.step, self.elapsed, self.identity = 0, 0, 0.0, ""
         self.image: Tensor | None = None
         self.size: tuple[int, int] | None = None  # of the image without its frame
@@ -75,7 +77,7 @@ class Run:
         """
         coarser = self.size
         if self.image is None or level > self.level:
-            image = add_frame(start() if self.image is None else resize(self.result(), size))
+            image = add_frame(start() if self.image is None else resize(self.result(), size), self.params.frame)
             self.step = 0
         else:
             image = self.image.detach()
@@ -93,14 +95,18 @@ class Run:
         if self.params.optimizer == "lbfgs":
             options = {"max_iter": 1, "history_size": 20, "tolerance_grad": 0.0, "tolerance_change": 0.0}
             return torch.optim.LBFGS([self.image], lr=self.params.lr, **options)
-        return torch.optim.Adam([self.image], lr=self.params.lr, eps=EPS, capturable=self.image.device.type == "cuda")
+        return torch.optim.Adam(
+            [self.image], lr=self.params.lr, eps=self.eps, capturable=self.image.device.type == "cuda"
+        )
 
     def _carry_over(self, saved: dict, coarser: tuple[int, int] | None) -> None:
         """Take the optimiser's state along, Adam's moments enlarged from a coarser level."""
         for state in saved["state"].values() if self.step == 0 else ():
             for name in ("exp_avg", "exp_avg_sq"):
                 moment = cut_frame(state[name], coarser)
-                state[name] = add_frame(F.interpolate(moment, self.size, mode="bilinear", align_corners=False))
+                state[name] = add_frame(
+                    F.interpolate(moment, self.size, mode="bilinear", align_corners=False), self.params.frame
+                )
         self.optimizer.load_state_dict(saved)
 
     def check(self, judge_plateau: bool) -> None:
@@ -220,7 +226,7 @@ def stepper(run: Run, objective: Objective) -> Callable[[], Tensor]:
 def _gradient(run: Run, objective: Objective) -> tuple[Tensor, dict[str, Tensor]]:
     """Set the image's gradient, in units of each pair's first gradient and of a pixel; return what it belongs to.
 
-    The unit gives Adam's eps a meaning: pixels that hardly anything pulls (under a mask) stay where they are.
+    The unit makes Adam's eps a share of the first gradient's root mean square, whatever the weights and the scaling.
     """
     losses = objective(run.image)
     pixels = run.image.shape[2] * run.image.shape[3]

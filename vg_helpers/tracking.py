@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from .artifacts import write_text
+
 PROJECT = "van-gogh-style-transfer"
 
 
@@ -22,7 +24,9 @@ class Tracker(AbstractContextManager):
     def __init__(self, folder: Path, run: str, group: str, config: dict[str, Any], use_wandb: bool = True) -> None:
         self.path = Path(folder, f"{run}.jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.seen = {json.dumps(row, sort_keys=True) for row in read_rows(self.path)}
+        kept = [json.dumps(row, sort_keys=True) for row in read_rows(self.path)]
+        write_text(self.path, "".join(line + "\n" for line in kept))  # without a line that a kill cut off
+        self.seen = set(kept)
         self.run = _start_wandb(self.path.parent, run, group, config) if use_wandb else None
 
     def log(self, row: dict[str, Any]) -> None:

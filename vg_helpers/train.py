@@ -206,13 +206,13 @@ def fit(
         on_batch: called after each batch with the number of pictures seen.
 
     Raises:
-        FloatingPointError: if the loss is not finite; the message says what to lower.
+        FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
     optimizer = build_optimizer(module, config)
     steps = -(-len(train_set) // config.batch_size) * config.num_epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + np.cos(np.pi * min(step / steps, 1)))
+        optimizer, lambda step: float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
     )
     result = _resume(module, optimizer, schedule, config, checkpoint)
     for row in result.history:
@@ -299,8 +299,14 @@ def _loader(dataset: Any, batch_size: int, device: torch.device, **options: Any)
 
 
 def evaluate(module: nn.Module, dataset: Any, device: torch.device) -> dict[str, float]:
-    """Return loss, ROC AUC and accuracy at 0.5 on a validation set."""
+    """Return loss, ROC AUC and accuracy at 0.5 on a validation set.
+
+    Raises:
+        FloatingPointError: if the logits are not finite, after an update that was too large.
+    """
     logits = predict(module, dataset, device)
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("validation logits are not finite; lower lr")
     targets = np.asarray(dataset.targets)
     loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
     score = logits[:, 1] - logits[:, 0]

@@ -1,0 +1,205 @@
+"""classify: from paintings to predictions on tiny networks, interrupted anywhere, with the same numbers."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+import torch
+from scipy.special import softmax
+
+from vg_helpers import classify, search
+from vg_helpers.artifacts import write_csv, write_json
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("paintings")
+
+
+@pytest.fixture
+def index(folder, make_paintings):
+    """24 paintings, half of them by Van Gogh: 16 to learn from, 4 to choose by, 4 to test."""
+    paths = (
+        sorted((folder / "p").iterdir()) if (folder / "p").is_dir() else make_paintings(folder / "p", 12, 12, (60, 48))
+    )
+    label = [int(path.name.startswith("vincent")) for path in paths]
+    frame = pd.DataFrame({"path": [f"p/{path.name}" for path in paths], "label": label})
+    order = frame.groupby("label").cumcount()
+    return frame.assign(split_grouped=np.where(order < 8, "train", np.where(order < 10, "val", "test")))
+
+
+@pytest.fixture
+def setup(folder, tmp_path, tiny_zoo):
+    return classify.Setup(str(folder), str(folder / "cache"), tmp_path / "state", CPU, "top", "none", 2, 64)
+
+
+def learn(index, setup, network="alexnet", stop_at=None):
+    """Do all that the notebook does; raise KeyboardInterrupt at the epoch `stop_at`, counted over all trainings."""
+    count = 0
+
+    def on_epoch(_):
+        nonlocal count
+        count += 1
+        if count == stop_at:
+            raise KeyboardInterrupt
+
+    task = classify.build_task(network, index, "split_grouped", setup)
+    probes = classify.fit_probe(task)
+    study = classify.search_training(task, 4, 2, 12, on_epoch=on_epoch)
+    result = classify.train_finally(task, study.best_params, 3, on_epoch)
+    return task, probes, search.trials_frame(study).drop(columns="seconds"), result.history, task.probs("test"), count
+
+
+def test_a_run_interrupted_anywhere_ends_with_the_same_numbers(index, setup, tmp_path):
+    task, probes, trials, history, probs, count = learn(index, replace(setup, state_dir=tmp_path / "whole"))
+    assert len(trials) == 4 and len(history) == 3 and probs.shape == (4,) and ((probs > 0) & (probs < 1)).all()
+    assert trials.loc[0, list(search.KNOWN_GOOD["alexnet"])].to_dict() == search.KNOWN_GOOD["alexnet"]
+    assert sorted(path.suffix for path in task.folder.iterdir()) == [".db", ".npy", ".npy", ".npy", ".pt"]
+    for stop_at in (1, 4, count - 1):  # in the first trial, in a later one, in the final training
+        with pytest.raises(KeyboardInterrupt):
+            learn(index, setup, stop_at=stop_at)
+    again = learn(index, setup)
+    assert again[2].equals(trials) and again[3] == history
+    np.testing.assert_array_equal(again[4], probs)
+    np.testing.assert_array_equal(again[1]["test"], probes["test"])
+    finished = learn(index, setup)
+    assert finished[2].equals(trials) and finished[5] == 3  # no trial again; the final epochs are reported again
+    np.testing.assert_array_equal(finished[4], probs)
+
+
+def test_every_depth_runs_and_trains_what_it_says(index, setup):
+    for depth, learning in [("all", True), ("top", False), ("head", False)]:
+        task = classify.build_task("alexnet", index, "split_grouped", replace(setup, depth=depth))
+        before = {name: value.clone() for name, value in task.model.state_dict().items()}
+        found = classify.fit_probe(task)
+        assert (task.learning is task.model) == learning and set(found) == {"val", "test"}
+        classify.train_finally(task, {"lr": 1e-3, "batch_size": 16, "optimizer": "SGD"}, 1)
+        changed = {
+            name.split(".", 1)[1]
+            for name, value in task.model.state_dict().items()
+            if not torch.equal(value, before[name])
+        }
+        expected = {"all": 16, "top": 8, "head": 2}
+        assert len(changed) == expected[depth] and "classifier.6.weight" in changed
+        assert len(task.probs("val", views=1)) == 4
+
+
+def test_the_head_starts_as_the_probe(index, setup):
+    task = classify.build_task("alexnet", index, "split_grouped", setup)
+    found = classify.fit_probe(task)
+    np.testing.assert_allclose(task.probs("test", views=1), found["test"], atol=0.02)
+    logits = classify.predict(task.learning, task.sets["test"], CPU, 2)
+    np.testing.assert_allclose(task.probs("test"), softmax(logits, axis=1)[:, 1], atol=1e-6)
+
+
+def test_yellow_is_told_from_blue(index, setup):
+    task = classify.build_task("vgg19", index, "split_grouped", replace(setup, depth="head"))
+    found = classify.fit_probe(task)
+    targets = np.array(task.sets["test"].targets)
+    assert (found["test"][targets == 1].mean()) > found["test"][targets == 0].mean()
+
+
+def test_features_are_kept_and_only_training_pictures_are_augmented(index, setup, monkeypatch):
+    seen, built, original = [], [], classify.build_dataset
+    monkeypatch.setattr(classify, "build_dataset", lambda *a: built.append(original(*a)) or built[-1])
+    task = classify.build_task("alexnet", index, "split_grouped", replace(setup, views=3), seen.append)
+    assert sum(seen) == 3 * 16 + 2 * 4 + 2 * 4
+    assert [dataset.augment for dataset in built] == [True, False, False]
+    assert [len(task.sets[name].features) for name in ("train", "val", "test")] == [3, 2, 2]
+    assert [len(task.sets[name]) for name in ("train", "val", "test")] == [16, 4, 4]
+    again = classify.build_task("alexnet", index, "split_grouped", replace(setup, views=3), seen.append)
+    assert sum(seen) == 64 and again.key == task.key
+
+
+def test_the_folder_is_another_one_for_everything_that_matters(index, setup):
+    def key(network="alexnet", frame=index, **changes):
+        return classify.build_task(network, frame, "split_grouped", replace(setup, **changes)).key
+
+    changed = index.assign(split_grouped=index.split_grouped.to_numpy()[::-1])
+    keys = [key(), key("vgg19"), key(size=72), key(views=1), key(seed=1), key(depth="head"), key(frame=changed)]
+    assert len(set(keys)) == 7 and key() == keys[0]
+
+
+def test_a_trial_that_diverges_is_pruned_and_the_search_goes_on(index, setup, monkeypatch):
+    task = classify.build_task("alexnet", index, "split_grouped", setup)
+    calls, original = [], classify.fit
+
+    def fit(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise FloatingPointError("training loss is nan in epoch 1; lower lr (now 0.001)")
+        return original(*arguments)
+
+    monkeypatch.setattr(classify, "fit", fit)
+    study = classify.search_training(task, 4, 1)
+    frame = search.trials_frame(study)
+    assert frame.state[1] == "PRUNED" and np.isnan(frame.value[1]) and len(frame) == 4 and study.best_value >= 0
+    assert not list(task.folder.glob("trial-*.pt"))
+
+
+def test_trials_start_from_the_same_weights_and_leave_them(index, setup, monkeypatch):
+    task = classify.build_task("alexnet", index, "split_grouped", setup)
+    starts, original = [], classify.fit
+
+    def fit(module, *rest):
+        starts.append({name: value.clone() for name, value in module.state_dict().items()})
+        return original(module, *rest)
+
+    monkeypatch.setattr(classify, "fit", fit)
+    before = {name: value.clone() for name, value in task.learning.state_dict().items()}
+    classify.search_training(task, 3, 1)
+    for state in (*starts, task.learning.state_dict()):
+        assert all(torch.equal(state[name], before[name]) for name in before)
+
+
+def test_pruned_trials_leave_no_checkpoint(index, setup, monkeypatch):
+    monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: trial.number == 1)
+    task = classify.build_task("alexnet", index, "split_grouped", setup)
+    frame = search.trials_frame(classify.search_training(task, 3, 2))
+    assert frame.state.tolist() == ["COMPLETE", "PRUNED", "COMPLETE"] and not list(task.folder.glob("trial-*.pt"))
+    trained = [path for path in task.folder.iterdir() if path.suffix == ".pt"]
+    assert not trained
+
+
+class Numbers:
+    """Ten items that say their view."""
+
+    targets, view = [0, 1] * 5, 0
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, position):
+        return 100 * self.view + position, self.targets[position]
+
+
+def test_a_sample_passes_the_view_on_and_keeps_the_classes():
+    dataset = Numbers()
+    sample = classify._sample(dataset, 4, 42)
+    sample.view = 3
+    assert dataset.view == sample.view == 3 and len(sample) == 4
+    assert [sample[i][0] for i in range(4)] == [300 + position for position in sample.positions]
+    assert sum(sample[i][1] for i in range(4)) == 2
+    assert sample.positions == classify._sample(dataset, 4, 42).positions != classify._sample(dataset, 4, 1).positions
+    assert classify._sample(dataset, 0, 42) is classify._sample(dataset, 10, 42) is dataset
+
+
+def test_the_command_joins_a_search(index, folder, tmp_path, tiny_zoo, monkeypatch, capsys):
+    monkeypatch.setattr(classify, "__file__", str(tmp_path / "vg_helpers" / "classify.py"))
+    url = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
+    arguments = ["--model", "alexnet", "--storage", url, "--profile", "p", "--num-trials", "1", "--num-epochs", "1"]
+    arguments += ["--weights", "none", "--device", "cpu", "--depth", "head"]
+    assert classify.main(arguments) == 2
+    assert capsys.readouterr().err.strip().endswith("run `run.py report --profile p --only 01` first")
+    data = tmp_path / "report" / "build" / "p" / "01_data"
+    write_csv(data / "index.csv", index)
+    write_json(data / "sources.json", {"data_dir": str(folder), "cache_dir": str(folder / "cache")})
+    assert classify.main([*arguments, "--storage", "search.db"]) == 2
+    assert "--storage search.db is no database URL" in capsys.readouterr().err
+    assert classify.main(arguments) == 0
+    assert "COMPLETE" in capsys.readouterr().out and os.path.exists(tmp_path / "shared.db")

@@ -1,0 +1,111 @@
+"""device: the device that is there, the precision that is fast, the same numbers from the same seed."""
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from vg_helpers import device
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Return a function that lets torch see a GPU or an Apple GPU."""
+
+    def let(cuda, mps):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return let
+
+
+@pytest.mark.parametrize(("cuda", "mps", "best"), [(1, 1, "cuda"), (1, 0, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
+def test_auto_takes_the_fastest_that_is_there(seen, cuda, mps, best):
+    seen(bool(cuda), bool(mps))
+    assert device.pick_device("auto").type == device.pick_device().type == best
+    assert device.pick_device("cpu").type == "cpu"
+
+
+def test_a_device_that_is_not_there_is_one_sentence(seen):
+    seen(False, True)
+    for name in ("cuda", "cuda:1", "tpu", ""):
+        with pytest.raises(
+            ValueError, match=f"^device '{name}' is not to be had here: torch sees mps, cpu; use --device"
+        ):
+            device.pick_device(name)
+    seen(True, False)
+    assert device.pick_device("cuda:1") == torch.device("cuda", 1)
+
+
+def test_the_seed_reaches_every_generator():
+    def draw():
+        device.seed_everything(5)
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    first = draw()
+    assert first == draw()
+    device.seed_everything(6)
+    assert all(a != b for a, b in zip(first, (random.random(), np.random.rand(), torch.rand(1).item()), strict=True))
+
+
+@pytest.mark.parametrize("flag", ["amx_bf16", "avx512_bf16", "bf16", None])
+def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(monkeypatch, flag):
+    monkeypatch.setattr(device, "_cpu_capabilities", lambda: {flag: True, "avx2": True})
+    device.fast_dtype.cache_clear()
+    try:
+        expected = torch.bfloat16 if flag else torch.float32
+        assert device.fast_dtype("cpu") == expected
+        with device.autocast("cpu"):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    finally:
+        device.fast_dtype.cache_clear()
+
+
+def test_emulated_bfloat16_of_an_old_gpu_is_not_fast(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    device.fast_dtype.cache_clear()
+    try:
+        assert device.fast_dtype("cuda") == torch.float32
+    finally:
+        device.fast_dtype.cache_clear()
+
+
+def test_nvidia_smi_is_none_without_program_or_driver(monkeypatch):
+    answer = SimpleNamespace(returncode=0, stdout="RTX")
+    monkeypatch.setattr(device.subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr(device.shutil, "which", lambda name: None)
+    assert device.nvidia_smi() is None
+    monkeypatch.setattr(device.shutil, "which", lambda name: "/bin/nvidia-smi")
+    assert device.nvidia_smi() == "RTX"
+    answer.returncode = 9
+    assert device.nvidia_smi() is None
+
+
+def test_a_gpu_is_hidden_when_its_driver_answers_and_torch_does_not(monkeypatch, seen):
+    for cuda, driver, hidden in [(False, "RTX", True), (True, "RTX", False), (False, None, False)]:
+        seen(cuda, False)
+        monkeypatch.setattr(device, "nvidia_smi", lambda driver=driver: driver)
+        assert device.gpu_is_hidden() is hidden
+
+
+def test_hardware_describes_this_machine(monkeypatch, seen):
+    seen(False, False)
+    monkeypatch.setattr(device, "nvidia_smi", lambda: None)
+    found = device.hardware("cpu")
+    assert found["cpu"] and found["cores"] >= 1 and found["memory_gb"] > 0.5 and found["device"] == "cpu"
+    assert found["precision"] in ("bfloat16", "float32") and found["torch"] == torch.__version__
+    assert found["gpu"] is found["cuda"] is found["nvidia_smi"] is found["gpu_memory_gb"] is None
+
+
+@pytest.mark.gpu
+def test_synchronize_waits_for_the_gpu():
+    x = torch.rand(4096, 4096, device="cuda")
+    done = torch.cuda.Event()
+    for _ in range(20):
+        x = x @ x
+    done.record()
+    device.synchronize("cuda")
+    assert done.query() and device.hardware("cuda")["gpu"]

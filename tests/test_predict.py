@@ -1,0 +1,124 @@
+"""judge and predict: a picture is seen as a test painting is; bad files are reported and not fatal."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from vg_helpers import models, predict
+from vg_helpers.artifacts import load_image, write_json
+from vg_helpers.judge import judge
+
+CPU = torch.device("cpu")
+
+
+class Redness(nn.Module):
+    """Logits (0, six times the mean of red in the left half, less a half)."""
+
+    def forward(self, images):
+        red = images[:, 0, :, : images.shape[-1] // 2].mean((1, 2))
+        return torch.stack([torch.zeros_like(red), 6 * (red - 0.5)], dim=1)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with a red and a blue picture."""
+    folder = tmp_path / "pictures é"
+    folder.mkdir()
+    for name in ("red", "blue"):
+        Image.new("RGB", (90, 70), name).save(folder / f"{name}.png")
+    return folder
+
+
+def test_a_picture_is_judged_by_its_centre_and_its_mirror_image():
+    image = torch.zeros(1, 3, 256, 400)
+    image[:, 0, :, 200:] = 1  # red on the right alone
+    image[:, 0, :, 320:] = 0.5  # beyond the centre, and so without weight
+    image[:, 0, :, :80] = 0.5
+    expected = torch.tensor([[0, -3.0], [0, 3.0]]).mean(0).softmax(0)[1].item()
+    assert judge(Redness(), [image], CPU)[0] == pytest.approx(expected, abs=0.02)
+    both = judge(Redness(), [torch.ones(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)], CPU)
+    np.testing.assert_allclose(both, torch.tensor([3.0, -3.0]).sigmoid(), atol=0.01)
+
+
+def test_files_and_tensors_are_judged_alike_and_the_mode_is_restored(pictures):
+    model = nn.Sequential(nn.Dropout(0.99), Redness())
+    paths = sorted(pictures.iterdir())
+    for training in (True, False):
+        found = judge(model.train(training), paths, CPU)
+        np.testing.assert_array_equal(found, judge(model, [load_image(path) for path in paths], CPU))
+        assert all(part.training is training for part in model.modules())
+    assert found[0] < 0.1 and found[1] > 0.9
+
+
+@pytest.fixture
+def trained(tmp_path, tiny_zoo, monkeypatch):
+    """A build folder with a trained AlexNet in two profiles; return the model."""
+    monkeypatch.setattr(predict, "BUILD", tmp_path / "build")
+    model = models.build_classifier("alexnet", "none").eval()
+    for profile, threshold in (("demo", 0.0), ("full", 1.1)):
+        models.save_classifier(tmp_path / "build" / profile / "02_classify" / "alexnet.pt", model)
+        facts = {"alexnet": {"threshold": threshold}}
+        write_json(tmp_path / "build" / profile / "02_classify" / "metrics.json", facts)
+    return model
+
+
+def call(*arguments):
+    return predict.main([*map(str, arguments), "--model", "alexnet", "--device", "cpu"])
+
+
+def test_folders_and_files_get_a_line_each(trained, pictures, capsys):
+    assert call(pictures, pictures / "red.png", "--profile", "demo") == 0
+    lines = capsys.readouterr().out.splitlines()
+    probs = judge(trained, [pictures / name for name in ("blue.png", "red.png", "red.png")], CPU)
+    assert [line.rpartition(": P = ")[0] for line in lines] == [
+        str(pictures / name) for name in ("blue.png", "red.png", "red.png")
+    ]
+    assert [line.rpartition(": P = ")[2] for line in lines] == [f"{p:.3f}  van_gogh" for p in probs]
+
+
+def test_bad_files_are_reported_and_not_fatal(trained, pictures, tmp_path, capsys):
+    (pictures / "a_text.jpg").write_text("no picture", encoding="utf-8")
+    assert call(pictures, tmp_path / "missing.png", "--profile", "full", "--out", tmp_path / "new" / "out.csv") == 1
+    out = capsys.readouterr().out.splitlines()
+    assert (
+        len(out) == 4 and "a_text.jpg cannot be read as an image" in out[0] and "missing.png cannot be read" in out[3]
+    )
+    frame = pd.read_csv(
+        tmp_path / "new" / "out.csv", encoding="utf-8", keep_default_na=False, na_values={"p_van_gogh": ""}
+    )
+    assert list(frame) == ["file", "p_van_gogh", "decision", "error"] and len(frame) == 4
+    assert frame.p_van_gogh.isna().tolist() == [True, False, False, True]
+    assert frame.decision.tolist() == ["", "other", "other", ""] and frame.file[1] == str(pictures / "blue.png")
+    assert (frame.error != "").tolist() == [True, False, False, True]
+
+
+def test_the_newest_run_is_taken_unless_a_profile_is_named(trained, pictures, tmp_path):
+    import os
+
+    for profile, when in (("demo", 2), ("full", 1)):
+        os.utime(tmp_path / "build" / profile / "02_classify" / "alexnet.pt", (when, when))
+    assert predict.find_model("alexnet", None)[1] == 0.0 and predict.find_model("alexnet", "full")[1] == 1.1
+    (tmp_path / "build" / "demo" / "02_classify" / "metrics.json").unlink()  # a run that has not come to its end
+    assert predict.find_model("alexnet", None)[1] == 1.1
+
+
+def test_wrong_use_is_one_sentence_and_exit_code_two(trained, pictures, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert call(tmp_path / "empty") == 2
+    assert (
+        capsys.readouterr().err
+        == f"predict: {tmp_path / 'empty'} holds no JPEG or PNG files; give a folder with pictures\n"
+    )
+    assert call(pictures, "--profile", "nothing") == 2
+    assert (
+        "no trained AlexNet under" in (error := capsys.readouterr().err)
+        and "run `python3 run.py report` first" in error
+    )
+    assert predict.main([str(pictures), "--model", "alexnet", "--device", "tpu"]) == 2
+    assert "device 'tpu' is not to be had here" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        predict.main(["--model", "alexnet"])
+    assert caught.value.code == 2

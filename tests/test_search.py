@@ -1,0 +1,251 @@
+"""search: trials that are counted once, resumed to the same study, and shared by workers."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from PIL import Image
+
+from vg_helpers import search
+from vg_helpers.artifacts import load_image
+
+FIRST = search.KNOWN_GOOD["vgg19"]
+
+
+def score(trial):
+    """A landscape with its summit at lr 1e-4, batch size 32, SGD, climbed in three epochs."""
+    values = search.suggest_training(trial)
+    height = (
+        -abs(math.log10(values["lr"]) + 4) + 0.1 * (values["batch_size"] == 32) + 0.05 * (values["optimizer"] == "SGD")
+    )
+    for epoch in (1, 2, 3):
+        trial.report(height - 1 / epoch, epoch)
+        if epoch < 3 and trial.should_prune():
+            raise optuna.TrialPruned
+    return height
+
+
+def study_of(folder, num_trials=8, objective=score, first=FIRST, seed=42, **options):
+    study = search.open_study("study", folder / "study.db", prune=True)
+    return search.run_study(study, objective, num_trials, seed, first, **options)
+
+
+def facts_of(study):
+    return search.trials_frame(study).drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The uninterrupted study of eight trials."""
+    return study_of(tmp_path_factory.mktemp("whole"))
+
+
+def test_as_many_trials_as_asked_for_and_the_known_good_first(whole):
+    frame = search.trials_frame(whole)
+    assert list(frame) == ["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds"]
+    assert frame.trial.tolist() == list(range(8)) and (frame.seconds >= 0).all()
+    assert frame.loc[0, list(FIRST)].to_dict() == FIRST
+    assert not frame.duplicated(["lr"]).any() and frame.lr.between(1e-6, 1e-3).all()
+    assert set(frame.batch_size) <= {16, 32} and set(frame.optimizer) <= {"AdamW", "SGD"}
+    assert whole.best_value == frame.value.max()
+
+
+def test_pruned_trials_count_and_keep_their_last_value(whole):
+    frame = search.trials_frame(whole)
+    pruned = frame[frame.state == "PRUNED"]
+    assert 1 <= len(pruned) < 6 and set(frame.state) == {"COMPLETE", "PRUNED"}
+    trial = whole.trials[int(pruned.trial.iloc[0])]
+    assert pruned.value.iloc[0] == trial.intermediate_values[max(trial.intermediate_values)]
+
+
+def test_another_seed_is_another_study_and_the_same_seed_the_same(whole, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert facts_of(study_of(tmp_path / "a")).equals(facts_of(whole))
+    assert not facts_of(study_of(tmp_path / "b", 2, seed=43)).equals(facts_of(whole)[:2])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_study_goes_on_as_if_it_had_not_been(whole, tmp_path, error):
+    calls, finished = [], []
+    for stop in (1, 4, 5, 99):  # the first trial, one in the middle, and the same one again
+
+        def objective(trial, stop=stop):
+            calls.append(trial.number)
+            if len(calls) == stop:
+                search.suggest_training(trial)
+                raise error
+            return score(trial)
+
+        if stop < 99:
+            with pytest.raises(error):
+                study_of(tmp_path, objective=objective, on_trial=lambda trial: finished.append(trial.number))
+        else:
+            study = study_of(tmp_path, objective=objective, on_trial=lambda trial: finished.append(trial.number))
+    assert facts_of(study).equals(facts_of(whole))
+    assert len(calls) == 11 and len(finished) == 8 == len(set(finished))
+    assert len(facts_of(study_of(tmp_path, objective=lambda _: pytest.fail("nothing is left to try")))) == 8
+    assert len(facts_of(study_of(tmp_path, 9))) == 9
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = [{tests!r}, {root!r}]
+from test_search import score, study_of
+
+def objective(trial):
+    if trial.number == 3:
+        trial.report(0.5, 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score(trial)
+
+study_of(Path({folder!r}), objective=objective)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
+def test_a_killed_study_goes_on_as_if_it_had_not_been(whole, tmp_path):
+    here = Path(__file__).resolve().parent
+    code = KILLED.format(tests=str(here), root=str(here.parent), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    tried = []
+    study = study_of(tmp_path, objective=lambda trial: tried.append(trial.number) or score(trial))
+    assert facts_of(study).equals(facts_of(whole))
+    assert tried == [4, 5, 6, 7, 8]  # the killed one anew, no finished one again
+
+
+def test_three_trials_at_most_are_random(tmp_path, monkeypatch):
+    drawn, original = set(), optuna.samplers.RandomSampler.sample_independent
+
+    def watched(self, study, trial, *rest):
+        drawn.add(trial.number)
+        return original(self, study, trial, *rest)
+
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "sample_independent", watched)
+    study_of(tmp_path, 6)
+    assert drawn == {1, 2}
+    without_first = search.run_study(search.open_study("b", tmp_path / "b.db"), score, 5, 0)
+    assert drawn <= {0, 1, 2} and len(without_first.trials) == 5
+
+
+def test_without_pruning_every_trial_is_completed(tmp_path):
+    study = search.run_study(search.open_study("a", tmp_path / "a.db"), score, 6, 42, FIRST)
+    assert set(search.trials_frame(study).state) == {"COMPLETE"}
+
+
+def test_a_value_that_is_no_number_ends_the_search_instead_of_repeating_it_for_ever(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"^trial 0 has no finite value, with {.*lr"):
+        study_of(tmp_path, objective=lambda trial: score(trial) * math.nan)
+
+
+def test_a_style_search_stays_in_its_ranges(tmp_path):
+    def objective(trial):
+        values = search.suggest_style(trial)
+        assert 0.1 <= values["content_weight"] <= 10 and 1 <= values["style_weight"] <= 1000
+        return values["style_weight"]
+
+    study = study_of(tmp_path, 4, objective, first={"content_weight": 1.0, "style_weight": 10.0})
+    assert list(search.trials_frame(study))[1:3] == ["content_weight", "style_weight"]
+
+
+def test_a_style_trial_is_judged_as_the_picture_that_was_saved(tmp_path, monkeypatch):
+    asked, judged = [], []
+
+    def stylize(content, style, extractor, params, checkpoint):
+        asked.append((content, style, extractor, params, checkpoint))
+        return SimpleNamespace(image=torch.full((1, 3, 4, 4), 0.3))
+
+    def judge(classifier, paths, device):
+        judged.append((classifier, load_image(paths[0]).mean().item(), device))
+        return np.array([0.7])
+
+    monkeypatch.setattr(search, "stylize", stylize)
+    monkeypatch.setattr(search, "judge", judge)
+    objective = search.StyleObjective("photo", "painting", "extractor", "classifier", 50, tmp_path / "new", "cpu")
+    values = {"content_weight": 2.0, "style_weight": 30.0}
+    assert objective(optuna.trial.FixedTrial(values)) == 0.7
+    content, style, extractor, params, checkpoint = asked[0]
+    assert (content, style, extractor, params.num_steps) == ("photo", "painting", "extractor", 50)
+    assert (params.content_weight, params.style_weight) == (2, 30)
+    assert Image.open(objective.path(values)).size == (4, 4) and checkpoint.stem == objective.path(values).stem
+    assert judged == [("classifier", pytest.approx(round(0.3 * 255) / 255), "cpu")]
+    assert objective.path(values) != objective.path({**values, "style_weight": 31.0})
+
+
+def work(url, record, num_trials=8):
+    """Be one of several workers; write down every trial begun."""
+
+    def objective(trial):
+        with Path(record).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps([trial.number, search.suggest_training(trial)]) + "\n")
+        time.sleep(0.4)
+        return score(trial)
+
+    return search.run_study(search.open_study("shared", url, prune=True), objective, num_trials, 42, FIRST, shared=True)
+
+
+WORKER = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from test_search import work
+
+work({url!r}, {record!r})
+"""
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_study_without_doing_a_trial_twice(tmp_path):
+    here, url = Path(__file__).resolve().parent, f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
+    code = WORKER.format(tests=str(here), root=str(here.parent), url=url, record=str(tmp_path / "a"))
+    other = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "a").exists() and other.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    study = work(url, tmp_path / "b")
+    _, errors = other.communicate(timeout=240)
+    assert other.returncode == 0, errors
+    began = [[json.loads(line) for line in (tmp_path / name).read_text().splitlines()] for name in "ab"]
+    numbers = [number for part in began for number, _ in part]
+    values = [json.dumps(found, sort_keys=True) for part in began for _, found in part]
+    assert len(numbers) == len(set(numbers)) and len(values) == len(set(values))
+    assert sum(found == FIRST for part in began for _, found in part) == 1
+    assert len(began[0]) >= 2 and len(began[1]) >= 2
+    # Two that look at the same moment may both take what they hold to be the last trial: one more at most.
+    assert 8 <= len(search.trials_frame(study)) == len(numbers) <= 9
+
+
+def test_a_worker_leaves_the_running_trials_of_others_alone(tmp_path):
+    url = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
+    theirs = search.open_study("shared", url).ask()
+    ours = search.open_study("shared", url)
+    assert ours.trials[theirs.number].state.name == "RUNNING"
+    own = search.open_study("own", tmp_path / "own.db").ask()
+    assert search.open_study("own", tmp_path / "own.db").trials[own.number].state.name == "FAIL"
+
+
+def test_a_worker_waits_for_the_last_trials_of_others(tmp_path, monkeypatch):
+    url = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
+    study = search.open_study("shared", url)
+    theirs = study.ask()
+    waited = []
+
+    def sleep(_):
+        waited.append(len(study.trials))
+        study.tell(theirs, 0.5)
+
+    monkeypatch.setattr(search.time, "sleep", sleep)
+    search.run_study(search.open_study("shared", url), lambda _: pytest.fail("one too many"), 1, 0, shared=True)
+    assert waited == [1]

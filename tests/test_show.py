@@ -1,0 +1,102 @@
+"""show: what the report's exporter reads, and what the reader of a notebook sees."""
+
+import base64
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vg_helpers import show
+from vg_helpers.artifacts import open_stage
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The outputs (bundle, metadata) that `show` has displayed."""
+    outputs = []
+    monkeypatch.setattr(show, "display", lambda bundle, raw, metadata: outputs.append((bundle, metadata)))
+    return outputs
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return open_stage(tmp_path, "01_data")
+
+
+def test_a_figure_is_shown_kept_and_captioned(stage, shown):
+    figure = Figure(figsize=(3, 2))
+    figure.subplots().plot([0, 1])
+    show.figure(figure, stage, "line", "A <line> & more.", alt="Rises.")
+    (bundle, metadata), (caption, caption_metadata) = shown
+    kept = stage.path("figures", "line.png").read_bytes()
+    assert base64.b64decode(bundle["image/png"]) == kept
+    assert Image.open(BytesIO(kept)).info["dpi"] == pytest.approx((200, 200), abs=0.1)
+    assert metadata["vg"] == {"kind": "figure", "name": "line", "caption": "A <line> & more.", "alt": "Rises."}
+    assert metadata["image/png"] == {"width": 288} and bundle["text/plain"] == "Rises."
+    assert caption["text/markdown"] == "<small>A &lt;line&gt; &amp; more.</small>"
+    assert caption_metadata == {"vg": {"kind": "caption"}}
+    assert list(stage.path("figures", "x").parent.iterdir()) == [stage.path("figures", "line.png")]
+
+
+def test_the_caption_stands_in_for_a_missing_description(stage, shown):
+    show.figure(Figure(figsize=(1, 1)), stage, "empty", "Nothing.")
+    assert shown[0][1]["vg"]["alt"] == "Nothing."
+
+
+def test_the_same_figure_gives_the_same_bytes(stage, shown):
+    for name in ("a", "b"):
+        show.figure(Figure(figsize=(1, 1)), stage, name, "Nothing.")
+    assert shown[0][0]["image/png"] == shown[2][0]["image/png"]
+
+
+def test_a_table_is_rounded_aligned_and_escaped(stage, shown):
+    frame = pd.DataFrame({"name": ["a|b\nc", "<d>"], "n": [1, 20], "value": [0.12345, np.nan], "note": ["x", None]})
+    before = frame.copy()
+    show.table(frame, stage, "scores", "Scores.", digits=2)
+    bundle, metadata = shown[0]
+    lines = [
+        [cell.strip() for cell in line.replace("\\|", "¦").split("|")[1:-1]]
+        for line in bundle["text/markdown"].splitlines()
+    ]
+    assert lines[0] == ["name", "n", "value", "note"]
+    assert [cell.endswith(":") for cell in lines[1]] == [False, True, True, False]
+    assert lines[2:] == [["a¦b c", "1", "0.12", "x"], ["<d>", "20", "–", "–"]]
+    assert "&lt;d&gt;" in bundle["text/html"] and "0.12345" not in bundle["text/html"]
+    assert metadata == {"vg": {"kind": "table", "name": "scores", "caption": "Scores."}}
+    assert shown[1][1] == {"vg": {"kind": "caption"}}
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_numbers_written_as_text_stay_as_they_are(stage, shown):
+    show.table(pd.DataFrame({"lr": ["1.20e-05", "003"]}), stage, "t", "T.")
+    assert "1.20e-05" in shown[0][0]["text/markdown"] and "003" in shown[0][0]["text/markdown"]
+
+
+def test_a_table_without_rows_keeps_its_head(stage, shown):
+    show.table(pd.DataFrame({"path": [], "reason": []}), stage, "quarantine", "None.")
+    assert "path" in shown[0][0]["text/markdown"] and "reason" in shown[0][0]["text/markdown"]
+
+
+def test_text_is_taken_over_as_it_is(shown):
+    show.text("**bold** [@fig:01_data-line]")
+    assert shown == [
+        (
+            {"text/markdown": "**bold** [@fig:01_data-line]", "text/plain": "**bold** [@fig:01_data-line]"},
+            {"vg": {"kind": "text"}},
+        )
+    ]
+
+
+class Estimate(NamedTuple):
+    value: float
+    low: float
+    high: float
+
+
+@pytest.mark.parametrize("kind", [pd.Series, dict, lambda found: Estimate(**found)])
+def test_an_interval_of_a_row_a_dictionary_or_a_tuple(kind):
+    assert show.interval(kind({"value": 0.95, "low": 0.9, "high": 0.99123}), digits=2) == "0.95 [0.90, 0.99]"

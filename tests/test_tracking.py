@@ -1,0 +1,138 @@
+"""tracking: a record that survives a kill, and W&B beside it without a key in any file."""
+
+import json
+import math
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from vg_helpers import tracking
+
+KEY = "0123456789abcdef" * 2 + "01234567"
+
+
+@pytest.fixture
+def wandb(monkeypatch):
+    """A stand-in for W&B that remembers what it was told."""
+    told = SimpleNamespace(init=[], rows=[], finished=0)
+
+    def init(**options):
+        told.init.append(options)
+        return SimpleNamespace(log=told.rows.append, finish=lambda: setattr(told, "finished", told.finished + 1))
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Settings=lambda **options: options))
+    return told
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home folder without any key, and no W&B settings."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def track(folder, rows, use_wandb=False, run="vgg19-final"):
+    with tracking.Tracker(folder, run, "final", {"lr": 0.1}, use_wandb) as tracker:
+        for row in rows:
+            tracker.log(row)
+
+
+ROWS = [{"epoch": n, "val_auc": 0.1 * n, "name": "é"} for n in (1, 2, 3)]
+
+
+def test_rows_reported_again_are_recorded_once(tmp_path, wandb):
+    track(tmp_path / "new", ROWS[:2], use_wandb=True)
+    track(tmp_path / "new", ROWS, use_wandb=True)
+    path = tmp_path / "new" / "vgg19-final.jsonl"
+    assert tracking.read_rows(path) == ROWS and len(path.read_text(encoding="utf-8").splitlines()) == 3
+    assert wandb.rows == ROWS and wandb.finished == 2
+
+
+def test_a_row_is_on_disk_before_the_next_one(tmp_path):
+    with tracking.Tracker(tmp_path, "a", "g", {}, use_wandb=False) as tracker:
+        tracker.log(ROWS[0])
+        assert tracking.read_rows(tmp_path / "a.jsonl") == ROWS[:1]
+        tracker.log({"auc": math.nan})
+        tracker.log({"auc": math.nan})
+    assert len(tracking.read_rows(tmp_path / "a.jsonl")) == 2
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_does_not_spoil_the_next(tmp_path, capsys):
+    path = tmp_path / "vgg19-final.jsonl"
+    track(tmp_path, ROWS)
+    whole = path.read_bytes()
+    for cut in (1, 10, len(whole.splitlines()[-1])):
+        path.write_bytes(whole[:-cut])
+        assert tracking.read_rows(path) == (ROWS if cut == 1 else ROWS[:2])
+        track(tmp_path, ROWS)
+        assert path.read_bytes() == whole
+    assert "vgg19-final.jsonl: a line that was cut off is left out" in capsys.readouterr().out
+
+
+def test_a_history_holds_all_runs_of_a_folder(tmp_path):
+    track(tmp_path, ROWS, run="b")
+    track(tmp_path, [{"trial": 0, **ROWS[0]}], run="a")
+    frame = tracking.history(tmp_path)
+    assert frame.run.tolist() == ["a", "b", "b", "b"] and frame.val_auc.tolist() == [
+        0.1,
+        *(row["val_auc"] for row in ROWS),
+    ]
+    assert tracking.history(tmp_path / "nothing").empty and tracking.read_rows(tmp_path / "nothing.jsonl") == []
+
+
+def test_without_wandb_nothing_of_it_is_imported(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # importing it would raise
+    track(tmp_path, ROWS)
+    assert [path.name for path in tmp_path.iterdir()] == ["vgg19-final.jsonl"]
+
+
+def test_online_needs_the_users_own_key(home, monkeypatch):
+    assert not tracking.is_online()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert tracking.is_online()
+    for mode in ("offline", "disabled"):
+        monkeypatch.setenv("WANDB_MODE", mode)
+        assert not tracking.is_online()
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.delenv("WANDB_API_KEY")
+    netrc = home / ".netrc"
+    netrc.write_text(f"machine example.org login user password {KEY}\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    assert not tracking.is_online()
+    netrc.write_text(f"machine api.wandb.ai login user password {KEY}\n", encoding="utf-8")
+    assert tracking.is_online()
+
+
+def test_an_online_run_goes_on_by_its_name_and_an_offline_one_does_not(home, tmp_path, wandb, monkeypatch):
+    track(tmp_path, ROWS, use_wandb=True)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    track(tmp_path, ROWS, use_wandb=True)
+    offline, online = wandb.init
+    assert (offline["mode"], offline["id"], offline["resume"]) == ("offline", None, None)
+    assert (online["mode"], online["id"], online["resume"]) == ("online", "final-vgg19-final", "allow")
+    for options in wandb.init:
+        assert (options["project"], options["name"], options["group"]) == (
+            "van-gogh-style-transfer",
+            "vgg19-final",
+            "final",
+        )
+        assert options["config"] == {"lr": 0.1} and options["dir"] == tmp_path
+        assert KEY not in json.dumps(options, default=str)
+
+
+@pytest.mark.slow
+def test_wandb_itself_runs_offline_and_writes_no_key(home, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    track(tmp_path / "log", ROWS, use_wandb=True)
+    assert tracking.read_rows(tmp_path / "log" / "vgg19-final.jsonl") == ROWS
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in files)
+    assert not any(KEY.encode() in path.read_bytes() for path in files)

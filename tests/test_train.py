@@ -1,0 +1,344 @@
+"""train: learning, resuming to the bit, what is frozen, cached features, heads, averaged views."""
+
+import copy
+import pickle
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from torch import nn
+
+from vg_helpers import models, train
+from vg_helpers.train import TrainConfig
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(lr=3e-3, batch_size=8, num_epochs=4)
+
+
+@dataclass
+class Points(torch.utils.data.Dataset):
+    """Six numbers per item, whose first tells the class; each view adds its own small noise."""
+
+    count: int = 40
+    seed: int = 0
+    view: int = 0
+
+    def __post_init__(self):
+        generator = torch.Generator().manual_seed(self.seed)
+        self.targets = (torch.arange(self.count) % 2).tolist()
+        self.points = torch.randn(self.count, 6, generator=generator)
+        self.points[:, 0] = 3 * (2 * torch.tensor(self.targets) - 1) + 0.3 * self.points[:, 0]
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, position):
+        noise = torch.randn(6, generator=torch.Generator().manual_seed(1000 * self.view + position))
+        return self.points[position] + 0.1 * noise, self.targets[position]
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 2))
+
+
+def state_of(module):
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+def test_fit_learns_what_can_be_separated(net, optimizer):
+    seen = []
+    result = train.fit(
+        net, Points(), Points(30, 1), replace(CONFIG, optimizer=optimizer, num_epochs=8), CPU, on_batch=seen.append
+    )
+    assert result.best_value == 1 and result.history[-1]["val_accuracy"] == 1
+    assert result.history[-1]["train_loss"] < 0.7 * result.history[0]["train_loss"]
+    assert [row["epoch"] for row in result.history] == list(range(1, 9)) and sum(seen) == 8 * 40
+    assert set(result.history[0]) == {"epoch", "train_loss", "val_loss", "val_auc", "val_accuracy"}
+
+
+def test_an_epoch_has_its_own_view_and_order(net):
+    views, orders = [], []
+
+    class Watched(Points):
+        def __getitem__(self, position):
+            orders[-1].append(position)
+            views[-1].add(self.view)
+            return super().__getitem__(position)
+
+    def begin(_=None):
+        orders.append([])
+        views.append(set())
+
+    begin()
+    train.fit(net, Watched(), Points(10, 1), CONFIG, CPU, on_epoch=begin)
+    assert views[:4] == [{0}, {1}, {2}, {3}] and all(sorted(order) == list(range(40)) for order in orders[:4])
+    assert len({tuple(order) for order in orders[:4]}) == 4
+
+
+class Interrupted(Exception):
+    """A stand-in for a kill."""
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+@pytest.mark.parametrize("moment", ["epoch", "batch"])
+def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(net, tmp_path, optimizer, moment):
+    config = replace(CONFIG, optimizer=optimizer)
+    whole = copy.deepcopy(net)
+    expected = train.fit(whole, Points(), Points(30, 1), config, CPU)
+    for number in range(1, 5):
+        path, rows, count = tmp_path / f"{number}.pt", [], 0
+
+        def stop(_, number=number):
+            nonlocal count
+            count += 1
+            if count == (number if moment == "epoch" else 5 * number - 2):
+                raise Interrupted
+
+        first, second = copy.deepcopy(net), copy.deepcopy(net)
+        with pytest.raises(Interrupted):
+            train.fit(first, Points(), Points(30, 1), config, CPU, path, **{f"on_{moment}": stop})
+        torch.manual_seed(number)  # a new process is in another state
+        result = train.fit(second, Points(), Points(30, 1), config, CPU, path, rows.append)
+        assert result.history == rows == expected.history and result.best_epoch == expected.best_epoch
+        assert same(state_of(second), state_of(whole)) and same(result.best_state, expected.best_state)
+
+
+def test_a_finished_run_is_not_trained_again(net, tmp_path):
+    train.fit(net, Points(), Points(30, 1), CONFIG, CPU, tmp_path / "a.pt")
+    again, rows, batches = copy.deepcopy(net), [], []
+    train.fit(again, Points(), Points(30, 1), CONFIG, CPU, tmp_path / "a.pt", rows.append, batches.append)
+    assert len(rows) == 4 and not batches and same(state_of(again), state_of(net))
+
+
+def test_a_checkpoint_of_another_configuration_is_ignored(net, tmp_path):
+    other, fresh = copy.deepcopy(net), copy.deepcopy(net)
+    train.fit(net, Points(), Points(30, 1), CONFIG, CPU, tmp_path / "a.pt")
+    changed = replace(CONFIG, lr=1e-3)
+    result = train.fit(other, Points(), Points(30, 1), changed, CPU, tmp_path / "a.pt")
+    assert result.history == train.fit(fresh, Points(), Points(30, 1), changed, CPU).history
+    assert same(state_of(other), state_of(fresh)) and not same(state_of(other), state_of(net))
+
+
+def test_the_best_epochs_weights_are_kept_and_are_no_alias(net, monkeypatch):
+    states, aucs = [], iter([0.6, 0.9, 0.9, 0.7])
+    monkeypatch.setattr(train, "evaluate", lambda *_: {"val_loss": 1.0, "val_auc": next(aucs), "val_accuracy": 0.5})
+    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_epoch=lambda _: states.append(state_of(net)))
+    assert result.best_epoch == 2 and result.best_value == 0.9
+    assert same(state_of(net), states[1]) and same(result.best_state, states[1]) and not same(states[1], states[3])
+    with torch.no_grad():
+        net[0].weight.zero_()
+    assert same(result.best_state, states[1])
+
+
+def test_only_free_parameters_change(net):
+    net[0].weight.requires_grad_(False)
+    before = state_of(net)
+    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU)
+    changed = {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed == set(result.best_state) == {"0.bias", "3.weight", "3.bias"}
+
+
+def test_divergence_is_one_sentence(net):
+    config = replace(CONFIG, optimizer="SGD", lr=1e20)
+    with pytest.raises(FloatingPointError, match=r"^training loss is (nan|inf) in epoch 1; lower lr \(now 1e\+20\)$"):
+        train.fit(copy.deepcopy(net), Points(), Points(30, 1), config, CPU)
+    with pytest.raises(FloatingPointError, match=r"^validation logits are not finite; lower lr$"):
+        train.fit(
+            net, Points(), Points(30, 1), replace(config, lr=1e30, batch_size=40), CPU
+        )  # only the last update is too large
+
+
+def test_the_last_layer_learns_faster_than_the_rest(net):
+    config = TrainConfig(lr=0.01, optimizer="SGD", momentum=0.0, weight_decay=0.0)
+    optimizer, before = train.build_optimizer(net, config), state_of(net)
+    net(torch.ones(4, 6)).square().sum().backward()
+    optimizer.step()
+    for name, parameter in net.named_parameters():
+        rate = 0.1 if name.startswith("3.") else 0.01
+        torch.testing.assert_close(before[name] - parameter, rate * parameter.grad)
+    net[0].requires_grad_(False)
+    assert [len(group["params"]) for group in train.build_optimizer(net, config).param_groups] == [2]
+    with pytest.raises(ValueError, match=r"^optimizer 'Adam': choose AdamW or SGD$"):
+        train.build_optimizer(net, replace(config, optimizer="Adam"))
+
+
+def test_the_rate_falls_to_zero_along_a_cosine(net, monkeypatch):
+    made, original = [], train.build_optimizer
+    monkeypatch.setattr(train, "build_optimizer", lambda *a: made.append(original(*a)) or made[0])
+    rates = []
+    train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_batch=lambda _: rates.append(made[0].param_groups[1]["lr"]))
+    expected = [3e-3 * 0.5 * (1 + np.cos(np.pi * step / 20)) for step in range(1, 21)]
+    np.testing.assert_allclose(rates, expected, atol=1e-12)
+
+
+def test_the_depth_is_chosen_by_the_device():
+    assert train.choose_depth("auto", CPU) == "top" and train.choose_depth("auto", torch.device("cuda")) == "all"
+    assert train.choose_depth("head", torch.device("cuda")) == "head"
+    with pytest.raises(ValueError, match=r"^depth 'deep': choose auto, all, top or head$"):
+        train.choose_depth("deep", CPU)
+
+
+@pytest.mark.parametrize("network", ["vgg19", "alexnet"])
+@pytest.mark.parametrize("depth", ["all", "top", "head"])
+def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
+    model = models.build_classifier(network, "none")
+    lower, upper = train.prepare(model, depth)
+    names = train.trained_layers(network, depth)
+    free = {id(p) for p in model.parameters() if p.requires_grad}
+    assert free == {id(p) for name in names for p in model.module_of(name).parameters()}
+    assert not any(p.requires_grad for p in lower.parameters()) and not any(m.training for m in lower.modules())
+    assert upper[0] is model.module_of(names[0]) and list(upper.modules())[-1] is model.module_of("fc8")
+    assert (len(lower) == 1) == (depth == "all")
+    expected = {
+        "all": {"vgg19": 19, "alexnet": 8},
+        "top": {"vgg19": 5, "alexnet": 4},
+        "head": dict.fromkeys(["vgg19", "alexnet"], 1),
+    }
+    assert len(names) == expected[depth][network]
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Ninety tiny pictures, another one in each view; counts how often they are asked for."""
+
+    def __init__(self, count=90):
+        self.targets, self.view, self.asked = [i % 2 for i in range(count)], 0, 0
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, position):
+        self.asked += 1
+        generator = torch.Generator().manual_seed(1000 * self.view + position)
+        return torch.rand(3, 8, 8, generator=generator), self.targets[position]
+
+
+def test_features_are_computed_once_and_go_on_after_an_interruption(tmp_path):
+    torch.manual_seed(0)
+    lower = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    whole = train.cache_features(lower, Pictures(), 2, tmp_path / "whole.npy", CPU)
+    seen = []
+
+    def stop(count):
+        seen.append(count)
+        if len(seen) == 5:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train.cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU, stop)
+    assert not (tmp_path / "a.npy").exists()
+    dataset, rest = Pictures(), []
+    resumed = train.cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU, rest.append)
+    assert seen == [32, 32, 26, 32, 32] and rest == [32, 26] and dataset.asked == 58  # four batches were kept
+    np.testing.assert_array_equal(resumed.features, whole.features)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "whole.npy"]
+    for view in (0, 1):
+        dataset.view = view
+        direct = lower(torch.stack([dataset[i][0] for i in range(90)])).detach()
+        torch.testing.assert_close(
+            torch.from_numpy(whole.features[view].astype(np.float32)), direct, rtol=0.02, atol=0.02
+        )
+    dataset.asked = 0
+    train.cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU)
+    assert dataset.asked == 0
+
+
+def test_an_interruption_between_the_last_batch_and_the_end_loses_nothing(tmp_path):
+    lower, dataset = nn.Identity(), Pictures(128)  # four batches
+    with pytest.raises(Interrupted):
+        train.cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU, lambda _: stop_at_the_fourth(dataset))
+    dataset.asked = 0
+    features = train.cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU)
+    assert dataset.asked == 0 and len(features) == 128
+    torch.testing.assert_close(features[127][0], dataset[127][0], rtol=0, atol=1e-2)
+
+
+def stop_at_the_fourth(dataset):
+    if dataset.asked == 128:
+        raise Interrupted
+
+
+def test_kept_features_are_views_in_turn_and_can_be_pickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(12, dtype=np.float16).reshape(2, 3, 2))
+    features = train.FeatureDataset(tmp_path / "a.npy", [0, 1, 1])
+    features.view = 3  # the second of two views again
+    copied = pickle.loads(pickle.dumps(features))
+    assert len(pickle.dumps(features)) < 1000
+    for dataset in (features, copied):
+        inputs, target = dataset[2]
+        assert inputs.tolist() == [10, 11] and inputs.dtype == torch.float32 and target == 1 and len(dataset) == 3
+
+
+def test_values_beyond_float16_are_clipped(tmp_path):
+    features = train.cache_features(nn.Flatten(), Huge(), 1, tmp_path / "a.npy", CPU)
+    assert features[0][0].tolist() == [65504, -65504]
+
+
+class Huge:
+    """One picture of values that float16 cannot hold."""
+
+    targets = (0,)
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, _):
+        return torch.tensor([1e6, -1e6]).view(2, 1, 1), 0
+
+
+def test_a_head_reproduces_the_probe(net):
+    rng = np.random.default_rng(0)
+    features = rng.normal(3, 5, (120, 10)).astype(np.float32)
+    targets = (features[:, 0] + rng.normal(0, 1, 120) > 3).astype(int)
+    fitted = train.probe(features, targets)
+    head = nn.Linear(10, 2)
+    train.set_head(head, fitted)
+    probs = softmax(head(torch.from_numpy(features)).detach().double().numpy(), axis=1)
+    np.testing.assert_allclose(probs, fitted.predict_proba(features), atol=1e-5)
+    assert probs[:, 1].std() > 0.1
+    np.testing.assert_array_equal(
+        train.probe(features, targets).predict_proba(features), fitted.predict_proba(features)
+    )
+
+
+class Signs(torch.utils.data.Dataset):
+    """Items (1, 3) in view 0 and (5, -1) in view 1."""
+
+    targets, view = (0, 1, 0), 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, position):
+        return torch.tensor([[1.0, 3.0], [5.0, -1.0]][self.view]) * (position + 1), self.targets[position]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_predictions_average_views_without_dropout_and_restore_the_mode(training):
+    module = nn.Sequential(nn.Dropout(0.9), nn.Identity()).train(training)
+    logits = train.predict(module, Signs(), CPU, views=2, batch_size=2)
+    assert logits.dtype == np.float32 and logits.tolist() == [[3, 1], [6, 2], [9, 3]]
+    assert train.predict(module, Signs(), CPU).tolist() == [[1, 3], [2, 6], [3, 9]]
+    assert all(part.training is training for part in module.modules())
+
+
+def test_evaluate_is_what_scikit_learn_says():
+    from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+    dataset = Points(30, 1)
+    dataset.targets[:6] = [1, 1, 0, 0, 1, 0]
+    torch.manual_seed(1)
+    module = nn.Linear(6, 2)
+    found = train.evaluate(module, dataset, CPU)
+    probs = softmax(train.predict(module, dataset, CPU).astype(float), axis=1)[:, 1]
+    assert found["val_auc"] == pytest.approx(roc_auc_score(dataset.targets, probs))
+    assert found["val_accuracy"] == accuracy_score(dataset.targets, probs > 0.5)
+    assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs), rel=1e-5)
