@@ -39,28 +39,28 @@ def setup(folder, tmp_path, tiny_zoo):
 
 
 def learn(index, setup, network="alexnet", stop_at=None):
-    """Do all that the notebook does; raise KeyboardInterrupt at the epoch `stop_at`, counted over all trainings."""
-    count = 0
+    """Do all that the notebook does; raise KeyboardInterrupt at an epoch of ("search" or "final", number)."""
+    counts = {"search": 0, "final": 0}
 
-    def on_epoch(_):
-        nonlocal count
-        count += 1
-        if count == stop_at:
+    def on_epoch(row):
+        part = "search" if "trial" in row else "final"
+        counts[part] += 1
+        if (part, counts[part]) == stop_at:
             raise KeyboardInterrupt
 
     task = classify.build_task(network, index, "split_grouped", setup)
     probes = classify.fit_probe(task)
     study = classify.search_training(task, 4, 2, 12, on_epoch=on_epoch)
     result = classify.train_finally(task, study.best_params, 3, on_epoch)
-    return task, probes, search.trials_frame(study).drop(columns="seconds"), result.history, task.probs("test"), count
+    return task, probes, search.trials_frame(study).drop(columns="seconds"), result.history, task.probs("test"), counts
 
 
 def test_a_run_interrupted_anywhere_ends_with_the_same_numbers(index, setup, tmp_path):
-    task, probes, trials, history, probs, count = learn(index, replace(setup, state_dir=tmp_path / "whole"))
+    task, probes, trials, history, probs, _ = learn(index, replace(setup, state_dir=tmp_path / "whole"))
     assert len(trials) == 4 and len(history) == 3 and probs.shape == (4,) and ((probs > 0) & (probs < 1)).all()
     assert trials.loc[0, list(search.KNOWN_GOOD["alexnet"])].to_dict() == search.KNOWN_GOOD["alexnet"]
-    assert sorted(path.suffix for path in task.folder.iterdir()) == [".db", ".npy", ".npy", ".npy", ".pt"]
-    for stop_at in (1, 4, count - 1):  # in the first trial, in a later one, in the final training
+    assert [path.name[:6] for path in task.folder.glob("*.pt")] == ["final-"]
+    for stop_at in (("search", 1), ("search", 4), ("final", 2)):
         with pytest.raises(KeyboardInterrupt):
             learn(index, setup, stop_at=stop_at)
     again = learn(index, setup)
@@ -68,7 +68,10 @@ def test_a_run_interrupted_anywhere_ends_with_the_same_numbers(index, setup, tmp
     np.testing.assert_array_equal(again[4], probs)
     np.testing.assert_array_equal(again[1]["test"], probes["test"])
     finished = learn(index, setup)
-    assert finished[2].equals(trials) and finished[5] == 3  # no trial again; the final epochs are reported again
+    assert finished[2].equals(trials) and finished[5] == {
+        "search": 0,
+        "final": 3,
+    }  # the final epochs are reported again
     np.testing.assert_array_equal(finished[4], probs)
 
 

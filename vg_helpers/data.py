@@ -173,7 +173,7 @@ def perceptual_hash(pixels: np.ndarray) -> str:
 
 
 def clean_title(title: str) -> str:
-    """Return a title without years, copy numbers "(2)" and what follows a year, in lower case."""
+    """Return a title without years and copy numbers such as "(2)", in lower case."""
     title = re.sub(r"\(\d+\)", "", title.casefold())
     return re.sub(r"-?\b1[5-9]\d\d\b(-\d+)?", "", title).strip("-_ ")
 

@@ -4,7 +4,6 @@ Convention: images go in as (N, 3, H, W) in [0, 1]; the ImageNet normalisation l
 "conv4_2" is a convolution's output before its ReLU, "relu4_2" after it; no ReLU works in place.
 """
 
-import copy
 import math
 import pickle
 import socket
@@ -302,8 +301,3 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
     finally:
         for parameter, flag in before:
             parameter.requires_grad_(flag)
-
-
-def best_copy(module: nn.Module) -> dict[str, Tensor]:
-    """Return a deep copy of the module's state on the CPU: no alias of the live weights."""
-    return {key: copy.deepcopy(value.detach().cpu()) for key, value in module.state_dict().items()}

@@ -5,6 +5,7 @@ on with what it would have tried anyway. A trial that a kill left unfinished is 
 """
 
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ KNOWN_GOOD = {
     "alexnet": {"lr": 9e-5, "batch_size": 16, "optimizer": "SGD"},
 }
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # what finds dead workers is new
 
 
 def suggest_training(trial: optuna.Trial) -> dict[str, Any]:
