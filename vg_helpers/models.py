@@ -8,8 +8,6 @@ import math
 import pickle
 import socket
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -290,14 +288,3 @@ def build_extractor(
                 features[index] = nn.AvgPool2d(layer.kernel_size, layer.stride)
     layers = layers or (*STYLE_LAYERS[network], CONTENT_LAYER[network])
     return FeatureExtractor(network, features, layers, origin)
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield a module whose parameters take no gradient, and restore which of them did."""
-    before = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    try:
-        yield module.requires_grad_(False)
-    finally:
-        for parameter, flag in before:
-            parameter.requires_grad_(flag)
