@@ -259,16 +259,6 @@ def test_a_file_cut_short_is_one_sentence_with_its_name(hub):
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_frozen_restores_what_was_free(tiny_zoo):
-    model = models.build_classifier("alexnet", "none")
-    model.module_of("conv1").requires_grad_(False)
-    before = [parameter.requires_grad for parameter in model.parameters()]
-    with pytest.raises(KeyError), models.frozen(model) as still:
-        assert still is model and not any(parameter.requires_grad for parameter in model.parameters())
-        raise KeyError
-    assert [parameter.requires_grad for parameter in model.parameters()] == before and any(before) and not all(before)
-
-
 @pytest.mark.real
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_weights_load_and_their_origin_is_known(network):
