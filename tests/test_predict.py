@@ -122,3 +122,13 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(trained, pictures, tmp_path
     with pytest.raises(SystemExit) as caught:
         predict.main(["--model", "alexnet"])
     assert caught.value.code == 2
+
+
+def test_a_classifier_of_the_demo_set_says_so(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "demo" / "02_classify" / "vgg19.pt"
+    monkeypatch.setattr(predict, "find_model", lambda network, profile: (path, 0.5))
+    monkeypatch.setattr(predict, "load_classifier", lambda path: None)
+    for is_demo in (True, False):
+        write_json(tmp_path / "demo" / "01_data" / "sources.json", {"is_demo": is_demo})
+        predict.predict_files([], "vgg19")
+        assert ("demo paintings" in capsys.readouterr().err) == is_demo

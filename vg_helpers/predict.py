@@ -32,6 +32,12 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float]:
 def predict_files(names: list[str], network: str, profile: str | None = None, device: str = "auto") -> pd.DataFrame:
     """Return one row per picture: file, p_van_gogh, decision, error; folders stand for the pictures in them."""
     path, threshold = find_model(network, profile)
+    sources = path.parents[1] / "01_data" / "sources.json"
+    if sources.is_file() and read_json(sources)["is_demo"]:
+        print(
+            "Note: this classifier was trained on procedural demo paintings; it knows no real Van Gogh.",
+            file=sys.stderr,
+        )
     chosen, model = pick_device(device), load_classifier(path)
     files: list[Path] = []
     for name in names:
