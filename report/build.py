@@ -143,13 +143,14 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     add("--only", metavar="NN", help="look at this notebook alone")
     add("--force", action="store_true", help="run the notebooks even if nothing changed")
     add("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: CUDA, else MPS, else the CPU")
+    add("--weights", choices=["auto", "imagenet", "embedded", "none"], help="what the networks start from")
     add("-p", "--parameter", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", help="set one parameter")
     return parser.parse_args(argv)
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that go to every notebook that has them."""
-    values = {"device": options.device} if options.device else {}
+    values = {name: getattr(options, name) for name in ("device", "weights") if getattr(options, name)}
     for name, variable in FOLDERS.items():
         folder = getattr(options, name) or os.environ.get(variable)
         if folder and not Path(folder).is_dir():

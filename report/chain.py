@@ -1,7 +1,8 @@
 """The chain of notebooks: whether each has to run again, and running it with papermill.
 
-Convention: a notebook is current when its key (code cells, the vg_helpers sources it imports, parameters, listed data
-folders) and the files it read from earlier stages are what they were; prose, comments and docstrings count for nothing.
+Convention: a notebook is current when its key (code cells, the vg_helpers sources it imports, the embedded weights,
+parameters, listed data folders) and the files it read from earlier stages are what they were; prose, comments and
+docstrings count for nothing.
 """
 
 import ast
@@ -18,6 +19,8 @@ from vg_helpers.artifacts import file_sha256, fingerprint, read_json, write_json
 
 from .markdown import read_notebook
 from .plan import FOLDERS, ROOT, Step, code_cells, defaults, relative
+
+PACKAGE = ROOT / "vg_helpers"
 
 
 class ChainError(RuntimeError):
@@ -72,12 +75,13 @@ def _imported(tree: ast.Module, package: str) -> set[str]:
 def key_of(step: Step) -> str:
     """Return a hash of all that decides a notebook's results, besides the files of earlier stages."""
     cells = [cell["source"] for cell in code_cells(step.source)]
-    helpers = helper_sources("\n".join(cells), ROOT / "vg_helpers")
+    helpers = helper_sources("\n".join(cells), PACKAGE)
+    taught = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted((PACKAGE / "embedded").glob("*.npz"))]
     folders = {}
     for name in FOLDERS.keys() & defaults(step.source).keys():
         folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
         folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := p.stat())]
-    return fingerprint([code_of(cell) for cell in cells], helpers, step.parameters, folders)
+    return fingerprint([code_of(cell) for cell in cells], helpers, taught, step.parameters, folders)
 
 
 def is_current(step: Step, key: str) -> bool:

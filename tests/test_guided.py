@@ -103,3 +103,16 @@ def test_a_photo_that_no_transfer_improves_is_left_out():
     falls, rises = pd.DataFrame({**columns, "p": [0.4, 0.2]}), pd.DataFrame({**columns, "p": [0.4, 0.9]})
     assert guided.compare_at_equal_p(falls, rises).empty
     assert len(guided.compare_at_equal_p(rises, rises)) == 1
+
+
+def test_the_last_step_pairs_both_runs_and_keeps_p():
+    frames = []
+    for shift in (0.0, 0.3):
+        rows = [(pair, step, 0.1 * pair + 0.01 * step + shift) for pair in (1, 0) for step in (5, 10)]
+        frame = pd.DataFrame(rows, columns=["pair", "step", "p"])
+        frames.append(frame.assign(**dict.fromkeys(guided.MEASURES, shift)))
+    ended = guided.compare_at_last_step(*frames)
+    assert ended["pair"].tolist() == [0, 1]
+    np.testing.assert_allclose(ended["p_guided"], [0.1, 0.2])
+    np.testing.assert_allclose(ended["p_unguided"], [0.4, 0.5])
+    assert (ended["content_inside_unguided"] == 0.3).all() and (ended["content_inside_guided"] == 0).all()

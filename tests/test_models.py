@@ -116,7 +116,7 @@ def test_unknown_names_are_one_sentence(tiny_zoo):
         models.build_classifier("alexnet", "none").module_of("conv1_1")
     with pytest.raises(ValueError, match=r"^network 'resnet' with weights 'auto': choose vgg19 or alexnet"):
         models.load_backbone("resnet")
-    with pytest.raises(ValueError, match=r"choose vgg19 or alexnet; auto, imagenet or none$"):
+    with pytest.raises(ValueError, match=r"choose vgg19 or alexnet; auto, imagenet, embedded, none$"):
         models.load_backbone("vgg19", "nothing")
     with pytest.raises(ValueError, match="pooling 'mean': choose vgg19 or alexnet, and max or average"):
         models.build_extractor("vgg19", pooling="mean")

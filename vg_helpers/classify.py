@@ -25,7 +25,7 @@ from . import search
 from .artifacts import fingerprint, read_json
 from .data import EVAL_VIEWS, build_dataset
 from .device import pick_device
-from .models import Classifier, build_classifier
+from .models import CHOICES, Classifier, build_classifier
 from .train import FitResult, TrainConfig, cache_features, choose_depth, fit, predict, prepare, probe, set_head
 
 PROTOCOL = 1  # raise it when the same parameters no longer give the same numbers: kept work is then done again
@@ -216,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--num-epochs", type=int, default=3)
     parser.add_argument("--num-paintings", type=int, default=0, help="training paintings per epoch; 0 takes all")
     parser.add_argument("--depth", default="auto")
-    parser.add_argument("--weights", default="auto")
+    parser.add_argument("--weights", choices=CHOICES, default="auto")
     parser.add_argument("--split", default="split_grouped")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)

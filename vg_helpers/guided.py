@@ -118,3 +118,9 @@ def compare_at_equal_p(guided: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFram
                 row[f"{column}_{name}"] = at_probability(run["p"].to_numpy(), run[column].to_numpy(), p)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def compare_at_last_step(guided: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per pair: p and each measure of both runs after the last step; arguments as above."""
+    last = [frame[frame["step"] == frame["step"].max()].set_index("pair").sort_index() for frame in (guided, plain)]
+    return last[0].join(last[1], lsuffix="_guided", rsuffix="_unguided").reset_index()

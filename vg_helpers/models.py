@@ -8,10 +8,12 @@ import math
 import pickle
 import socket
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision import models as zoo
@@ -26,7 +28,9 @@ STYLE_LAYERS = {
 }
 CONTENT_LAYER = {"vgg19": "conv4_2", "alexnet": "conv4"}
 CLASSES = ("other", "van_gogh")
+CHOICES = ("auto", "imagenet", "embedded", "none")
 DOWNLOAD_TIMEOUT = 20  # seconds without an answer
+EMBEDDED = Path(__file__).parent / "embedded"  # weights trained by `pretrain`
 
 
 def _name_layers(network: str) -> dict[str, int]:
@@ -51,13 +55,18 @@ LAYERS = {network: _name_layers(network) for network in TITLES}
 
 @dataclass(frozen=True)
 class Weights:
-    """Where a network's weights came from: source is "imagenet", "stand-in" or "none"; file name and SHA-256."""
+    """Where a network's weights came from: source is "imagenet", "stand-in", "embedded" or "none"; file and SHA-256."""
 
     network: str
     source: str
     file: str | None
     sha256: str | None
     note: str
+
+    @property
+    def choice(self) -> str:
+        """What to ask for when another network shall have weights of the same kind."""
+        return self.source if self.source in ("embedded", "none") else "auto"
 
 
 class Normalize(nn.Module):
@@ -104,27 +113,32 @@ def load_backbone(network: str, weights: str = "auto", features_only: bool = Fal
 
     Args:
         features_only: leave the fully connected layers out, most of the weights.
-        weights: "imagenet" (must be had), "none" (random, unit variance layer by layer) or "auto" (the first, else the
-            second).
+        weights: "imagenet" (must be had), "embedded" (convolutions that `pretrain` taught on the demo painters'
+            pictures), "none" (random, unit variance layer by layer) or "auto" (the first of these that can be had).
 
     Raises:
-        ValueError: for an unknown network or choice of weights, or if "imagenet" cannot be had.
+        ValueError: for an unknown network or choice of weights, or if what is asked for cannot be had.
     """
-    if network not in ENUMS or weights not in ("auto", "imagenet", "none"):
-        raise ValueError(
-            f"network {network!r} with weights {weights!r}: choose vgg19 or alexnet; auto, imagenet or none"
-        )
-    found = "weights='none' was asked for" if weights == "none" else find_imagenet_weights(network)
+    if network not in ENUMS or weights not in CHOICES:
+        raise ValueError(f"network {network!r}, weights {weights!r}: choose vgg19 or alexnet; {', '.join(CHOICES)}")
+    asked = weights in ("embedded", "none")
+    found = f"weights={weights!r} was asked for" if asked else find_imagenet_weights(network)
     with torch.device("meta"):
         net = getattr(zoo, network)()
     if features_only:
         net.avgpool, net.classifier = nn.Identity(), nn.Sequential()
+    embedded = EMBEDDED / f"{network}.npz"
     if isinstance(found, Path):
         saved = _read_weights(found)
         net.load_state_dict({key: saved[key].clone() for key in net.state_dict()}, assign=True)
         origin = _provenance(network, found)
     elif weights == "imagenet":
         raise ValueError(f"{found}; put the file into {Path(torch.hub.get_dir(), 'checkpoints')} or use weights 'auto'")
+    elif weights == "embedded" or (weights == "auto" and embedded.is_file()):
+        net = initialise(net.to_empty(device="cpu"), taught=_read_codes(embedded))
+        note = f"{TITLES[network]}: no ImageNet weights ({found}); this project's embedded weights instead, taught on "
+        note += "the demo painters' pictures."
+        origin = Weights(network, "embedded", embedded.name, file_sha256(embedded), note)
     else:
         net = initialise(net.to_empty(device="cpu"))
         note = f"{TITLES[network]}: no ImageNet weights ({found}); random filters of unit variance instead."
@@ -133,6 +147,18 @@ def load_backbone(network: str, weights: str = "auto", features_only: bool = Fal
         if isinstance(module, nn.ReLU):
             module.inplace = False
     return net.eval(), origin
+
+
+def _read_codes(path: Path) -> list[tuple[Tensor, Tensor]]:
+    """Return weight and bias of each convolution that `pretrain.save_codes` wrote."""
+    try:
+        with np.load(path) as saved:
+            arrays = {name: torch.from_numpy(saved[name]) for name in saved.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no readable weights file ({error}); restore it or use weights 'none'") from error
+    count = sum(name.startswith("codes") for name in arrays)
+    scales = [arrays[f"scale{i}"].view(-1, 1, 1, 1) for i in range(count)]
+    return [(arrays[f"codes{i}"].float() * scales[i], arrays[f"bias{i}"]) for i in range(count)]
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
@@ -147,24 +173,39 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def initialise(net: nn.Module, seed: int = 0) -> nn.Module:
+def initialise(net: nn.Module, seed: int = 0, taught: Sequence[tuple[Tensor, Tensor]] = ()) -> nn.Module:
     """Fill a torchvision network with random orthogonal-scale weights and return it.
 
     Each layer is scaled so that its output has zero mean and unit variance on pink noise, the spectrum of natural
     images (layer-sequential unit variance: Mishkin and Matas 2016, "All you need is a good init").
+
+    Args:
+        taught: weight and bias of the first convolutions. Those above them then hand their input on, and the first
+            fully connected layer draws its weights once for all places: it sees what there is, not where.
     """
     generator = torch.Generator().manual_seed(seed)
     x = _pink_noise(4, 128, generator)
+    ready, first = list(taught), next((layer for layer in net.classifier if isinstance(layer, nn.Linear)), None)
     for layer in (*net.features, net.avgpool, nn.Flatten(), *net.classifier):
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d) and ready:
+            weight, bias = ready.pop(0)
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
+        elif isinstance(layer, nn.Conv2d) and taught:
+            nn.init.dirac_(layer.weight)
+            layer.bias.zero_()
+        elif isinstance(layer, nn.Conv2d | nn.Linear):
             fan_in = layer.weight[0].numel()
             layer.weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
+            if taught and layer is first:
+                by_place = layer.weight.view(len(layer.weight), -1, math.prod(net.avgpool.output_size))
+                by_place.copy_(by_place[..., :1].clone())
             layer.bias.zero_()
             out = layer(x)
-            dims = (0, 2, 3)[: out.ndim - 1]
-            std = out.std(dims if out.ndim == 4 else 0).clamp_min(1e-6)
+            dims = (0, 2, 3) if out.ndim == 4 else (0, 1) if taught else 0
+            std = out.std(dims).clamp_min(1e-6)
             layer.weight.div_(std.view(-1, *[1] * (layer.weight.ndim - 1)))
-            layer.bias.copy_(-out.mean(dims if out.ndim == 4 else 0) / std)
+            layer.bias.copy_(-out.mean(dims) / std)
         x = x if isinstance(layer, nn.Dropout) else layer(x)
     return net
 

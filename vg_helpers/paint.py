@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from .artifacts import fingerprint, load_image, save_image
 from .device import pick_device
+from .models import CHOICES
 from .style import NonFiniteLoss, StyleParams, StyleResult, stylize
 
 STYLE_PLACES = ("data/styles", "data")  # looked at below the current folder, after VG_STYLES_DIR
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep-colors", action="store_true", help="keep the photo's colours, take the strokes alone")
     parser.add_argument("--protect", metavar="auto|MASK.png", help="where the photo stays: bright places of a mask")
     parser.add_argument("--steps", type=int, default=200, help="steps at the coarsest size; half as many at each next")
+    parser.add_argument("--weights", choices=CHOICES, default="auto", help="ImageNet's, else the embedded ones (auto)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--seed", type=int, default=0)
     return parser
@@ -78,7 +80,7 @@ def paint(args: argparse.Namespace) -> Path:
     content = load_image(args.photo, args.size).to(device)
     params = plan(max(content.shape[2:]), args.steps, args.strength, keep_colors=args.keep_colors, seed=args.seed)
     styles = [load_image(path, args.size).to(device) for path in paths]
-    extractor = build_extractor(args.extractor)
+    extractor = build_extractor(args.extractor, weights=args.weights)
     if extractor.weights.source != "imagenet":
         print(f"Note: {extractor.weights.note}", file=sys.stderr)
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
@@ -146,7 +148,7 @@ def _main_object(content_image: Tensor) -> Tensor:
     from .models import Normalize, load_backbone
 
     network, weights = load_backbone("vgg19")
-    if weights.source == "none":
+    if weights.choice != "auto":
         raise ValueError(f"--protect auto needs ImageNet weights ({weights.note}); give a mask image instead")
     return content_mask(
         nn.Sequential(Normalize(), network).to(content_image.device), content_image, network.features[35]

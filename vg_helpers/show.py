@@ -57,9 +57,10 @@ def text(markdown: str) -> None:
 
 
 def _with_caveat(caption: str, stage: Stage | None) -> str:
-    """Say of everything that depends on them when the networks started from random weights."""
-    random = stage is not None and any(weights["source"] == "none" for weights in stage.weights)
-    return f"{caption} (No ImageNet weights.)" if random else caption
+    """Say of everything that depends on them when the networks started from other weights than ImageNet's."""
+    sources = {weights["source"] for weights in stage.weights} if stage is not None else set()
+    notes = {"none": "No ImageNet weights.", "embedded": "Embedded weights, not ImageNet's."}
+    return " ".join([caption, *(f"({note})" for source, note in notes.items() if source in sources)])
 
 
 def _caption(caption: str) -> None:

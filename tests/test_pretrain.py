@@ -1,0 +1,115 @@
+"""pretrain: what the lessons ask, codes that come back, and a training that a kill does not change."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from vg_helpers import models, pretrain
+
+LESSON = pretrain.Lesson("alexnet", num_steps=4, batch_size=4, num_paintings=16, seed=3)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def lesson_pictures(tmp_path_factory):
+    return pretrain.load_pictures(tmp_path_factory.mktemp("lessons"), LESSON)
+
+
+def test_the_direction_is_the_doubled_angle_of_the_edges():
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    for angle in (0.0, math.pi / 6, math.pi / 2, 2.5):
+        waves = 0.5 + 0.4 * torch.sin(0.5 * (x * math.cos(angle) + y * math.sin(angle)))
+        found = pretrain.orientation(waves.expand(1, 3, 64, 64), (4, 4))[0, :, 1:3, 1:3].mean((1, 2))
+        expected = torch.tensor([math.cos(2 * angle), math.sin(2 * angle)])
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+    assert not pretrain.orientation(torch.full((1, 3, 64, 64), 0.3), (4, 4)).abs().max() > 1e-6
+
+
+def test_crops_are_drawn_by_the_generator_alone_and_stay_in_range():
+    pictures = torch.rand(6, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    draw = [pretrain.crops_of(pictures, torch.Generator().manual_seed(seed), 32) for seed in (1, 1, 2)]
+    assert draw[0].shape == (6, 3, 32, 32) and draw[0].min() >= 0 and draw[0].max() <= 1
+    assert torch.equal(draw[0], draw[1]) and not torch.equal(draw[0], draw[2])
+
+
+def test_crops_show_the_picture_they_are_cut_from():
+    pictures = torch.stack([torch.full((3, 96, 96), value) for value in (0.45, 0.55)])
+    crops = pretrain.crops_of(pictures, torch.Generator().manual_seed(1), 32)
+    assert (crops.flatten(2).std(2) < 1e-3).all()  # one colour stays one colour, whatever is done to it
+
+
+def test_the_pictures_are_the_painters_and_the_bundled_photographs(lesson_pictures):
+    pictures, painters = lesson_pictures
+    assert pictures.dtype == torch.uint8 and pictures.shape[1:] == (3, 256, 256) and len(pictures) == len(painters)
+    assert painters[:16].tolist().count(pretrain.PAINTERS.index("flow")) == 4
+    assert len(painters) > 16 and set(painters[16:].tolist()) == {pretrain.NO_PAINTER}
+
+
+def test_a_killed_training_ends_as_if_it_had_not_been(lesson_pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "KEEP_EVERY", 2)
+    whole = pretrain.train(LESSON, *lesson_pictures, tmp_path / "whole", CPU)
+    original = pretrain.train_step
+
+    def killed(lesson, trunk, optimizer, pictures, painters, step):
+        if step == 3:
+            raise KeyboardInterrupt
+        return original(lesson, trunk, optimizer, pictures, painters, step)
+
+    monkeypatch.setattr(pretrain, "train_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain.train(LESSON, *lesson_pictures, tmp_path / "parts", CPU)
+    monkeypatch.setattr(pretrain, "train_step", original)
+    parts = pretrain.train(LESSON, *lesson_pictures, tmp_path / "parts", CPU)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], value, rtol=0, atol=0, msg=name)
+    log = json.loads((tmp_path / "parts" / "log.json").read_text(encoding="utf-8"))
+    assert [row["step"] for row in log["steps"]] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("network", ["vgg19", "alexnet"])
+def test_folded_codes_give_the_trunk_back(network, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    trunk = pretrain.Trunk(network, 3)
+    for layer in trunk.modules():
+        if isinstance(layer, nn.BatchNorm2d):  # as after some training
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.2, 2)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.normal_(layer.bias, 0, 0.1)
+    pretrain.save_codes(tmp_path / f"{network}.npz", trunk.folded())
+    monkeypatch.setattr(models, "EMBEDDED", tmp_path)
+    last = models.STYLE_LAYERS[network][-1]
+    extractor = models.build_extractor(network, (last,), "embedded")
+    assert extractor.weights.source == extractor.weights.choice == "embedded" and extractor.weights.sha256
+    images, found = torch.rand(2, 3, 96, 96), []
+    trunk.eval().body[models.LAYERS[network][last]].register_forward_hook(lambda *a: found.append(a[2]))
+    with torch.no_grad():
+        trunk(images)
+        ours = extractor(images)[last]
+    assert (ours - found[0]).norm() < 0.15 * found[0].norm()  # seven bits in every layer
+
+
+def test_colours_take_the_place_of_the_filters_that_are_least_used():
+    torch.manual_seed(0)
+    first, second = torch.randn(64, 3, 3, 3), torch.randn(8, 64, 3, 3)
+    second[:, 10:30] *= 1e-3
+    found = pretrain.add_colours([(first, torch.ones(64)), (second, torch.zeros(8))], torch.rand(2, 3, 32, 32), 5)
+    changed = (found[0][0] != first).flatten(1).any(1).nonzero().flatten().tolist()
+    assert len(changed) == pretrain.COLOURS and set(changed) <= set(range(10, 30))
+    assert not (found[0][0][changed].sum((2, 3)).norm(dim=1) - 1).abs().max() > 1e-5  # a mean: what goes in comes out
+    assert (found[0][1][changed] == 0).all() and torch.equal(found[1][0], second)
+
+
+def test_the_short_mode_runs_end_to_end(tmp_path, capsys):
+    steps = ["--num-steps", "1", "--batch-size", "2", "--num-paintings", "4"]
+    pretrain.main(["vgg19", "--work", str(tmp_path / "work"), "--out", str(tmp_path), *steps])
+    assert "vgg19.npz" in capsys.readouterr().out and (tmp_path / "vgg19.npz").stat().st_size < 12e6
+    assert len(json.loads((tmp_path / "work" / "vgg19" / "log.json").read_text(encoding="utf-8"))["steps"]) == 1
+
+
+def test_senseless_numbers_are_refused_in_one_sentence(tmp_path):
+    with pytest.raises(SystemExit, match="num-steps and num-paintings must be at least 1"):
+        pretrain.main(["vgg19", "--num-steps", "0", "--work", str(tmp_path)])
