@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from datetime import date
@@ -310,6 +311,16 @@ def test_the_report_says_what_is_missing_and_takes_new_prose(folder):
     write_stage(folder / "notebooks", "01_data", prose="Words for other code.", divisor=2)
     cells = assemble.with_prose(first.source, first.executed)["cells"]
     assert "Words." in cells[0]["source"] and "other code" not in cells[0]["source"]
+
+
+def test_every_citation_has_a_source_and_every_source_is_cited():
+    cited = set()
+    for path in [*(build.ROOT / "notebooks").glob("*.ipynb"), *build.HERE.glob("*.ipynb")]:
+        for written in markdown.read_notebook(path)["cells"]:
+            for found in re.findall(r"\[(@[^\]]+)\]", written["source"]):
+                cited |= set(re.findall(r"@([a-z]+\d{4})", found))
+    sources = (build.HERE / "references.bib").read_text(encoding="utf-8")
+    assert cited == set(re.findall(r"(?m)^@\w+\{(\w+),", sources))
 
 
 def test_front_matter_and_appendix_stand_without_any_results(tmp_path):
