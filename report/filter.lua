@@ -66,11 +66,17 @@ local function formula(math)
   return pandoc.RawInline("typst", "#[#set math.equation(alt: " .. quoted(math.text) .. ")\n" .. written .. "]")
 end
 
+-- A section's first figure stays where it is, the others float, the second only downwards: so they keep their order.
+local floats = { none = "bottom", bottom = "auto", auto = "auto" }
+local placement = "none"
 local function figure(float)
   if not typst or not float.identifier:match "^fig:" then return nil end
   local image = float.content[1].content[1]
-  return pandoc.RawBlock("typst", string.format("#figure(image(%s, alt: %s), kind: image, caption: [%s]) <%s>",
-    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), to_typst(float.caption.long), float.identifier))
+  local written = string.format("#figure(image(%s, alt: %s), kind: image, placement: %s, caption: [%s]) <%s>",
+    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), placement, to_typst(float.caption.long),
+    float.identifier)
+  placement = floats[placement]
+  return pandoc.RawBlock("typst", written)
 end
 
 local function picture(image)
@@ -83,8 +89,10 @@ local function picture(image)
   return pandoc.RawInline("typst", string.format("#box(image(%s, alt: %s%s))", quoted(image.src), quoted(alt), size))
 end
 
-local function contents(div)
-  if div.identifier == "contents" then return typst and pandoc.RawBlock("typst", "#contents()") or {} end
+local function marker(div)
+  local call = ({ contents = "#contents()", flush = "#place.flush()" })[div.identifier]
+  if div.identifier == "flush" then placement = "none" end
+  if call then return typst and pandoc.RawBlock("typst", call) or {} end
 end
 
 local function without_empty_sections(blocks)
@@ -109,6 +117,6 @@ function Pandoc(document)
   for _, reference in ipairs(pandoc.utils.references(document)) do sources[reference.id] = true end
   return document:walk { Div = number_floats }
     :walk { Cite = resolve, Math = formula, Header = heading }
-    :walk { Figure = figure, Div = contents, traverse = "topdown" }
+    :walk { Figure = figure, Div = marker, traverse = "topdown" }
     :walk { Image = picture }
 end

@@ -278,6 +278,21 @@ def test_sections_that_only_the_notebook_fills_leave_no_heading(tmp_path):
     assert "<h2>Full</h2>" in html and "Empty" not in html and "Last" not in html and "<h1>A</h1>" in html
 
 
+def test_figures_float_within_their_section(tmp_path):
+    (tmp_path / "pixel.png").write_bytes(PIXEL)
+    figure = '::: {{.figure #fig:01_data-{} src=pixel.png alt="A"}}\nWords.\n:::\n\n'
+    text = "".join(figure.format(name) for name in "abc") + "::: {#flush}\n:::\n\n" + figure.format("d")
+    render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
+    typst = (tmp_path / "report.typ").read_text(encoding="utf-8")
+    assert re.findall(r"placement: (\w+)|(place\.flush)", typst) == [
+        ("none", ""),
+        ("bottom", ""),
+        ("auto", ""),
+        ("", "place.flush"),
+        ("none", ""),
+    ]
+
+
 def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):
     from io import BytesIO
 
