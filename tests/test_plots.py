@@ -303,6 +303,18 @@ def test_metric_comparison_draws_values_and_intervals():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["ROC AUC", "F1"]
 
 
+def test_variants_of_a_network_look_like_it():
+    assert plots.name_of("vgg19_probe") == "VGG-19 probe" and plots.name_of("a_b c") == "a_b c"
+    assert plots.look("vgg19_probe")["color"] == plots.look("vgg19")["color"]
+    assert plots.look("vgg19_probe")["linestyle"] != plots.look("vgg19")["linestyle"]
+
+
+def test_sizes_that_are_all_the_same_are_no_range():
+    square = INDEX.assign(width=256, height=256)
+    assert title_of(draw("plot_image_sizes", square)) == "All 10 files have a short side of 256 pixels"
+    assert "300 to 309 pixels, median 304" in title_of(draw("plot_image_sizes"))
+
+
 def test_confusions_are_written_row_by_row():
     first, second = draw("plot_confusions").axes
     assert [text.get_text() for text in first.texts] == ["530\n98.3 %", "9\n1.7 %", "26\n24.5 %", "80\n75.5 %"]
@@ -415,6 +427,11 @@ def test_long_titles_stay_within_their_column():
     figure = draw("plot_samples", IMAGES, ["incomprehensibilities_" * 9] * 8)
     width = figure.axes[0].bbox.width * 1.15
     assert all(text.get_window_extent().width <= width for text in figure.texts)
+
+
+def test_few_pictures_in_several_rows_stay_small():
+    heights = [draw("plot_cam_panels", IMAGES[:n], CAMS[:n]).get_figheight() for n in (2, 5)]
+    assert heights[0] < 1.3 * heights[1]
 
 
 def test_cells_are_aligned():
