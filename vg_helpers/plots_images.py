@@ -131,7 +131,8 @@ def grid(
     """
     columns, gaps = max(len(row) for row in rows), gaps or {}
     left = 0.26 if any(row_labels) else 0.02
-    width = min((WIDTH - left - 0.02 - sum(gaps.values()) - 0.06 * (columns - 1)) / columns, 2.1 if len(rows) == 1 else 1.4)
+    room = WIDTH - left - 0.02 - sum(gaps.values()) - 0.06 * (columns - 1)
+    width = min(room / columns, 2.1 if len(rows) == 1 else 1.4)
     shapes = [image.shape for row in rows for image in row if image is not None]
     aspect = float(np.clip(np.median([shape[0] / shape[1] for shape in shapes]), 0.6, 1.35))
     texts = [[fit(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
