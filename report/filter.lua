@@ -4,7 +4,7 @@
 --   [@fig:stage-name]   becomes a link to it, or says that this run does not have it;   [@key] is a citation when the
 --   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text.
 local typst = FORMAT == "typst"
-local LONG_TABLE = 20 -- rows, from which on a table may be broken over pages
+local LONG_TABLE = 12 -- rows, from which on a table may be broken over pages
 local label, counter, sources = {}, { Figure = 0, Table = 0 }, {}
 
 local function quoted(text)
@@ -28,6 +28,12 @@ local function caption_of(blocks, name)
   return pandoc.Blocks { first } .. pandoc.Blocks { table.unpack(blocks, 2) }
 end
 
+local function breakable(grid)
+  local open = "#[#show figure: set block(breakable: true)\n#set figure(numbering: "
+  open = open .. (grid.identifier == "" and "none)" or '"1")')
+  return { pandoc.RawBlock("typst", open), grid, pandoc.RawBlock("typst", "]") }
+end
+
 local function number_floats(div)
   if div.classes:includes "figure" then
     local caption = caption_of(div.content, number("Figure", div.identifier))
@@ -44,8 +50,7 @@ local function number_floats(div)
     grid.caption = { long = caption_of(caption, number("Table", div.identifier)) }
     local rows = grid.bodies[1] and #grid.bodies[1].body or 0
     if not typst or rows <= LONG_TABLE then return grid end
-    local open = pandoc.RawBlock("typst", "#[#show figure: set block(breakable: true)")
-    return { open, grid, pandoc.RawBlock("typst", "]") }
+    return breakable(grid)
   end
 end
 
@@ -69,6 +74,10 @@ end
 -- A section's first figure stays where it is, the others float, the second only downwards: so they keep their order.
 local floats = { none = "bottom", bottom = "auto", auto = "auto" }
 local placement = "none"
+local function plain_table(grid)
+  if typst and grid.identifier == "" then return breakable(grid), false end
+end
+
 local function figure(float)
   if not typst or not float.identifier:match "^fig:" then return nil end
   local image = float.content[1].content[1]
@@ -117,6 +126,6 @@ function Pandoc(document)
   for _, reference in ipairs(pandoc.utils.references(document)) do sources[reference.id] = true end
   return document:walk { Div = number_floats }
     :walk { Cite = resolve, Math = formula, Header = heading }
-    :walk { Figure = figure, Div = marker, traverse = "topdown" }
+    :walk { Figure = figure, Div = marker, Table = plain_table, traverse = "topdown" }
     :walk { Image = picture }
 end

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 WIDTH = 6.3  # inches: the width of the report's text block
-HEIGHT = 8.8  # inches: what a page leaves above the caption
+HEIGHT = 5.0  # inches: about half a page, so that text or another figure goes beside it
 STYLE = {
     "font.family": ["STIXGeneral", "DejaVu Serif"],  # the second where the first lacks a glyph
     "mathtext.fontset": "stix",
@@ -121,6 +121,7 @@ def grid(
     column_labels: Sequence[object] = (),
     title: str | None = None,
     gaps: Mapping[int, float] | None = None,
+    tallest: float = HEIGHT,
 ) -> Figure:
     """Return pictures in aligned cells, each whole and undistorted; None leaves a cell empty.
 
@@ -128,6 +129,7 @@ def grid(
         rows: (H, W, 3) arrays.
         titles: a text above each picture, in the shape of `rows`; a row's list may be empty.
         gaps: extra inches before a column, by its number.
+        tallest: inches that all rows together may take.
     """
     columns, gaps = max(len(row) for row in rows), gaps or {}
     left = 0.26 if any(row_labels) else 0.02
@@ -139,7 +141,7 @@ def grid(
     bands = [0.07 + 0.12 * max((_lines(text) for text in row), default=0) for row in texts]
     heads = [fit(label, width, 8, lines=4) for label in column_labels]
     top = (0.17 * _lines(_title(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
-    height = min(width * aspect, (HEIGHT - top - sum(bands)) / len(rows))
+    height = min(width * aspect, (tallest - top - sum(bands)) / len(rows))
     total = top + sum(bands) + len(rows) * height + 0.02
     figure = Figure(figsize=(WIDTH, total))
     if title:
@@ -303,7 +305,8 @@ def plot_result_grid(
             rows[-1], titles[-1] = rows[-1] + cells, titles[-1] + texts
     rows[-1] += [None] * (len(rows[0]) - len(rows[-1]))
     gaps = {len(heads): 0.14} if blocks == 2 else None
-    return grid(rows, titles if p_values else None, column_labels=heads * blocks, title=title, gaps=gaps)
+    texts = titles if p_values else None
+    return grid(rows, texts, column_labels=heads * blocks, title=title, gaps=gaps, tallest=6.4)
 
 
 def _p_text(value: Any) -> str:
