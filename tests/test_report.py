@@ -12,14 +12,14 @@ import pytest
 
 from report import assemble, build, chain, markdown, render
 from report.plan import plan
-from vg_helpers.artifacts import open_stage, write_text
+from vg_helpers.artifacts import open_stage, write_json, write_text
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 PARAMETERS = 'build_dir: str = ""\nseed: int = 42\nnum_rows: int = 3\nlr: float = 0.1'
 WORK = """from pathlib import Path
-from vg_helpers.artifacts import open_stage, write_text
+from vg_helpers.artifacts import open_stage, write_json, write_text
 stage = open_stage(build_dir, "{stage}")
 text = stage.read({read}).read_text() if [{read}] else ""
 write_text(stage.path("rows.txt"), text + str(num_rows // {divisor}))
@@ -343,6 +343,31 @@ def test_front_matter_and_appendix_stand_without_any_results(tmp_path):
         source = build.HERE / f"{name}.ipynb"
         text = markdown.to_markdown(assemble.run_here(source, {"build_dir": str(tmp_path)}), name, tmp_path, tmp_path)
         assert "Not part of this run" in text and "`06_gradcam`" in text
+
+
+def test_the_summary_is_short_and_every_number_has_its_interval_and_figure(tmp_path):
+    facts = {stage: {} for stage in ("01_data", "02_classify", "04_style_eval", "05_gpu_bench", "06_gradcam")}
+    facts["01_data"] = {"is_demo": True, "paintings": 600, "van_gogh": 151}
+    fast = {"setting": "NVIDIA GeForce RTX 4080 SUPER in float32", "value": 12.3, "low": 11.9, "high": 12.8}
+    facts["05_gpu_bench"] = {"speed_up": fast}
+    about = {"device": "cpu", "seconds": 600, "fallbacks": ["One."], "weights": [{"source": "none"}]}
+    for stage, found in facts.items():
+        write_json(tmp_path / stage / "manifest.json", about | {"facts": found})
+    auc = {"best": {"roc_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
+    write_json(tmp_path / "02_classify" / "metrics.json", {"vgg19": auc, "alexnet": auc})
+    scores = "extractor,p_vgg19,p_alexnet\nvgg19,0.9,0.8\nvgg19,0.9,0.1\nalexnet,0.9,0.9\nphoto,0.1,0.2\n"
+    write_text(tmp_path / "04_style_eval" / "scores.csv", scores)
+    write_text(
+        tmp_path / "06_gradcam" / "faithfulness.csv", "curve,against,gain,low,high\ninsertion,random,0.27,0.19,0.35\n"
+    )
+    notebook = assemble.run_here(build.HERE / "front_matter.ipynb", {"build_dir": str(tmp_path)})
+    text = markdown.to_markdown(notebook, "front_matter", tmp_path, tmp_path).split("## Executive summary")[1]
+    numbers = re.findall(r"(?m)^- .*$", text)
+    assert len(numbers) == 5 and "No number says anything about Van Gogh" in text
+    assert all(re.search(r"\*\*[-\d.%]+ \[.+, .+\].*\[@fig:\w+-\w+\]", number) for number in numbers)
+    assert "50% [9%, 91%]" in numbers[2] and "untouched 0% [0%, 79%]" in numbers[2]
+    shown = [re.sub(r"\[@\w+:[^\]]+\]", "Figure 10", line).replace("*", "") for line in text.splitlines() if line]
+    assert sum(-(-len(line) // 105) for line in shown if line != shown[-1]) <= 12  # characters that a line holds
 
 
 def test_a_failing_front_matter_cell_is_named(tmp_path):
