@@ -282,6 +282,10 @@ def test_trial_comparison_fills_the_best_and_crosses_the_pruned():
     assert [p.get_markerfacecolor() != "white" for p in vgg.get_lines()] == [False, True, False]
     assert [p.get_marker() for p in vgg.get_lines()] == ["o", "o", "x"]
     assert {p.get_marker() for p in alexnet.get_lines()} == {"s"}
+    apart = TRIALS.assign(value=TRIALS["value"].where(TRIALS["model"] == "vgg19", 0.99))
+    for axes in draw("plot_trial_comparison", apart).axes:
+        low, high = axes.get_xlim()
+        assert all(low < p.get_xdata()[0] < high for p in axes.get_lines())
     assert "1 of them pruned" in title_of(draw("plot_trial_comparison"))
 
 

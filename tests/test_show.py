@@ -106,6 +106,6 @@ def test_the_best_of_a_column_is_bold(stage, shown):
     frame = pd.DataFrame({"the_name": ["a", "b", "c"], "auc": ["0.8 [0.7, 0.9]", "0.95 [0.1, 1.0]", "–"]})
     show.table(frame, stage, "best", "Best.", best=["auc"])
     bundle = shown[0][0]
-    assert bundle["text/markdown"].count("**") == 2 and "**0.95 [0.1, 1.0]**" in bundle["text/markdown"]
-    assert "<b>0.95 [0.1, 1.0]</b>" in bundle["text/html"] and "**" not in bundle["text/html"]
+    assert bundle["text/markdown"].count("**") == 2 and "**0.95** [0.1, 1.0]" in bundle["text/markdown"]
+    assert "<b>0.95</b> [0.1, 1.0]" in bundle["text/html"] and "**" not in bundle["text/html"]
     assert "the name" in bundle["text/markdown"] and "the_name" not in bundle["text/html"]

@@ -285,7 +285,8 @@ def plot_trial_comparison(trials: pd.DataFrame, metric: str = "validation AUC", 
     figure, panels = canvas(
         1.0 + 0.17 * trials["model"].value_counts().max(), 1, len(models), squeeze=False, sharex=True
     )
-    low = trials["value"].min() - 0.05 * max(np.ptp(trials["value"]), 0.01)
+    span = max(np.ptp(trials["value"]), 0.01)
+    low, high = trials["value"].min() - 0.05 * span, trials["value"].max() + 0.08 * span
     for axes, model in zip(panels[0], models, strict=True):
         own = trials[trials["model"] == model].sort_values("trial").reset_index(drop=True)
         style, best = look(model, models), own["value"].idxmax()
@@ -300,7 +301,7 @@ def plot_trial_comparison(trials: pd.DataFrame, metric: str = "validation AUC", 
         axes.set(
             xlabel=metric,
             title=f"{name_of(model)}: optimiser, rate, batch size",
-            xlim=(low, None),
+            xlim=(low, high),
             ylim=(len(own) - 0.5, -0.9),
         )
         axes.grid(axis="y", visible=False)

@@ -40,7 +40,7 @@ def table(frame: Any, stage: Stage | None, name: str, caption: str, digits: int 
     """Show a pandas frame as a table with its caption; floats are rounded to `digits` decimals.
 
     Args:
-        best: columns in which the cell with the largest number at its beginning is set in bold.
+        best: columns whose cells begin with a number, the largest of which is set in bold.
     """
     shown, caption = frame.copy(), _with_caveat(caption, stage)
     for column in shown.select_dtypes("float"):
@@ -48,7 +48,8 @@ def table(frame: Any, stage: Stage | None, name: str, caption: str, digits: int 
     shown = shown.fillna("–").astype(str)
     for column in best:
         first = shown[column].str.extract(r"^([-\d.]+)", expand=False).astype(float)
-        shown.loc[first == first.max(), column] = "**" + shown[column] + "**"
+        bold = shown[column].str.replace(r"^([-\d.]+)", r"**\1**", regex=True)
+        shown[column] = shown[column].where(first != first.max(), bold)
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
     right = [frame.dtypes.iloc[i].kind in "fiu" for i in range(len(frame.columns))]
     bundle = {
