@@ -2,7 +2,8 @@
 --   ::: {.figure #fig:stage-name src=file alt="…"}  caption  :::      becomes a numbered figure
 --   ::: {.table #tbl:stage-name}  table, caption  :::                 becomes a numbered table
 --   [@fig:stage-name]   becomes a link to it, or says that this run does not have it;   [@key] is a citation when the
---   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text.
+--   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text;
+--   numbers have true minus signs and stay with their percent sign.
 local typst = FORMAT == "typst"
 local LONG_TABLE = 12 -- rows, from which on a table may be broken over pages
 local label, counter, sources = {}, { Figure = 0, Table = 0 }, {}
@@ -114,6 +115,18 @@ local function without_empty_sections(blocks)
   return kept
 end
 
+local function typography(inlines)
+  for at, inline in ipairs(inlines) do
+    local following = inlines[at + 1]
+    if inline.t == "Str" then
+      inline.text = inline.text:gsub("^([%(%[]*)%-(%d)", "%1−%2"):gsub("(%d)%%([%)%].,;:]*)$", "%1\u{a0}%%%2")
+    elseif inline.t == "Space" and following and following.t == "Str" and following.text:match "^%%" then
+      inlines[at] = pandoc.Str "\u{a0}"
+    end
+  end
+  return inlines
+end
+
 local depth = 0
 local function heading(header)
   depth = math.min(header.level, depth + 1)
@@ -124,7 +137,8 @@ end
 function Pandoc(document)
   document.blocks = without_empty_sections(document.blocks)
   for _, reference in ipairs(pandoc.utils.references(document)) do sources[reference.id] = true end
-  return document:walk { Div = number_floats }
+  return document:walk { Inlines = typography }
+    :walk { Div = number_floats }
     :walk { Cite = resolve, Math = formula, Header = heading }
     :walk { Figure = figure, Div = marker, Table = plain_table, traverse = "topdown" }
     :walk { Image = picture }

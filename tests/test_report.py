@@ -278,6 +278,12 @@ def test_sections_that_only_the_notebook_fills_leave_no_heading(tmp_path):
     assert "<h2>Full</h2>" in html and "Empty" not in html and "Last" not in html and "<h1>A</h1>" in html
 
 
+def test_numbers_have_minus_signs_and_keep_their_percent_sign(tmp_path):
+    text = "A gain of -0.5 (-2.0 [-3.0, 1.0]), 95 % of all, 7%, a 5%_x file of 2020-01-02."
+    html = render.to_html(text, "T", date(2025, 1, 2), tmp_path)
+    assert "of −0.5 (−2.0 [−3.0, 1.0]), 95\u00a0% of all, 7\u00a0%, a 5%_x file of 2020-01-02." in html
+
+
 def test_figures_float_within_their_section(tmp_path):
     (tmp_path / "pixel.png").write_bytes(PIXEL)
     figure = '::: {{.figure #fig:01_data-{} src=pixel.png alt="A"}}\nWords.\n:::\n\n'
