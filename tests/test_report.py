@@ -267,6 +267,25 @@ def test_the_same_pages_as_one_html_file(odd_pages):
     assert 'src="data:image/png;base64,' in html and "pixel.png" not in html and "http-equiv" not in html
 
 
+def test_oddly_named_photos_and_styles_stand_side_by_side(tmp_path):
+    from PIL import Image
+
+    content, style = "a_b#c$d%e&f@g ünï ` x y [z] @me", "vincent_s$t_r#%"
+    photo, images = tmp_path / "p$#%@é.png", tmp_path / "04_style_eval" / "images"
+    images.mkdir(parents=True)
+    names = [images / f"result_{style}_{content}_{network}.png" for network in ("vgg19", "alexnet")]
+    for colour, path in zip(("red", "green", "blue"), (photo, *names), strict=True):
+        Image.new("RGB", (30, 20), colour).save(path)
+    write_text(tmp_path / "01_data" / "contents.csv", f"name,path\n{content},{photo}\n")
+    rows = "".join(f"{content},{style},{network},0.1,0.2\n" for network in ("vgg19", "alexnet"))
+    write_text(images.parent / "scores.csv", "content,style,extractor,p_vgg19,p_alexnet\n" + rows)
+    notebook = assemble.run_here(build.HERE / "appendix.ipynb", {"build_dir": str(tmp_path)})
+    text = markdown.to_markdown(notebook, "appendix", tmp_path / "pages", tmp_path)
+    assert render.to_pdf(text, "T", date(2025, 1, 2), tmp_path / "pages").startswith(b"%PDF")
+    html = render.to_html(text, "T", date(2025, 1, 2), tmp_path / "pages")
+    assert html.count("<img") == 3 == html.count("data:image/png") and style in html and "no picture" not in html
+
+
 @pytest.mark.parametrize("text", ["# A\n\n$\\undefinedcommand{$ and $\\frac{1}$", "# A\n\n![gone](gone.png)"])
 def test_what_cannot_be_set_is_an_error_and_no_page(tmp_path, text):
     with pytest.raises(markdown.ReportError):
