@@ -61,6 +61,13 @@ def test_a_report_older_than_its_inputs_is_refused(project):
         pack(project)
 
 
+def test_a_newer_copy_of_the_report_is_no_input(project):
+    sample = project / "report" / "sample_report.pdf"
+    sample.write_bytes(b"%PDF-1.7")
+    os.utime(sample, (sample.stat().st_mtime + 100,) * 2)
+    assert pack(project).is_file()
+
+
 def test_without_a_report_with_a_secret_or_too_large_there_is_no_archive(project, monkeypatch):
     secret = project / "vg_helpers" / "a.py"
     secret.write_text("api_key = '" + "0123456789abcdef" * 2 + "'")
