@@ -88,11 +88,13 @@ def _content(build_dir: Path, root: Path) -> dict[str, bytes]:
 
 
 def _clean(notebook: Path, root: Path) -> bytes:
-    """Return an executed notebook without this machine's paths and papermill's notes."""
+    """Return an executed notebook without this machine's paths, papermill's notes and progress messages."""
     content = read_notebook(notebook)
     content["metadata"].pop("papermill", None)
     for cell in content["cells"]:
         cell["metadata"].pop("papermill", None)
+        if "outputs" in cell:
+            cell["outputs"] = [output for output in cell["outputs"] if output["output_type"] != "stream"]
     text = json.dumps(content, ensure_ascii=False, indent=1)
     folders = {
         str(root): ".",
