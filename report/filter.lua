@@ -2,9 +2,10 @@
 --   ::: {.figure #fig:stage-name src=file alt="…"}  caption  :::      becomes a numbered figure
 --   ::: {.table #tbl:stage-name}  table, caption  :::                 becomes a numbered table
 --   [@fig:stage-name]   becomes a link to it, or says that this run does not have it;   [@key] is a citation when the
---   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text.
+--   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text;
+--   numbers have true minus signs and stay with their percent sign.
 local typst = FORMAT == "typst"
-local LONG_TABLE = 20 -- rows, from which on a table may be broken over pages
+local LONG_TABLE = 12 -- rows, from which on a table may be broken over pages
 local label, counter, sources = {}, { Figure = 0, Table = 0 }, {}
 
 local function quoted(text)
@@ -28,6 +29,12 @@ local function caption_of(blocks, name)
   return pandoc.Blocks { first } .. pandoc.Blocks { table.unpack(blocks, 2) }
 end
 
+local function breakable(grid)
+  local open = "#[#show figure: set block(breakable: true)\n#set figure(numbering: "
+  open = open .. (grid.identifier == "" and "none)" or '"1")')
+  return { pandoc.RawBlock("typst", open), grid, pandoc.RawBlock("typst", "]") }
+end
+
 local function number_floats(div)
   if div.classes:includes "figure" then
     local caption = caption_of(div.content, number("Figure", div.identifier))
@@ -44,8 +51,7 @@ local function number_floats(div)
     grid.caption = { long = caption_of(caption, number("Table", div.identifier)) }
     local rows = grid.bodies[1] and #grid.bodies[1].body or 0
     if not typst or rows <= LONG_TABLE then return grid end
-    local open = pandoc.RawBlock("typst", "#[#show figure: set block(breakable: true)")
-    return { open, grid, pandoc.RawBlock("typst", "]") }
+    return breakable(grid)
   end
 end
 
@@ -66,11 +72,21 @@ local function formula(math)
   return pandoc.RawInline("typst", "#[#set math.equation(alt: " .. quoted(math.text) .. ")\n" .. written .. "]")
 end
 
+-- A section's first figure stays where it is, the others float, the second only downwards: so they keep their order.
+local floats = { none = "bottom", bottom = "auto", auto = "auto" }
+local placement = "none"
+local function plain_table(grid)
+  if typst and grid.identifier == "" then return breakable(grid), false end
+end
+
 local function figure(float)
   if not typst or not float.identifier:match "^fig:" then return nil end
   local image = float.content[1].content[1]
-  return pandoc.RawBlock("typst", string.format("#figure(image(%s, alt: %s), kind: image, caption: [%s]) <%s>",
-    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), to_typst(float.caption.long), float.identifier))
+  local written = string.format("#figure(image(%s, alt: %s), kind: image, placement: %s, caption: [%s]) <%s>",
+    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), placement, to_typst(float.caption.long),
+    float.identifier)
+  placement = floats[placement]
+  return pandoc.RawBlock("typst", written)
 end
 
 local function picture(image)
@@ -83,8 +99,10 @@ local function picture(image)
   return pandoc.RawInline("typst", string.format("#box(image(%s, alt: %s%s))", quoted(image.src), quoted(alt), size))
 end
 
-local function contents(div)
-  if div.identifier == "contents" then return typst and pandoc.RawBlock("typst", "#contents()") or {} end
+local function marker(div)
+  local call = ({ contents = "#contents()", flush = "#place.flush()" })[div.identifier]
+  if div.identifier == "flush" then placement = "none" end
+  if call then return typst and pandoc.RawBlock("typst", call) or {} end
 end
 
 local function without_empty_sections(blocks)
@@ -97,6 +115,18 @@ local function without_empty_sections(blocks)
   return kept
 end
 
+local function typography(inlines)
+  for at, inline in ipairs(inlines) do
+    local following = inlines[at + 1]
+    if inline.t == "Str" then
+      inline.text = inline.text:gsub("^([%(%[]*)%-(%d)", "%1−%2"):gsub("(%d)%%([%)%].,;:]*)$", "%1\u{a0}%%%2")
+    elseif inline.t == "Space" and following and following.t == "Str" and following.text:match "^%%" then
+      inlines[at] = pandoc.Str "\u{a0}"
+    end
+  end
+  return inlines
+end
+
 local depth = 0
 local function heading(header)
   depth = math.min(header.level, depth + 1)
@@ -107,8 +137,9 @@ end
 function Pandoc(document)
   document.blocks = without_empty_sections(document.blocks)
   for _, reference in ipairs(pandoc.utils.references(document)) do sources[reference.id] = true end
-  return document:walk { Div = number_floats }
+  return document:walk { Inlines = typography }
+    :walk { Div = number_floats }
     :walk { Cite = resolve, Math = formula, Header = heading }
-    :walk { Figure = figure, Div = contents, traverse = "topdown" }
+    :walk { Figure = figure, Div = marker, Table = plain_table, traverse = "topdown" }
     :walk { Image = picture }
 end

@@ -147,11 +147,15 @@ def _save_picture(content: bytes, folder: Path, longest: int = 0) -> str:
 
 
 def _smaller(content: bytes, longest: int) -> tuple[str, bytes]:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(content)) as image:
-        if image.format == "PNG" and len(content) < LARGE and not (longest and max(image.size) > longest):
+        packing = image.format
+        if packing == "PNG" and len(content) < LARGE and not (longest and max(image.size) > longest):
             return ".png", content
+        if longest:
+            image.draft("RGB", (2 * longest, 2 * longest))
+            image = ImageOps.exif_transpose(image)
         dpi = tuple(float(value) for value in image.info.get("dpi", (200, 200)))
         flat = Image.new("RGB", image.size, "white")
         flat.paste(image, mask=image.getchannel("A") if "A" in image.getbands() else None)
@@ -159,5 +163,5 @@ def _smaller(content: bytes, longest: int) -> tuple[str, bytes]:
         flat.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     packed = io.BytesIO()
     flat.save(packed, format="JPEG", quality=88, subsampling=0, dpi=dpi)
-    keep = image.format == "PNG" and not longest and packed.tell() > 0.7 * len(content)
+    keep = packing == "PNG" and not longest and packed.tell() > 0.7 * len(content)
     return (".png", content) if keep else (".jpg", packed.getvalue())

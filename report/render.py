@@ -28,6 +28,7 @@ def to_pdf(markdown: str, title: str, day: date, folder: Path) -> bytes:
     """
     import typst
 
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "references.bib", folder)
     source = folder / "report.typ"
     meta = {"title-text": title, "year": day.year, "month": day.month, "day": day.day}

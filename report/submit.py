@@ -68,7 +68,8 @@ def _content(build_dir: Path, root: Path) -> dict[str, bytes]:
     again = f"run `python run.py report --profile {build_dir.name}` first"
     if not report.is_file() or not executed:
         raise ValueError(f"there is no report in profile {build_dir.name}: {again}")
-    sources = [*(root / "notebooks").glob("*.ipynb"), *(root / "report").glob("*.*"), *executed]
+    parts = [path for path in (root / "report").glob("*.*") if path.suffix in SUFFIXES]
+    sources = [*(root / "notebooks").glob("*.ipynb"), *parts, *executed]
     newer = [path.name for path in sources if path.stat().st_mtime > report.stat().st_mtime]
     if newer:
         raise ValueError(f"the report is older than {newer[0]}: {again}")
@@ -87,11 +88,13 @@ def _content(build_dir: Path, root: Path) -> dict[str, bytes]:
 
 
 def _clean(notebook: Path, root: Path) -> bytes:
-    """Return an executed notebook without this machine's paths and papermill's notes."""
+    """Return an executed notebook without this machine's paths, papermill's notes and progress messages."""
     content = read_notebook(notebook)
     content["metadata"].pop("papermill", None)
     for cell in content["cells"]:
         cell["metadata"].pop("papermill", None)
+        if "outputs" in cell:
+            cell["outputs"] = [output for output in cell["outputs"] if output["output_type"] != "stream"]
     text = json.dumps(content, ensure_ascii=False, indent=1)
     folders = {
         str(root): ".",

@@ -282,6 +282,10 @@ def test_trial_comparison_fills_the_best_and_crosses_the_pruned():
     assert [p.get_markerfacecolor() != "white" for p in vgg.get_lines()] == [False, True, False]
     assert [p.get_marker() for p in vgg.get_lines()] == ["o", "o", "x"]
     assert {p.get_marker() for p in alexnet.get_lines()} == {"s"}
+    apart = TRIALS.assign(value=TRIALS["value"].where(TRIALS["model"] == "vgg19", 0.99))
+    for axes in draw("plot_trial_comparison", apart).axes:
+        low, high = axes.get_xlim()
+        assert all(low < p.get_xdata()[0] < high for p in axes.get_lines())
     assert "1 of them pruned" in title_of(draw("plot_trial_comparison"))
 
 
@@ -301,6 +305,18 @@ def test_metric_comparison_draws_values_and_intervals():
     assert list(points.get_xdata()) == [0.976, 0.821]
     np.testing.assert_allclose([segment[:, 0] for segment in bars.get_segments()], [[0.96, 0.99], [0.76, 0.87]])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["ROC AUC", "F1"]
+
+
+def test_variants_of_a_network_look_like_it():
+    assert plots.name_of("vgg19_probe") == "VGG-19 probe" and plots.name_of("a_b c") == "a_b c"
+    assert plots.look("vgg19_probe")["color"] == plots.look("vgg19")["color"]
+    assert plots.look("vgg19_probe")["linestyle"] != plots.look("vgg19")["linestyle"]
+
+
+def test_sizes_that_are_all_the_same_are_no_range():
+    square = INDEX.assign(width=256, height=256)
+    assert title_of(draw("plot_image_sizes", square)) == "All 10 files have a short side of 256 pixels"
+    assert "300 to 309 pixels, median 304" in title_of(draw("plot_image_sizes"))
 
 
 def test_confusions_are_written_row_by_row():
@@ -415,6 +431,11 @@ def test_long_titles_stay_within_their_column():
     figure = draw("plot_samples", IMAGES, ["incomprehensibilities_" * 9] * 8)
     width = figure.axes[0].bbox.width * 1.15
     assert all(text.get_window_extent().width <= width for text in figure.texts)
+
+
+def test_few_pictures_in_several_rows_stay_small():
+    heights = [draw("plot_cam_panels", IMAGES[:n], CAMS[:n]).get_figheight() for n in (2, 5)]
+    assert heights[0] < 1.3 * heights[1]
 
 
 def test_cells_are_aligned():

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from datetime import date
@@ -11,14 +12,14 @@ import pytest
 
 from report import assemble, build, chain, markdown, render
 from report.plan import plan
-from vg_helpers.artifacts import open_stage, write_text
+from vg_helpers.artifacts import open_stage, write_json, write_text
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 PARAMETERS = 'build_dir: str = ""\nseed: int = 42\nnum_rows: int = 3\nlr: float = 0.1'
 WORK = """from pathlib import Path
-from vg_helpers.artifacts import open_stage, write_text
+from vg_helpers.artifacts import open_stage, write_json, write_text
 stage = open_stage(build_dir, "{stage}")
 text = stage.read({read}).read_text() if [{read}] else ""
 write_text(stage.path("rows.txt"), text + str(num_rows // {divisor}))
@@ -266,6 +267,25 @@ def test_the_same_pages_as_one_html_file(odd_pages):
     assert 'src="data:image/png;base64,' in html and "pixel.png" not in html and "http-equiv" not in html
 
 
+def test_oddly_named_photos_and_styles_stand_side_by_side(tmp_path):
+    from PIL import Image
+
+    content, style = "a_b#c$d%e&f@g ünï ` x y [z] @me", "vincent_s$t_r#%"
+    photo, images = tmp_path / "p$#%@é.png", tmp_path / "04_style_eval" / "images"
+    images.mkdir(parents=True)
+    names = [images / f"result_{style}_{content}_{network}.png" for network in ("vgg19", "alexnet")]
+    for colour, path in zip(("red", "green", "blue"), (photo, *names), strict=True):
+        Image.new("RGB", (30, 20), colour).save(path)
+    write_text(tmp_path / "01_data" / "contents.csv", f"name,path\n{content},{photo}\n")
+    rows = "".join(f"{content},{style},{network},0.1,0.2\n" for network in ("vgg19", "alexnet"))
+    write_text(images.parent / "scores.csv", "content,style,extractor,p_vgg19,p_alexnet\n" + rows)
+    notebook = assemble.run_here(build.HERE / "appendix.ipynb", {"build_dir": str(tmp_path)})
+    text = markdown.to_markdown(notebook, "appendix", tmp_path / "pages", tmp_path)
+    assert render.to_pdf(text, "T", date(2025, 1, 2), tmp_path / "pages").startswith(b"%PDF")
+    html = render.to_html(text, "T", date(2025, 1, 2), tmp_path / "pages")
+    assert html.count("<img") == 3 == html.count("data:image/png") and style in html and "no picture" not in html
+
+
 @pytest.mark.parametrize("text", ["# A\n\n$\\undefinedcommand{$ and $\\frac{1}$", "# A\n\n![gone](gone.png)"])
 def test_what_cannot_be_set_is_an_error_and_no_page(tmp_path, text):
     with pytest.raises(markdown.ReportError):
@@ -275,6 +295,27 @@ def test_what_cannot_be_set_is_an_error_and_no_page(tmp_path, text):
 def test_sections_that_only_the_notebook_fills_leave_no_heading(tmp_path):
     html = render.to_html("# A\n\n## Empty\n\n## Full\n\nWords.\n\n## Last", "T", date(2025, 1, 2), tmp_path)
     assert "<h2>Full</h2>" in html and "Empty" not in html and "Last" not in html and "<h1>A</h1>" in html
+
+
+def test_numbers_have_minus_signs_and_keep_their_percent_sign(tmp_path):
+    text = "A gain of -0.5 (-2.0 [-3.0, 1.0]), 95 % of all, 7%, a 5%_x file of 2020-01-02."
+    html = render.to_html(text, "T", date(2025, 1, 2), tmp_path)
+    assert "of −0.5 (−2.0 [−3.0, 1.0]), 95\u00a0% of all, 7\u00a0%, a 5%_x file of 2020-01-02." in html
+
+
+def test_figures_float_within_their_section(tmp_path):
+    (tmp_path / "pixel.png").write_bytes(PIXEL)
+    figure = '::: {{.figure #fig:01_data-{} src=pixel.png alt="A"}}\nWords.\n:::\n\n'
+    text = "".join(figure.format(name) for name in "abc") + "::: {#flush}\n:::\n\n" + figure.format("d")
+    render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
+    typst = (tmp_path / "report.typ").read_text(encoding="utf-8")
+    assert re.findall(r"placement: (\w+)|(place\.flush)", typst) == [
+        ("none", ""),
+        ("bottom", ""),
+        ("auto", ""),
+        ("", "place.flush"),
+        ("none", ""),
+    ]
 
 
 def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):
@@ -312,11 +353,46 @@ def test_the_report_says_what_is_missing_and_takes_new_prose(folder):
     assert "Words." in cells[0]["source"] and "other code" not in cells[0]["source"]
 
 
+def test_every_citation_has_a_source_and_every_source_is_cited():
+    cited = set()
+    for path in [*(build.ROOT / "notebooks").glob("*.ipynb"), *build.HERE.glob("*.ipynb")]:
+        for written in markdown.read_notebook(path)["cells"]:
+            for found in re.findall(r"\[(@[^\]]+)\]", written["source"]):
+                cited |= set(re.findall(r"@([a-z]+\d{4})", found))
+    sources = (build.HERE / "references.bib").read_text(encoding="utf-8")
+    assert cited == set(re.findall(r"(?m)^@\w+\{(\w+),", sources))
+
+
 def test_front_matter_and_appendix_stand_without_any_results(tmp_path):
     for name in ("front_matter", "appendix"):
         source = build.HERE / f"{name}.ipynb"
         text = markdown.to_markdown(assemble.run_here(source, {"build_dir": str(tmp_path)}), name, tmp_path, tmp_path)
         assert "Not part of this run" in text and "`06_gradcam`" in text
+
+
+def test_the_summary_is_short_and_every_number_has_its_interval_and_figure(tmp_path):
+    facts = {stage: {} for stage in ("01_data", "02_classify", "04_style_eval", "05_gpu_bench", "06_gradcam")}
+    facts["01_data"] = {"is_demo": True, "paintings": 600, "van_gogh": 151}
+    fast = {"setting": "NVIDIA GeForce RTX 4080 SUPER in float32", "value": 12.3, "low": 11.9, "high": 12.8}
+    facts["05_gpu_bench"] = {"speed_up": fast}
+    about = {"device": "cpu", "seconds": 600, "fallbacks": ["One."], "weights": [{"source": "none"}]}
+    for stage, found in facts.items():
+        write_json(tmp_path / stage / "manifest.json", about | {"facts": found})
+    auc = {"best": {"roc_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
+    write_json(tmp_path / "02_classify" / "metrics.json", {"vgg19": auc, "alexnet": auc})
+    scores = "extractor,p_vgg19,p_alexnet\nvgg19,0.9,0.8\nvgg19,0.9,0.1\nalexnet,0.9,0.9\nphoto,0.1,0.2\n"
+    write_text(tmp_path / "04_style_eval" / "scores.csv", scores)
+    write_text(
+        tmp_path / "06_gradcam" / "faithfulness.csv", "curve,against,gain,low,high\ninsertion,random,0.27,0.19,0.35\n"
+    )
+    notebook = assemble.run_here(build.HERE / "front_matter.ipynb", {"build_dir": str(tmp_path)})
+    text = markdown.to_markdown(notebook, "front_matter", tmp_path, tmp_path).split("## Executive summary")[1]
+    numbers = re.findall(r"(?m)^- .*$", text)
+    assert len(numbers) == 5 and "No number says anything about Van Gogh" in text
+    assert all(re.search(r"\*\*[-\d.%]+ \[.+, .+\].*\[@fig:\w+-\w+\]", number) for number in numbers)
+    assert "50% [9%, 91%]" in numbers[2] and "untouched 0% [0%, 79%]" in numbers[2]
+    shown = [re.sub(r"\[@\w+:[^\]]+\]", "Figure 10", line).replace("*", "") for line in text.splitlines() if line]
+    assert sum(-(-len(line) // 105) for line in shown if line != shown[-1]) <= 12  # characters that a line holds
 
 
 def test_a_failing_front_matter_cell_is_named(tmp_path):

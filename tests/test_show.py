@@ -100,3 +100,12 @@ class Estimate(NamedTuple):
 @pytest.mark.parametrize("kind", [pd.Series, dict, lambda found: Estimate(**found)])
 def test_an_interval_of_a_row_a_dictionary_or_a_tuple(kind):
     assert show.interval(kind({"value": 0.95, "low": 0.9, "high": 0.99123}), digits=2) == "0.95 [0.90, 0.99]"
+
+
+def test_the_best_of_a_column_is_bold(stage, shown):
+    frame = pd.DataFrame({"the_name": ["a", "b", "c"], "auc": ["0.8 [0.7, 0.9]", "0.95 [0.1, 1.0]", "–"]})
+    show.table(frame, stage, "best", "Best.", best=["auc"])
+    bundle = shown[0][0]
+    assert bundle["text/markdown"].count("**") == 2 and "**0.95** [0.1, 1.0]" in bundle["text/markdown"]
+    assert "<b>0.95</b> [0.1, 1.0]" in bundle["text/html"] and "**" not in bundle["text/html"]
+    assert "the name" in bundle["text/markdown"] and "the_name" not in bundle["text/html"]

@@ -19,8 +19,10 @@ def project(tmp_path):
     (build_dir / "02_classify").mkdir(parents=True)
     (build_dir / "02_classify" / "vgg19.pt").write_bytes(b"weights")
     source = f'data_dir = "/mnt/paintings"\nopen("{tmp_path.as_posix()}/a.txt")'
-    output = {"output_type": "stream", "name": "stdout", "text": [f"{tmp_path}/b\n", "/mnt/paintings/c.jpg"]}
-    cell = {"cell_type": "code", "id": "a", "metadata": {"papermill": {}}, "source": source, "outputs": [output]}
+    data = {"text/plain": [f"{tmp_path}/b\n", "/mnt/paintings/c.jpg"]}
+    output = {"output_type": "display_data", "data": data, "metadata": {}}
+    bar = {"output_type": "stream", "name": "stdout", "text": ["Downloading to /mnt/hub/x.pth"]}
+    cell = {"cell_type": "code", "id": "a", "metadata": {"papermill": {}}, "source": source, "outputs": [output, bar]}
     notebook = {
         "cells": [cell],
         "metadata": {"papermill": {"output_path": str(tmp_path)}},
@@ -50,6 +52,7 @@ def test_the_archive_holds_report_notebooks_and_scripts_alone(project):
     }
     notebook = content["notebooks/01_data.ipynb"].decode()
     assert str(project) not in notebook and "/mnt/paintings" not in notebook and "papermill" not in notebook
+    assert "/mnt" not in notebook and "./b" in notebook
     assert archive.read_bytes() == pack(project).read_bytes()
 
 
@@ -59,6 +62,13 @@ def test_a_report_older_than_its_inputs_is_refused(project):
     os.utime(notebook, (later, later))
     with pytest.raises(ValueError, match=r"older than 01_data.ipynb: run `python run.py report --profile demo`"):
         pack(project)
+
+
+def test_a_newer_copy_of_the_report_is_no_input(project):
+    sample = project / "report" / "sample_report.pdf"
+    sample.write_bytes(b"%PDF-1.7")
+    os.utime(sample, (sample.stat().st_mtime + 100,) * 2)
+    assert pack(project).is_file()
 
 
 def test_without_a_report_with_a_secret_or_too_large_there_is_no_archive(project, monkeypatch):

@@ -74,13 +74,13 @@ P_LABEL = "P(van_gogh)"
 
 def look(key: str, keys: Sequence[str] = ()) -> dict[str, Any]:
     """Return colour, marker and line of a network, its variant ("vgg19 calibrated"), or another key by its place."""
-    base, _, variant = str(key).partition(" ")
+    base, _, variant = str(key).replace("_", " ").partition(" ")
     if base in LOOKS:
         colour, marker, line = LOOKS[base]
         return {"color": colour, "marker": marker, "linestyle": line} | (
             {"markerfacecolor": "white", "linestyle": ":"} if variant else {}
         )
-    others = [other for other in keys if str(other).partition(" ")[0] not in LOOKS]
+    others = [other for other in keys if str(other).replace("_", " ").partition(" ")[0] not in LOOKS]
     colour, marker, line = MORE_LOOKS[others.index(key) % len(MORE_LOOKS) if key in others else 0]
     return {"color": colour, "marker": marker, "linestyle": line}
 
@@ -96,7 +96,8 @@ def finish(figure: Figure, title: str | None, computed: str, legend: Any = None)
     add_title(figure, computed[:1].upper() + computed[1:] if title is None else title)
     if legend is not None:
         handles, labels = legend.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+        fitting = int(130 / (8 + max(map(len, labels))))  # entries of this length side by side
+        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), fitting)))
     return figure
 
 
@@ -184,7 +185,7 @@ def plot_split_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
             above = {"xy": (x, own + other), "textcoords": "offset points", "ha": "center", "fontsize": 7}
             axes.annotate(f"{own:,} ({percent(shares[-1])})", xytext=(0, 2.5), color=VAN_GOGH, weight="bold", **above)
             axes.annotate(f"{own + other:,}", xytext=(0, 11), **above)
-        axes.set(xlabel="split", ylabel="paintings", title={"split_grouped": "grouped"}.get(column, "seeded"))
+        axes.set(xlabel="split", ylabel="paintings", title={"split_grouped": "grouped"}.get(column, "at random"))
         axes.grid(axis="x", visible=False)
         axes.margins(y=0.2)
         axes.label_outer()
@@ -217,6 +218,8 @@ def plot_image_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     right.axvline(1, color=NEUTRAL, lw=0.8, ls=":")
     side = index[["width", "height"]].min(axis=1)
     finding = f"Short sides: {side.min():,.0f} to {side.max():,.0f} pixels, median {side.median():,.0f}"
+    if side.min() == side.max():
+        finding = f"All {len(index):,} files have a short side of {side.min():,.0f} pixels"
     return finish(figure, title, finding, legend=left)
 
 
@@ -282,7 +285,8 @@ def plot_trial_comparison(trials: pd.DataFrame, metric: str = "validation AUC", 
     figure, panels = canvas(
         1.0 + 0.17 * trials["model"].value_counts().max(), 1, len(models), squeeze=False, sharex=True
     )
-    low = trials["value"].min() - 0.05 * max(np.ptp(trials["value"]), 0.01)
+    span = max(np.ptp(trials["value"]), 0.01)
+    low, high = trials["value"].min() - 0.05 * span, trials["value"].max() + 0.08 * span
     for axes, model in zip(panels[0], models, strict=True):
         own = trials[trials["model"] == model].sort_values("trial").reset_index(drop=True)
         style, best = look(model, models), own["value"].idxmax()
@@ -297,7 +301,7 @@ def plot_trial_comparison(trials: pd.DataFrame, metric: str = "validation AUC", 
         axes.set(
             xlabel=metric,
             title=f"{name_of(model)}: optimiser, rate, batch size",
-            xlim=(low, None),
+            xlim=(low, high),
             ylim=(len(own) - 0.5, -0.9),
         )
         axes.grid(axis="y", visible=False)
@@ -359,7 +363,8 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
     figure, axes = canvas(0.9 + len(keys) * (0.1 + 0.17 * len(models)))
     for i, model in enumerate(models):
         own, style = frame[frame["model"] == model], {**look(model, models), "linestyle": "none"}
-        y = np.array([keys.index(key) for key in own["metric"]]) + 0.26 * (i - (len(models) - 1) / 2)
+        apart = min(0.26, 0.7 / len(models))
+        y = np.array([keys.index(key) for key in own["metric"]]) + apart * (i - (len(models) - 1) / 2)
         errors = np.clip([own["value"] - own["low"], own["high"] - own["value"]], 0, None)
         axes.errorbar(own["value"], y, xerr=errors, **style, ms=5, capsize=2.5, elinewidth=1.2, label=name_of(model))
         for value, high, at in zip(own["value"], own["high"], y, strict=True):
@@ -478,9 +483,9 @@ def plot_reliability(targets: Any, probs: Mapping[str, Any], bins: int = 10, tit
         below.bar(left, number, width, color=style["color"], alpha=faint, edgecolor=NEUTRAL)
     axes.set(ylabel="share that is Van Gogh", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.set(xlabel=f"predicted {P_LABEL}", ylabel="paintings\n(log scale)", yscale="log")
-    axes.legend(loc="upper left")
     best = min(errors, key=errors.get)
-    return finish(figure, title, f"{name_of(best)} is calibrated best: expected calibration error {errors[best]:.3f}")
+    finding = f"Smallest expected calibration error: {name_of(best)}, {errors[best]:.3f}"
+    return finish(figure, title, finding, legend=axes)
 
 
 @styled

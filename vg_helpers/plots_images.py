@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 WIDTH = 6.3  # inches: the width of the report's text block
-HEIGHT = 8.8  # inches: what a page leaves above the caption
+HEIGHT = 5.0  # inches: about half a page, so that text or another figure goes beside it
 STYLE = {
     "font.family": ["STIXGeneral", "DejaVu Serif"],  # the second where the first lacks a glyph
     "mathtext.fontset": "stix",
@@ -66,9 +66,9 @@ def plain(text: object) -> str:
 
 
 def name_of(key: object) -> str:
-    """Return the printed name: "vgg19" → "VGG-19", "vgg19 calibrated" → "VGG-19 calibrated"."""
-    first, _, rest = str(key).partition(" ")
-    return plain(f"{NAMES.get(first, first)} {rest}".strip())
+    """Return the printed name: "vgg19" → "VGG-19", "vgg19_probe" → "VGG-19 probe"."""
+    first, _, rest = str(key).replace("_", " ").partition(" ")
+    return plain(f"{NAMES[first]} {rest}".strip() if first in NAMES else key)
 
 
 def fit(text: object, inches: float, size: float = 7.5, lines: int = 2) -> str:
@@ -121,6 +121,7 @@ def grid(
     column_labels: Sequence[object] = (),
     title: str | None = None,
     gaps: Mapping[int, float] | None = None,
+    tallest: float = HEIGHT,
 ) -> Figure:
     """Return pictures in aligned cells, each whole and undistorted; None leaves a cell empty.
 
@@ -128,17 +129,19 @@ def grid(
         rows: (H, W, 3) arrays.
         titles: a text above each picture, in the shape of `rows`; a row's list may be empty.
         gaps: extra inches before a column, by its number.
+        tallest: inches that all rows together may take.
     """
     columns, gaps = max(len(row) for row in rows), gaps or {}
     left = 0.26 if any(row_labels) else 0.02
-    width = min((WIDTH - left - 0.02 - sum(gaps.values()) - 0.06 * (columns - 1)) / columns, 2.1)
+    room = WIDTH - left - 0.02 - sum(gaps.values()) - 0.06 * (columns - 1)
+    width = min(room / columns, 2.1 if len(rows) == 1 else 1.4)
     shapes = [image.shape for row in rows for image in row if image is not None]
     aspect = float(np.clip(np.median([shape[0] / shape[1] for shape in shapes]), 0.6, 1.35))
     texts = [[fit(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
     bands = [0.07 + 0.12 * max((_lines(text) for text in row), default=0) for row in texts]
     heads = [fit(label, width, 8, lines=4) for label in column_labels]
     top = (0.17 * _lines(_title(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
-    height = min(width * aspect, (HEIGHT - top - sum(bands)) / len(rows))
+    height = min(width * aspect, (tallest - top - sum(bands)) / len(rows))
     total = top + sum(bands) + len(rows) * height + 0.02
     figure = Figure(figsize=(WIDTH, total))
     if title:
@@ -302,7 +305,8 @@ def plot_result_grid(
             rows[-1], titles[-1] = rows[-1] + cells, titles[-1] + texts
     rows[-1] += [None] * (len(rows[0]) - len(rows[-1]))
     gaps = {len(heads): 0.14} if blocks == 2 else None
-    return grid(rows, titles if p_values else None, column_labels=heads * blocks, title=title, gaps=gaps)
+    texts = titles if p_values else None
+    return grid(rows, texts, column_labels=heads * blocks, title=title, gaps=gaps, tallest=6.4)
 
 
 def _p_text(value: Any) -> str:

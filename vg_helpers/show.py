@@ -6,6 +6,8 @@ else.
 
 import base64
 import html
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.display import display
@@ -34,15 +36,24 @@ def figure(fig: Any, stage: Stage, name: str, caption: str, alt: str | None = No
     _caption(caption)
 
 
-def table(frame: Any, stage: Stage | None, name: str, caption: str, digits: int = 3) -> None:
-    """Show a pandas frame as a table with its caption; floats are rounded to `digits` decimals."""
+def table(frame: Any, stage: Stage | None, name: str, caption: str, digits: int = 3, best: Sequence[str] = ()) -> None:
+    """Show a pandas frame as a table with its caption; floats are rounded to `digits` decimals.
+
+    Args:
+        best: columns whose cells begin with a number, the largest of which is set in bold.
+    """
     shown, caption = frame.copy(), _with_caveat(caption, stage)
     for column in shown.select_dtypes("float"):
         shown[column] = [("–" if value != value else f"{value:.{digits}f}") for value in shown[column]]
-    shown = shown.fillna("–").astype(str).rename(columns=str)
+    shown = shown.fillna("–").astype(str)
+    for column in best:
+        first = shown[column].str.extract(r"^([-\d.]+)", expand=False).astype(float)
+        bold = shown[column].str.replace(r"^([-\d.]+)", r"**\1**", regex=True)
+        shown[column] = shown[column].where(first != first.max(), bold)
+    shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
     right = [frame.dtypes.iloc[i].kind in "fiu" for i in range(len(frame.columns))]
     bundle = {
-        "text/html": shown.to_html(index=False, border=0, escape=True),
+        "text/html": re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", shown.to_html(index=False, border=0, escape=True)),
         "text/markdown": _pipe_table(shown, right),
         "text/plain": shown.to_string(index=False),
     }
