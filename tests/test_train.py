@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -342,3 +343,41 @@ def test_evaluate_is_what_scikit_learn_says():
     assert found["val_auc"] == pytest.approx(roc_auc_score(dataset.targets, probs))
     assert found["val_accuracy"] == accuracy_score(dataset.targets, probs > 0.5)
     assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs), rel=1e-5)
+
+
+def be_one_of(number, count, folder, config):
+    """Train and predict as one of several processes, and write down what came out."""
+    torch.set_num_threads(1)
+    train.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
+    store = f"file:///{(folder / 'store').as_posix().lstrip('/')}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=number, world_size=count)
+    torch.manual_seed(number)  # only the first one's weights count
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    seen = []
+    found = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt", on_batch=seen.append)
+    again = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt")
+    assert again.history == found.history and sum(seen) == 41 * config.num_epochs
+    logits = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
+    torch.save(
+        {"history": found.history, "state": net.state_dict(), "logits": logits.tolist()}, folder / f"{number}.pt"
+    )
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without torch.distributed")
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+def test_processes_train_together_as_one_would(tmp_path, monkeypatch, optimizer):
+    monkeypatch.setattr(train, "autocast", lambda _: nullcontext())
+    config = replace(CONFIG, optimizer=optimizer)  # 41 pictures in batches of 8: one process has no share of the last
+    torch.multiprocessing.spawn(be_one_of, (2, tmp_path, config), nprocs=2)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    alone = train.fit(net, Points(41), Points(31, 1), config, CPU)
+    expected = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
+    first, second = (torch.load(tmp_path / f"{number}.pt") for number in (0, 1))
+    assert first["history"] == second["history"] and same(first["state"], second["state"])
+    assert first["logits"] == second["logits"] and len(first["logits"]) == 31
+    np.testing.assert_allclose(first["logits"], expected, rtol=1e-4, atol=1e-5)
+    for together, row in zip(first["history"], alone.history, strict=True):
+        assert together == pytest.approx(row, rel=1e-4, abs=1e-5)

@@ -2,6 +2,8 @@
 
 Convention: seed, epoch and position decide every random draw, so that an interrupted run ends as if it had not been.
 Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
+Where torch.distributed is initialised, every process takes its share of each batch: what `fit` and `predict` return is
+then the same in all of them, and what one process would have found, but for rounding and the draws of dropout.
 """
 
 import copy
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -19,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from . import artifacts
 from .device import autocast
@@ -56,6 +59,16 @@ class FitResult:
     def best_value(self) -> float:
         """The best validation ROC AUC so far."""
         return self.history[self.best_epoch - 1]["val_auc"]
+
+
+def rank() -> int:
+    """Return this process's number among those that train together."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def processes() -> int:
+    """Return how many processes train together: one, unless torch.distributed is initialised."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def choose_depth(depth: str, device: torch.device) -> str:
@@ -209,6 +222,8 @@ def fit(
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
+    for parameter in module.parameters() if processes() > 1 else ():
+        dist.broadcast(parameter.data, 0)
     optimizer = build_optimizer(module, config)
     steps = -(-len(train_set) // config.batch_size) * config.num_epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -224,7 +239,7 @@ def fit(
         result.history.append(row)
         if epoch == 1 or row["val_auc"] > result.best_value:
             result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
-        if checkpoint:
+        if checkpoint and rank() == 0:
             live = {
                 "model": _trained_state(module),
                 "optimizer": optimizer.state_dict(),
@@ -244,10 +259,13 @@ def _trained_state(module: nn.Module) -> dict[str, Tensor]:
 def _resume(
     module: nn.Module, optimizer: Any, schedule: Any, config: TrainConfig, checkpoint: Path | None
 ) -> FitResult:
-    if checkpoint is None or not checkpoint.is_file():
-        return FitResult()
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if saved["config"] != asdict(config):
+    saved = None
+    if checkpoint and checkpoint.is_file() and rank() == 0:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if processes() > 1:  # the first one's file counts, on however many machines
+        dist.broadcast_object_list(box := [saved])
+        saved = box[0]
+    if saved is None or saved["config"] != asdict(config):
         return FitResult()
     module.load_state_dict(saved["live"]["model"], strict=False)
     optimizer.load_state_dict(saved["live"]["optimizer"])
@@ -267,35 +285,54 @@ def _train_epoch(
 ) -> float:
     """Return the mean training loss of one epoch."""
     seed = config.seed * 1000 + epoch
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + 10**9 * rank())  # dropout's draws; the order is everybody's
     dataset.view = epoch - 1
     module.train()
     total = torch.zeros((), device=device)
-    order = torch.Generator().manual_seed(seed)
-    for inputs, targets in _loader(dataset, config.batch_size, device, shuffle=True, generator=order):
-        with autocast(device):
-            logits = module(inputs)
-        loss = cross_entropy(logits.float(), targets)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
+    batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
+    for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if len(targets):
+            with autocast(device):
+                logits = module(inputs)
+            loss = cross_entropy(logits.float(), targets, reduction="sum")
+            (loss / len(batch)).backward()
+            total += loss.detach()
+        _add_up([p for p in module.parameters() if p.requires_grad])
         optimizer.step()
         schedule.step()
-        total += loss.detach() * len(targets)
         if on_batch:
-            on_batch(len(targets))
+            on_batch(len(batch))
+    if processes() > 1:
+        dist.all_reduce(total)
     mean = float(total) / len(dataset)
     if not np.isfinite(mean):
         raise FloatingPointError(f"training loss is {mean} in epoch {epoch}; lower lr (now {config.lr:g})")
     return mean
 
 
-def _loader(dataset: Any, batch_size: int, device: torch.device, **options: Any) -> Iterator[tuple[Tensor, Tensor]]:
+def _add_up(parameters: list[nn.Parameter]) -> None:
+    """Give every process the sum of all processes' gradients."""
+    for parameter in parameters if processes() > 1 else ():
+        parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        dist.all_reduce(parameter.grad)
+
+
+def _loader(dataset: Any, batches: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield this process's share of each batch; nothing is padded, so a share may be empty."""
     workers = 0 if device.type == "cpu" else min(8, torch.get_num_threads())
-    for inputs, targets in DataLoader(dataset, batch_size, num_workers=workers, pin_memory=workers > 0, **options):
+    mine = [batch[rank() :: processes()] for batch in batches]
+    options = {"batch_sampler": mine, "collate_fn": _collate, "num_workers": workers, "pin_memory": workers > 0}
+    for inputs, targets in DataLoader(dataset, **options):
         inputs = inputs.to(device, non_blocking=True)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         yield inputs, targets.to(device, non_blocking=True)
+
+
+def _collate(items: list[tuple[Tensor, int]]) -> Any:
+    return default_collate(items) if items else (torch.empty(0), torch.empty(0, dtype=torch.long))
 
 
 def evaluate(module: nn.Module, dataset: Any, device: torch.device) -> dict[str, float]:
@@ -322,11 +359,26 @@ def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 
     """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
     was_training = module.training
     module.to(device).eval()
+    places = list(range(len(dataset)))
+    batches = [places[start : start + batch_size] for start in places[::batch_size]]
     total = []
     for view in range(views):
         dataset.view = view
         with autocast(device):
-            parts = [module(inputs).float().cpu() for inputs, _ in _loader(dataset, batch_size, device)]
-        total.append(torch.cat(parts))
+            parts = [
+                module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)
+            ]
+        total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
     module.train(was_training)
     return torch.stack(total).mean(0).numpy()
+
+
+def _gather(mine: Tensor, batches: list[list[int]]) -> Tensor:
+    """Return the outputs for all places, in order, of which each process holds its share."""
+    if processes() == 1:
+        return mine
+    dist.all_gather_object(held := [None] * processes(), mine)
+    everything = torch.empty(sum(map(len, batches)), *next(part.shape[1:] for part in held if len(part)))
+    for number, part in enumerate(held):
+        everything[[place for batch in batches for place in batch[number :: processes()]]] = part
+    return everything
