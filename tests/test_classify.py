@@ -52,7 +52,14 @@ def learn(index, setup, network="alexnet", stop_at=None):
     probes = classify.fit_probe(task)
     study = classify.search_training(task, 4, 2, 12, on_epoch=on_epoch)
     result = classify.train_finally(task, study.best_params, 3, on_epoch)
-    return task, probes, search.trials_frame(study).drop(columns="seconds"), result.history, task.probs("test"), counts
+    return (
+        task,
+        probes,
+        search.trials_frame(study).drop(columns=["seconds", "number"]),
+        result.history,
+        task.probs("test"),
+        counts,
+    )
 
 
 def test_a_run_interrupted_anywhere_ends_with_the_same_numbers(index, setup, tmp_path):

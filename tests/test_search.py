@@ -45,7 +45,7 @@ def study_of(folder, num_trials=8, objective=score, first=FIRST, seed=42, **opti
 
 
 def facts_of(study):
-    return search.trials_frame(study).drop(columns="seconds")
+    return search.trials_frame(study).drop(columns=["seconds", "number"])
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def whole(tmp_path_factory):
 
 def test_as_many_trials_as_asked_for_and_the_known_good_first(whole):
     frame = search.trials_frame(whole)
-    assert list(frame) == ["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds"]
+    assert list(frame) == ["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds", "number"]
     assert frame.trial.tolist() == list(range(8)) and (frame.seconds >= 0).all()
     assert frame.loc[0, list(FIRST)].to_dict() == FIRST
     assert not frame.duplicated(["lr"]).any() and frame.lr.between(1e-6, 1e-3).all()

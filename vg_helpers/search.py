@@ -141,12 +141,16 @@ def _count(study: optuna.Study, *states: TrialState) -> int:
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
-    """Return one row per finished trial: number in order, parameters, value (a pruned trial's last), seconds."""
+    """Return one row per finished trial: place in order, parameters, value (a pruned trial's last), state, seconds,
+    and the study's own number, which counts killed attempts too."""
     rows = []
-    for number, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
+    for place, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")
         rows.append(
-            {"trial": number, **trial.params, "value": trial.value, "state": trial.state.name, "seconds": seconds}
+            {
+                **{"trial": place, **trial.params, "value": trial.value},
+                **{"state": trial.state.name, "seconds": seconds, "number": trial.number},
+            }
         )
     return pd.DataFrame(rows)
 
