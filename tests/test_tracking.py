@@ -144,31 +144,32 @@ def test_a_wandb_that_refuses_is_offline_and_then_left_out(home, tmp_path, wandb
     monkeypatch.setenv("WANDB_API_KEY", "wrong")
     for number, modes in ((1, ["online"]), (2, ["online", "offline"])):
         wandb.init.clear()
+        problems = []
         wandb.refuse = lambda options, modes=modes: options["mode"] in modes
-        with tracking.Tracker(tmp_path, f"run-{number}", "final", {}) as tracker:
+        with tracking.Tracker(tmp_path, f"run-{number}", "final", {}, on_problem=problems.append) as tracker:
             tracker.log(ROWS[0])
         assert [options["mode"] for options in wandb.init] == ["online", "offline"]
-        assert tracker.problem == (
-            "Weights & Biases could not be started (API key must have 40 characters); the local record is kept."
-        )
+        sentence = "Weights & Biases could not be started (API key must have 40 characters); the local record is kept."
+        assert problems == [sentence] * number
         assert tracker.rows() == ROWS[:1] and (tracker.run is None) == (number == 2)
     assert wandb.rows == ROWS[:1]
 
 
 def test_an_online_runs_rows_come_from_wandb_and_from_the_record_where_they_cannot(home, tmp_path, wandb, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    with tracking.Tracker(tmp_path, "vgg19-final", "final", {}) as tracker:
+    problems = []
+    with tracking.Tracker(tmp_path, "vgg19-final", "final", {}, on_problem=problems.append) as tracker:
         for row in ROWS:
             tracker.log(row)
     wandb.answer = [{**row, "val_auc": 0.5} for row in ROWS]
-    assert tracker.rows() == wandb.answer and tracker.problem == ""
+    assert tracker.rows() == wandb.answer and not problems
     wandb.answer = wandb.answer[:2]  # not taken in yet
     assert tracker.rows() == ROWS
     wandb.answers = False
-    assert tracker.rows() == ROWS and "could not be asked (no network)" in tracker.problem
+    assert tracker.rows() == ROWS and "could not be asked (no network)" in problems[0]
     monkeypatch.delenv("WANDB_API_KEY")
     with tracking.Tracker(tmp_path, "vgg19-final", "final", {}) as tracker:
-        assert tracker.rows() == ROWS and tracker.problem == ""
+        assert tracker.rows() == ROWS and len(problems) == 1
 
 
 def test_a_trials_value_is_its_best_epoch_and_a_pruned_ones_last():

@@ -125,7 +125,7 @@ def search_training(
 
     Args:
         num_paintings: training paintings per epoch, a fixed stratified sample; 0 takes all.
-        on_epoch: called with each epoch's row, which also holds the trial's number.
+        on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
     start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
     study = search.open_study(
@@ -138,7 +138,7 @@ def search_training(
 
         def report(row: dict[str, float]) -> None:
             if on_epoch:
-                on_epoch({"trial": trial.number, **row})
+                on_epoch({"trial": trial.number, **trial.params, **row})
             trial.report(row["val_auc"], int(row["epoch"]))
             if row["epoch"] < num_epochs and trial.should_prune():
                 raise optuna.TrialPruned

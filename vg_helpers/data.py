@@ -33,6 +33,13 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)  # SyntaxError: Pillow on a broken PNG
 SHORT_SIDE = 256  # pixels of a cached picture's shorter side: what validation and test resize to
 NEAR_DUPLICATE = 8  # differing bits of 64 up to which two hashes mean the same picture
+MEDIUMS = {  # what titles tell, the more telling first
+    "self-portrait": r"self-?portrait",
+    "watercolour": r"watercolou?r|aquarelle|gouache",
+    "print": r"lithograph|etching|woodcut|poster",
+    "drawing or sketch": r"drawing|sketch|pencil|charcoal|chalk|\bink\b",
+    "study": r"\bstud(y|ies)\b",
+}
 SPLITS = ("train", "val", "test")
 EVAL_VIEWS = 2  # a picture and its mirror image
 
@@ -185,6 +192,11 @@ def clean_title(title: str) -> str:
     """Return a title without years and copy numbers such as "(2)", in lower case."""
     title = re.sub(r"\(\d+\)", "", title.casefold())
     return re.sub(r"-?\b1[5-9]\d\d\b(-\d+)?", "", title).strip("-_ ")
+
+
+def medium_of(title: str) -> str:
+    """Return what a title tells of how a picture was made, such as "drawing or sketch"; else "not told"."""
+    return next((name for name, words in MEDIUMS.items() if re.search(words, title.casefold())), "not told")
 
 
 def group_paintings(index: pd.DataFrame) -> np.ndarray:

@@ -6,6 +6,7 @@ offline unless the user's own key is configured (`wandb login` or WANDB_API_KEY)
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from netrc import NetrcParseError, netrc
 from pathlib import Path
@@ -22,13 +23,21 @@ PROJECT = "van-gogh-style-transfer"
 class Tracker(AbstractContextManager):
     """Rows of one run, appended to `<folder>/<run>.jsonl` and logged to W&B under the same name."""
 
-    def __init__(self, folder: Path, run: str, group: str, config: dict[str, Any], use_wandb: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        group: str,
+        config: dict[str, Any],
+        use_wandb: bool = True,
+        on_problem: Callable[[str], None] = print,
+    ) -> None:
         self.path = Path(folder, f"{run}.jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         kept = [json.dumps(row, sort_keys=True) for row in read_rows(self.path)]
         write_text(self.path, "".join(line + "\n" for line in kept))  # without a line that a kill cut off
         self.seen = set(kept)
-        self.group, self.problem = group, ""  # the problem is one sentence on why W&B is not online
+        self.group, self.on_problem = group, on_problem  # told in one sentence why W&B is not online
         self.run = self._start(config) if use_wandb else None
 
     def _start(self, config: dict[str, Any]) -> Any:
@@ -38,7 +47,7 @@ class Tracker(AbstractContextManager):
                 return _start_wandb(self.path.parent, self.path.stem, self.group, config, online)
             except Exception as error:  # a wrong key, no network, no disk space: W&B raises many kinds
                 reason = str(error).strip().split("\n")[0] or type(error).__name__
-                self.problem = f"Weights & Biases could not be started ({reason}); the local record is kept."
+                self.on_problem(f"Weights & Biases could not be started ({reason}); the local record is kept.")
         return None
 
     def log(self, row: dict[str, Any]) -> None:
@@ -69,7 +78,7 @@ class Tracker(AbstractContextManager):
             told = wandb.Api().run(self.run.path).scan_history()
             told = [{key: row[key] for key in local[0] if key in row} for row in told] if local else []
         except Exception as error:
-            self.problem = f"Weights & Biases could not be asked ({error}); figures are drawn from the local record."
+            self.on_problem(f"Weights & Biases could not be asked ({error}); the local record is drawn.")
             return local
         return told if len(told) >= len(local) else local  # W&B has not taken in everything yet
 
