@@ -131,13 +131,43 @@ def test_a_checkpoint_of_another_configuration_is_ignored(net, tmp_path):
 
 def test_the_best_epochs_weights_are_kept_and_are_no_alias(net, monkeypatch):
     states, aucs = [], iter([0.6, 0.9, 0.9, 0.7])
-    monkeypatch.setattr(train, "evaluate", lambda *_: {"val_loss": 1.0, "val_auc": next(aucs), "val_accuracy": 0.5})
-    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_epoch=lambda _: states.append(state_of(net)))
+
+    def evaluate(module, *_):
+        states.append(state_of(module))
+        return {"val_loss": 1.0, "val_auc": next(aucs), "val_accuracy": 0.5}
+
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU)
     assert result.best_epoch == 2 and result.best_value == 0.9
     assert same(state_of(net), states[1]) and same(result.best_state, states[1]) and not same(states[1], states[3])
     with torch.no_grad():
         net[0].weight.zero_()
     assert same(result.best_state, states[1])
+
+
+def test_what_is_judged_and_kept_is_a_running_mean_of_the_weights(net, monkeypatch):
+    monkeypatch.setattr(train, "AVERAGED", 4)
+    means, number, judged = state_of(net), 0, []
+
+    def follow(_):
+        nonlocal number
+        number += 1
+        decay = min(1 - 1 / 4, number / (number + 9))
+        for name, value in net.state_dict().items():
+            means[name] = decay * means[name] + (1 - decay) * value
+
+    original = train.evaluate
+
+    def evaluate(module, *rest):
+        judged.append((state_of(module), {name: value.clone() for name, value in means.items()}))
+        return original(module, *rest)
+
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_batch=follow)
+    for found, expected in judged:
+        for name in expected:
+            torch.testing.assert_close(found[name], expected[name])
+    assert same(result.best_state, judged[result.best_epoch - 1][0]) and number == 20
 
 
 def test_only_free_parameters_change(net):

@@ -8,6 +8,7 @@ then the same in all of them, and what one process would have found, but for rou
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from . import artifacts
@@ -30,6 +32,7 @@ from .models import LAYERS, Classifier
 
 HEAD = "fc8"
 TOP = {"vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD), "alexnet": ("conv3", "conv4", "conv5", HEAD)}
+AVERAGED = 100  # steps
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
 
@@ -212,6 +215,9 @@ def fit(
 ) -> FitResult:
     """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
 
+    What is validated and kept are running means of the weights (over about AVERAGED steps), which lie nearer the middle
+    of a good region than the last step does (Izmailov et al. 2018, "Averaging weights leads to wider optima").
+
     Args:
         module: gives logits (N, 2); only parameters that require gradients are trained.
         checkpoint: written after each epoch; a run with the same config goes on from it and reports what it holds.
@@ -229,19 +235,23 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
     )
-    result = _resume(module, optimizer, schedule, config, checkpoint)
+    free = [p for p in module.parameters() if p.requires_grad]
+    means = [p.detach().clone() for p in free]
+    result = _resume(module, optimizer, schedule, means, config, checkpoint)
     for row in result.history:
         if on_epoch:
             on_epoch(row)
     for epoch in range(len(result.history) + 1, config.num_epochs + 1):
-        loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, device, on_batch)
-        row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device)}
-        result.history.append(row)
-        if epoch == 1 or row["val_auc"] > result.best_value:
-            result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
+        loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, means, device, on_batch)
+        with exchanged(free, means):
+            row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device)}
+            result.history.append(row)
+            if epoch == 1 or row["val_auc"] > result.best_value:
+                result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
         if checkpoint and rank() == 0:
             live = {
                 "model": _trained_state(module),
+                "means": [mean.cpu() for mean in means],
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
             }
@@ -252,12 +262,30 @@ def fit(
     return result
 
 
+@contextmanager
+def exchanged(parameters: list[nn.Parameter], values: list[Tensor]) -> Iterator[None]:
+    """Let parameters have other values while the block runs."""
+    own = [parameter.data for parameter in parameters]
+    try:
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.data = value
+        yield
+    finally:
+        for parameter, value in zip(parameters, own, strict=True):
+            parameter.data = value
+
+
 def _trained_state(module: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().cpu() for name, p in module.named_parameters() if p.requires_grad}
 
 
 def _resume(
-    module: nn.Module, optimizer: Any, schedule: Any, config: TrainConfig, checkpoint: Path | None
+    module: nn.Module,
+    optimizer: Any,
+    schedule: Any,
+    means: list[Tensor],
+    config: TrainConfig,
+    checkpoint: Path | None,
 ) -> FitResult:
     saved = None
     if checkpoint and checkpoint.is_file() and rank() == 0:
@@ -268,6 +296,8 @@ def _resume(
     if saved is None or saved["config"] != asdict(config):
         return FitResult()
     module.load_state_dict(saved["live"]["model"], strict=False)
+    for mean, value in zip(means, saved["live"]["means"], strict=True):
+        mean.copy_(value)
     optimizer.load_state_dict(saved["live"]["optimizer"])
     schedule.load_state_dict(saved["live"]["schedule"])
     return FitResult(**saved["result"])
@@ -280,6 +310,7 @@ def _train_epoch(
     epoch: int,
     optimizer: Any,
     schedule: Any,
+    means: list[Tensor],
     device: Any,
     on_batch: Any,
 ) -> float:
@@ -291,6 +322,7 @@ def _train_epoch(
     total = torch.zeros((), device=device)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
     batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
+    free = [p for p in module.parameters() if p.requires_grad]
     for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
         optimizer.zero_grad(set_to_none=True)
         if len(targets):
@@ -299,9 +331,11 @@ def _train_epoch(
             loss = cross_entropy(logits.float(), targets, reduction="sum")
             (loss / len(batch)).backward()
             total += loss.detach()
-        _add_up([p for p in module.parameters() if p.requires_grad])
+        _add_up(free)
         optimizer.step()
         schedule.step()
+        steps = schedule.last_epoch  # few at first, when a mean over many would still be the start
+        get_ema_multi_avg_fn(min(1 - 1 / AVERAGED, steps / (steps + 9)))(means, [p.detach() for p in free], steps)
         if on_batch:
             on_batch(len(batch))
     if processes() > 1:
