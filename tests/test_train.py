@@ -368,8 +368,8 @@ def test_evaluate_is_what_scikit_learn_says():
     dataset.targets[:6] = [1, 1, 0, 0, 1, 0]
     torch.manual_seed(1)
     module = nn.Linear(6, 2)
-    found = train.evaluate(module, dataset, CPU)
-    probs = softmax(train.predict(module, dataset, CPU).astype(float), axis=1)[:, 1]
+    found = train.evaluate(module, dataset, CPU, views=3)
+    probs = softmax(train.predict(module, dataset, CPU, views=3).astype(float), axis=1)[:, 1]
     assert found["val_auc"] == pytest.approx(roc_auc_score(dataset.targets, probs))
     assert found["val_accuracy"] == accuracy_score(dataset.targets, probs > 0.5)
     assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs), rel=1e-5)

@@ -90,7 +90,7 @@ def build_task(
             with FileLock(folder / f"{name}.lock"):  # several workers may share the folder
                 sets[name] = cache_features(lower, sets[name], views, folder / f"{name}.npy", setup.device, on_batch)
     learning = upper if len(lower) > 1 else model
-    config = TrainConfig(depth=depth, seed=setup.seed)
+    config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, config, setup, folder)
 
 

@@ -38,7 +38,10 @@ HEAD_LR = 10.0  # the new last layer learns this much faster than the layers tha
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What one training depends on; `depth` is "all" layers, the "top" convolutions and last layer, or the "head"."""
+    """What one training depends on; `depth` is "all" layers, the "top" ones or the "head".
+
+    `val_views` counts the views that validation averages, as the test does later on.
+    """
 
     lr: float = 1e-5
     batch_size: int = 16
@@ -47,6 +50,7 @@ class TrainConfig:
     depth: str = "all"
     weight_decay: float = 0.01
     momentum: float = 0.9
+    val_views: int = 1
     seed: int = 42
 
 
@@ -244,7 +248,7 @@ def fit(
     for epoch in range(len(result.history) + 1, config.num_epochs + 1):
         loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, means, device, on_batch)
         with exchanged(free, means):
-            row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device)}
+            row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
                 result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
@@ -369,13 +373,13 @@ def _collate(items: list[tuple[Tensor, int]]) -> Any:
     return default_collate(items) if items else (torch.empty(0), torch.empty(0, dtype=torch.long))
 
 
-def evaluate(module: nn.Module, dataset: Any, device: torch.device) -> dict[str, float]:
+def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int = 1) -> dict[str, float]:
     """Return loss, ROC AUC and accuracy at 0.5 on a validation set.
 
     Raises:
         FloatingPointError: if the logits are not finite, after an update that was too large.
     """
-    logits = predict(module, dataset, device)
+    logits = predict(module, dataset, device, views)
     if not np.isfinite(logits).all():
         raise FloatingPointError("validation logits are not finite; lower lr")
     targets = np.asarray(dataset.targets)
