@@ -1,6 +1,7 @@
 """classify: from paintings to predictions on tiny networks, interrupted anywhere, with the same numbers."""
 
 import os
+import socket
 from dataclasses import replace
 
 import numpy as np
@@ -213,3 +214,15 @@ def test_the_command_joins_a_search(index, folder, tmp_path, tiny_zoo, monkeypat
     assert "--storage search.db is no database URL" in capsys.readouterr().err
     assert classify.main(arguments) == 0
     assert "COMPLETE" in capsys.readouterr().out and os.path.exists(tmp_path / "shared.db")
+    for name, value in {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, str(value))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
+    try:
+        assert classify.main([*arguments, "--final", "2"]) == 0 and torch.distributed.get_world_size() == 1
+    finally:
+        torch.distributed.destroy_process_group()
+    (trained,) = (tmp_path / "report" / "build" / "p").rglob("final-*.pt")
+    history = torch.load(trained, weights_only=True)["result"]["history"]
+    assert [row["epoch"] for row in history] == [1, 2]

@@ -7,6 +7,7 @@ then the same in all of them, and what one process would have found, but for rou
 """
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -76,6 +77,17 @@ def rank() -> int:
 def processes() -> int:
     """Return how many processes train together: one, unless torch.distributed is initialised."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def join_processes(device: torch.device) -> torch.device:
+    """Initialise torch.distributed where torchrun started this process, and return the process's own device."""
+    if "LOCAL_RANK" not in os.environ:
+        return device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
 
 
 def choose_depth(depth: str, device: torch.device) -> str:
