@@ -1,6 +1,7 @@
 """classify: from paintings to predictions on tiny networks, interrupted anywhere, with the same numbers."""
 
 import os
+import socket
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +53,14 @@ def learn(index, setup, network="alexnet", stop_at=None):
     probes = classify.fit_probe(task)
     study = classify.search_training(task, 4, 2, 12, on_epoch=on_epoch)
     result = classify.train_finally(task, study.best_params, 3, on_epoch)
-    return task, probes, search.trials_frame(study).drop(columns="seconds"), result.history, task.probs("test"), counts
+    return (
+        task,
+        probes,
+        search.trials_frame(study).drop(columns=["seconds", "number"]),
+        result.history,
+        task.probs("test"),
+        counts,
+    )
 
 
 def test_a_run_interrupted_anywhere_ends_with_the_same_numbers(index, setup, tmp_path):
@@ -206,3 +214,15 @@ def test_the_command_joins_a_search(index, folder, tmp_path, tiny_zoo, monkeypat
     assert "--storage search.db is no database URL" in capsys.readouterr().err
     assert classify.main(arguments) == 0
     assert "COMPLETE" in capsys.readouterr().out and os.path.exists(tmp_path / "shared.db")
+    for name, value in {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, str(value))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
+    try:
+        assert classify.main([*arguments, "--final", "2"]) == 0 and torch.distributed.get_world_size() == 1
+    finally:
+        torch.distributed.destroy_process_group()
+    (trained,) = (tmp_path / "report" / "build" / "p").rglob("final-*.pt")
+    history = torch.load(trained, weights_only=True)["result"]["history"]
+    assert [row["epoch"] for row in history] == [1, 2]

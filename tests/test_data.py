@@ -209,6 +209,21 @@ def frame_of(rows):
     )
 
 
+@pytest.mark.parametrize(
+    ("title", "medium"),
+    [
+        ("sketch-of-a-woman-1882", "drawing or sketch"),
+        ("study-of-a-watercolour-box", "watercolour"),
+        ("Studies-for-a-cow", "study"),
+        ("self-portrait-drawing", "self-portrait"),
+        ("the-studio-at-pink-house", "not told"),  # neither a study nor in ink
+        ("", "not told"),
+    ],
+)
+def test_titles_tell_the_medium(title, medium):
+    assert data.medium_of(title) == medium
+
+
 def test_near_duplicates_and_title_mates_of_one_artist_share_a_group():
     eight, nine = (1 << 8) - 1, (1 << 9) - 1
     high = nine << 40  # far from all of the others

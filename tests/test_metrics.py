@@ -229,3 +229,11 @@ def test_reliability_table_is_scikit_learns_calibration_curve():
 
 def test_expected_calibration_error_by_hand():
     assert metrics.expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 1.0, 1.0]) == pytest.approx(0.125)
+
+
+def test_rates_by_artist_are_shares_of_their_own_paintings():
+    targets, preds = [1, 1, 1, 0, 0, 0, 0], [True, False, True, True, False, False, True]
+    frame = metrics.rates_by(targets, preds, ["a", "a", "a", "b", "b", "c", "a"])
+    assert frame.van_goghs.tolist() == [3, 0, 0] and frame.others.tolist() == [1, 2, 1]
+    assert frame.found["a"] == metrics.proportion(2, 3) and frame.mistaken["b"] == metrics.proportion(1, 2)
+    assert frame.mistaken["c"].value == 0 and frame.mistaken["a"].value == 1 and np.isnan(frame.found["b"].value)

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.special import softmax
 from torch import nn
 
-from vg_helpers import models, predict
+from vg_helpers import models, predict, train
 from vg_helpers.artifacts import load_image, write_json
+from vg_helpers.data import EVAL_VIEWS, PaintingDataset
 from vg_helpers.judge import judge
 
 CPU = torch.device("cpu")
@@ -48,9 +50,26 @@ def test_files_and_tensors_are_judged_alike_and_the_mode_is_restored(pictures):
     paths = sorted(pictures.iterdir())
     for training in (True, False):
         found = judge(model.train(training), paths, CPU)
-        np.testing.assert_array_equal(found, judge(model, [load_image(path) for path in paths], CPU))
+        np.testing.assert_allclose(found, judge(model, [load_image(path) for path in paths], CPU), atol=1e-6)
         assert all(part.training is training for part in model.modules())
     assert found[0] < 0.1 and found[1] > 0.9
+
+
+class Darkness(nn.Module):
+    """Logits that feel every pixel: the mean of red's square root, and of blue's square."""
+
+    def forward(self, images):
+        return 9 * torch.stack([images[:, 0].sqrt().mean((1, 2)), images[:, 2].square().mean((1, 2))], dim=1)
+
+
+def test_a_file_is_judged_as_the_same_painting_is_in_the_cache(tmp_path, make_paintings):
+    paths = make_paintings(tmp_path / "p", 3, 3, (1400, 1100))
+    cached = PaintingDataset(paths, [0] * 6, tmp_path / "cache")
+    expected = softmax(train.predict(Darkness(), cached, CPU, EVAL_VIEWS).astype(float), axis=1)[:, 1]
+    np.testing.assert_allclose(judge(Darkness(), paths, CPU), expected, atol=1e-6)
+    loaded = judge(Darkness(), [load_image(path) for path in paths], CPU)  # decoded in full before it is scaled
+    np.testing.assert_allclose(loaded, expected, atol=0.01)
+    assert np.ptp(expected) > 0.01
 
 
 @pytest.fixture

@@ -3,9 +3,13 @@
 import json
 import math
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +45,7 @@ def study_of(folder, num_trials=8, objective=score, first=FIRST, seed=42, **opti
 
 
 def facts_of(study):
-    return search.trials_frame(study).drop(columns="seconds")
+    return search.trials_frame(study).drop(columns=["seconds", "number"])
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def whole(tmp_path_factory):
 
 def test_as_many_trials_as_asked_for_and_the_known_good_first(whole):
     frame = search.trials_frame(whole)
-    assert list(frame) == ["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds"]
+    assert list(frame) == ["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds", "number"]
     assert frame.trial.tolist() == list(range(8)) and (frame.seconds >= 0).all()
     assert frame.loc[0, list(FIRST)].to_dict() == FIRST
     assert not frame.duplicated(["lr"]).any() and frame.lr.between(1e-6, 1e-3).all()
@@ -206,17 +210,36 @@ work({url!r}, {record!r})
 """
 
 
-@pytest.mark.slow
-def test_two_workers_share_a_study_without_doing_a_trial_twice(tmp_path):
-    here, url = Path(__file__).resolve().parent, f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
-    code = WORKER.format(tests=str(here), root=str(here.parent), url=url, record=str(tmp_path / "a"))
-    other = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 240
-    while not (tmp_path / "a").exists() and other.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    study = work(url, tmp_path / "b")
-    _, errors = other.communicate(timeout=240)
-    assert other.returncode == 0, errors
+def test_workers_that_start_at_the_same_moment_do_the_known_good_trial_once(tmp_path, monkeypatch):
+    url, together = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}", threading.Barrier(2, timeout=60)
+    counted, count = threading.local(), search._count
+
+    def count_together(study, *states):
+        found = count(study, *states)
+        counted.times = getattr(counted, "times", 0) + 1
+        if counted.times == 2:  # both have seen an empty study before either begins
+            together.wait()
+        return found
+
+    monkeypatch.setattr(search, "_count", count_together)
+    search.open_study("shared", url, prune=True)
+    workers = [threading.Thread(target=work, args=(url, tmp_path / name, 4)) for name in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    began = [json.loads(line) for name in "ab" for line in (tmp_path / name).read_text().splitlines()]
+    assert [number for number, values in began if values == FIRST] == [0]
+    assert 4 <= len(began) <= 5 and len({number for number, _ in began}) == len(began)
+
+
+def share(tmp_path, url):
+    """Let two processes, started at the same moment, do a study of eight trials; no trial is done twice."""
+    here = Path(__file__).resolve().parent
+    codes = [WORKER.format(tests=str(here), root=str(here.parent), url=url, record=str(tmp_path / n)) for n in "ab"]
+    workers = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for code in codes]
+    outcomes = [worker.communicate(timeout=240)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outcomes
     began = [[json.loads(line) for line in (tmp_path / name).read_text().splitlines()] for name in "ab"]
     numbers = [number for part in began for number, _ in part]
     values = [json.dumps(found, sort_keys=True) for part in began for _, found in part]
@@ -224,7 +247,55 @@ def test_two_workers_share_a_study_without_doing_a_trial_twice(tmp_path):
     assert sum(found == FIRST for part in began for _, found in part) == 1
     assert len(began[0]) >= 2 and len(began[1]) >= 2
     # Two that look at the same moment may both take what they hold to be the last trial: one more at most.
+    study = search.open_study("shared", url)
     assert 8 <= len(search.trials_frame(study)) == len(numbers) <= 9
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_study_without_doing_a_trial_twice(tmp_path):
+    share(tmp_path, f"sqlite:///{(tmp_path / 'shared.db').as_posix()}")
+
+
+@pytest.fixture
+def postgres():
+    """The URL of a PostgreSQL server of our own, which is gone afterwards; it does not run as root."""
+    pytest.importorskip("psycopg", reason="no PostgreSQL driver (psycopg)")
+    if os.name == "nt" or not (shutil.which("initdb") and shutil.which("postgres")):
+        pytest.skip("no PostgreSQL server (initdb, postgres) on the PATH")
+    folder, user = Path(tempfile.mkdtemp(prefix="pg")), "nobody" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = ["initdb", "-D", str(folder / "data"), "-U", "worker", "--auth=trust", "--encoding=UTF8", "--no-sync"]
+    subprocess.run(command, check=True, timeout=120, **options)
+    listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-p", str(port)]
+    server = subprocess.Popen(["postgres", "-D", str(folder / "data"), *listen], **options)
+    try:
+        wait_for(port)
+        yield f"postgresql+psycopg://worker@127.0.0.1:{port}/postgres"
+    finally:
+        server.send_signal(signal.SIGINT)  # at once, whoever is connected
+        server.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for(port):
+    import psycopg
+
+    for _ in range(300):
+        try:
+            return psycopg.connect(host="127.0.0.1", port=port, user="worker", dbname="postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+    pytest.fail("the PostgreSQL server did not start")
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_study_on_postgresql(tmp_path, postgres):
+    share(tmp_path, postgres)
 
 
 def test_a_worker_leaves_the_running_trials_of_others_alone(tmp_path):

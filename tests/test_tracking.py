@@ -6,6 +6,7 @@ import os
 import sys
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from vg_helpers import tracking
@@ -20,9 +21,21 @@ def wandb(monkeypatch):
 
     def init(**options):
         told.init.append(options)
-        return SimpleNamespace(log=told.rows.append, finish=lambda: setattr(told, "finished", told.finished + 1))
+        if told.refuse(options):
+            raise ValueError("API key must have 40 characters\nand more")
+        end = {"log": told.rows.append, "finish": lambda: setattr(told, "finished", told.finished + 1)}
+        return SimpleNamespace(**end, offline=options["mode"] == "offline", path="me/project/run")
 
-    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Settings=lambda **options: options))
+    def ask(path):
+        if not told.answers:
+            raise OSError("no network")
+        return SimpleNamespace(scan_history=lambda: [{"_step": i, **row} for i, row in enumerate(told.answer)])
+
+    told.refuse, told.answer, told.answers = lambda _: False, [], True
+    api = SimpleNamespace(run=ask)
+    settings = SimpleNamespace(base_url="https://api.tracker.example")
+    module = SimpleNamespace(init=init, Settings=lambda **options: options or settings, Api=lambda: api)
+    monkeypatch.setitem(sys.modules, "wandb", module)
     return told
 
 
@@ -92,7 +105,7 @@ def test_without_wandb_nothing_of_it_is_imported(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["vgg19-final.jsonl"]
 
 
-def test_online_needs_the_users_own_key(home, monkeypatch):
+def test_online_needs_the_users_own_key(home, wandb, monkeypatch):
     assert not tracking.is_online()
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     assert tracking.is_online()
@@ -105,8 +118,9 @@ def test_online_needs_the_users_own_key(home, monkeypatch):
     netrc.write_text(f"machine example.org login user password {KEY}\n", encoding="utf-8")
     netrc.chmod(0o600)
     assert not tracking.is_online()
-    netrc.write_text(f"machine api.wandb.ai login user password {KEY}\n", encoding="utf-8")
-    assert tracking.is_online()
+    for host in ("api.wandb.ai", "api.tracker.example"):
+        netrc.write_text(f"machine {host} login user password {KEY}\n", encoding="utf-8")
+        assert tracking.is_online()
 
 
 def test_an_online_run_goes_on_by_its_name_and_an_offline_one_does_not(home, tmp_path, wandb, monkeypatch):
@@ -124,6 +138,46 @@ def test_an_online_run_goes_on_by_its_name_and_an_offline_one_does_not(home, tmp
         )
         assert options["config"] == {"lr": 0.1} and options["dir"] == tmp_path
         assert KEY not in json.dumps(options, default=str)
+
+
+def test_a_wandb_that_refuses_is_offline_and_then_left_out(home, tmp_path, wandb, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "wrong")
+    for number, modes in ((1, ["online"]), (2, ["online", "offline"])):
+        wandb.init.clear()
+        problems = []
+        wandb.refuse = lambda options, modes=modes: options["mode"] in modes
+        with tracking.Tracker(tmp_path, f"run-{number}", "final", {}, on_problem=problems.append) as tracker:
+            tracker.log(ROWS[0])
+        assert [options["mode"] for options in wandb.init] == ["online", "offline"]
+        sentence = "Weights & Biases could not be started (API key must have 40 characters); the local record is kept."
+        assert problems == [sentence] * number
+        assert tracker.rows() == ROWS[:1] and (tracker.run is None) == (number == 2)
+    assert wandb.rows == ROWS[:1]
+
+
+def test_an_online_runs_rows_come_from_wandb_and_from_the_record_where_they_cannot(home, tmp_path, wandb, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    problems = []
+    with tracking.Tracker(tmp_path, "vgg19-final", "final", {}, on_problem=problems.append) as tracker:
+        for row in ROWS:
+            tracker.log(row)
+    wandb.answer = [{**row, "val_auc": 0.5} for row in ROWS]
+    assert tracker.rows() == wandb.answer and not problems
+    wandb.answer = wandb.answer[:2]  # not taken in yet
+    assert tracker.rows() == ROWS
+    wandb.answers = False
+    assert tracker.rows() == ROWS and "could not be asked (no network)" in problems[0]
+    monkeypatch.delenv("WANDB_API_KEY")
+    with tracking.Tracker(tmp_path, "vgg19-final", "final", {}) as tracker:
+        assert tracker.rows() == ROWS and len(problems) == 1
+
+
+def test_a_trials_value_is_its_best_epoch_and_a_pruned_ones_last():
+    trials = pd.DataFrame({"number": [0, 2, 3], "value": [0.1, 0.1, 0.7], "state": ["COMPLETE", "PRUNED", "PRUNED"]})
+    values = [(0, 1, 0.6), (0, 2, 0.9), (0, 3, 0.8), (1, 1, 0.99), (2, 1, 0.5), (2, 2, 0.4)]
+    rows = [dict(zip(("trial", "epoch", "val_auc"), row, strict=True)) for row in values]
+    assert tracking.told_values(trials, rows[::-1]).value.tolist() == [0.9, 0.4, 0.7]
+    assert tracking.told_values(trials, []).value.tolist() == [0.1, 0.1, 0.7]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,13 +131,43 @@ def test_a_checkpoint_of_another_configuration_is_ignored(net, tmp_path):
 
 def test_the_best_epochs_weights_are_kept_and_are_no_alias(net, monkeypatch):
     states, aucs = [], iter([0.6, 0.9, 0.9, 0.7])
-    monkeypatch.setattr(train, "evaluate", lambda *_: {"val_loss": 1.0, "val_auc": next(aucs), "val_accuracy": 0.5})
-    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_epoch=lambda _: states.append(state_of(net)))
+
+    def evaluate(module, *_):
+        states.append(state_of(module))
+        return {"val_loss": 1.0, "val_auc": next(aucs), "val_accuracy": 0.5}
+
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU)
     assert result.best_epoch == 2 and result.best_value == 0.9
     assert same(state_of(net), states[1]) and same(result.best_state, states[1]) and not same(states[1], states[3])
     with torch.no_grad():
         net[0].weight.zero_()
     assert same(result.best_state, states[1])
+
+
+def test_what_is_judged_and_kept_is_a_running_mean_of_the_weights(net, monkeypatch):
+    monkeypatch.setattr(train, "AVERAGED", 4)
+    means, number, judged = state_of(net), 0, []
+
+    def follow(_):
+        nonlocal number
+        number += 1
+        decay = min(1 - 1 / 4, number / (number + 9))
+        for name, value in net.state_dict().items():
+            means[name] = decay * means[name] + (1 - decay) * value
+
+    original = train.evaluate
+
+    def evaluate(module, *rest):
+        judged.append((state_of(module), {name: value.clone() for name, value in means.items()}))
+        return original(module, *rest)
+
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    result = train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_batch=follow)
+    for found, expected in judged:
+        for name in expected:
+            torch.testing.assert_close(found[name], expected[name])
+    assert same(result.best_state, judged[result.best_epoch - 1][0]) and number == 20
 
 
 def test_only_free_parameters_change(net):
@@ -337,8 +368,46 @@ def test_evaluate_is_what_scikit_learn_says():
     dataset.targets[:6] = [1, 1, 0, 0, 1, 0]
     torch.manual_seed(1)
     module = nn.Linear(6, 2)
-    found = train.evaluate(module, dataset, CPU)
-    probs = softmax(train.predict(module, dataset, CPU).astype(float), axis=1)[:, 1]
+    found = train.evaluate(module, dataset, CPU, views=3)
+    probs = softmax(train.predict(module, dataset, CPU, views=3).astype(float), axis=1)[:, 1]
     assert found["val_auc"] == pytest.approx(roc_auc_score(dataset.targets, probs))
     assert found["val_accuracy"] == accuracy_score(dataset.targets, probs > 0.5)
     assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs), rel=1e-5)
+
+
+def be_one_of(number, count, folder, config):
+    """Train and predict as one of several processes, and write down what came out."""
+    torch.set_num_threads(1)
+    train.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
+    store = f"file:///{(folder / 'store').as_posix().lstrip('/')}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=number, world_size=count)
+    torch.manual_seed(number)  # only the first one's weights count
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    seen = []
+    found = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt", on_batch=seen.append)
+    again = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt")
+    assert again.history == found.history and sum(seen) == 41 * config.num_epochs
+    logits = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
+    torch.save(
+        {"history": found.history, "state": net.state_dict(), "logits": logits.tolist()}, folder / f"{number}.pt"
+    )
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without torch.distributed")
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+def test_processes_train_together_as_one_would(tmp_path, monkeypatch, optimizer):
+    monkeypatch.setattr(train, "autocast", lambda _: nullcontext())
+    config = replace(CONFIG, optimizer=optimizer)  # 41 pictures in batches of 8: one process has no share of the last
+    torch.multiprocessing.spawn(be_one_of, (2, tmp_path, config), nprocs=2)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    alone = train.fit(net, Points(41), Points(31, 1), config, CPU)
+    expected = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
+    first, second = (torch.load(tmp_path / f"{number}.pt") for number in (0, 1))
+    assert first["history"] == second["history"] and same(first["state"], second["state"])
+    assert first["logits"] == second["logits"] and len(first["logits"]) == 31
+    np.testing.assert_allclose(first["logits"], expected, rtol=1e-4, atol=1e-5)
+    for together, row in zip(first["history"], alone.history, strict=True):
+        assert together == pytest.approx(row, rel=1e-4, abs=1e-5)

@@ -26,9 +26,21 @@ from .artifacts import fingerprint, read_json
 from .data import EVAL_VIEWS, build_dataset
 from .device import pick_device
 from .models import CHOICES, Classifier, build_classifier
-from .train import FitResult, TrainConfig, cache_features, choose_depth, fit, predict, prepare, probe, set_head
+from .train import (
+    FitResult,
+    TrainConfig,
+    cache_features,
+    choose_depth,
+    fit,
+    join_processes,
+    predict,
+    prepare,
+    probe,
+    set_head,
+)
 
-PROTOCOL = 1  # raise it when the same parameters no longer give the same numbers: kept work is then done again
+PROTOCOL = 2  # raise it when the same parameters no longer give the same numbers: kept work is then done again
+SCRATCH = {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"}  # of an AlexNet that starts from random weights
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ def build_task(
             with FileLock(folder / f"{name}.lock"):  # several workers may share the folder
                 sets[name] = cache_features(lower, sets[name], views, folder / f"{name}.npy", setup.device, on_batch)
     learning = upper if len(lower) > 1 else model
-    config = TrainConfig(depth=depth, seed=setup.seed)
+    config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, config, setup, folder)
 
 
@@ -125,12 +137,11 @@ def search_training(
 
     Args:
         num_paintings: training paintings per epoch, a fixed stratified sample; 0 takes all.
-        on_epoch: called with each epoch's row, which also holds the trial's number.
+        on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
     start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
-    study = search.open_study(
-        f"{task.key}-{num_epochs}-{num_paintings}", storage or task.folder / "study.db", prune=True
-    )
+    name = _study_name(task, num_epochs, num_paintings)
+    study = search.open_study(name, storage or task.folder / "study.db", prune=True)
     known_good = search.KNOWN_GOOD[task.model.network]
 
     def objective(trial: optuna.Trial) -> float:
@@ -138,7 +149,7 @@ def search_training(
 
         def report(row: dict[str, float]) -> None:
             if on_epoch:
-                on_epoch({"trial": trial.number, **row})
+                on_epoch({"trial": trial.number, **trial.params, **row})
             trial.report(row["val_auc"], int(row["epoch"]))
             if row["epoch"] < num_epochs and trial.should_prune():
                 raise optuna.TrialPruned
@@ -159,6 +170,10 @@ def search_training(
         return result.best_value
 
     return search.run_study(study, objective, num_trials, task.setup.seed, first=known_good, shared=bool(storage))
+
+
+def _study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
+    return f"{task.key}-{num_epochs}-{num_paintings}"
 
 
 def _sample(dataset: Any, count: int, seed: int) -> Any:
@@ -207,7 +222,11 @@ def train_finally(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Join a search as one more worker: the same profile's 01_data must be there, on every machine."""
+    """Join a search as one more worker, or with --final train together what torchrun started.
+
+    The same profile's 01_data must be there, on every machine. A notebook 02 with the same parameters and the same
+    `storage` finds done what is done here.
+    """
     parser = argparse.ArgumentParser(prog="run.py search", description=main.__doc__)
     parser.add_argument("--model", choices=sorted(search.KNOWN_GOOD), required=True)
     parser.add_argument("--storage", required=True, metavar="URL", help="sqlite:///search.db or postgresql://…")
@@ -215,6 +234,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--num-trials", type=int, default=8)
     parser.add_argument("--num-epochs", type=int, default=3)
     parser.add_argument("--num-paintings", type=int, default=0, help="training paintings per epoch; 0 takes all")
+    parser.add_argument("--final", type=int, default=0, metavar="EPOCHS", help="train with the best values instead")
+    parser.add_argument("--views", type=int, default=Setup.views, help="augmented views kept of each painting")
     parser.add_argument("--depth", default="auto")
     parser.add_argument("--weights", choices=CHOICES, default="auto")
     parser.add_argument("--split", default="split_grouped")
@@ -237,10 +258,16 @@ def _work(options: argparse.Namespace) -> optuna.Study:
         raise ValueError(f"{data} holds no index.csv: run `run.py report --profile {options.profile} --only 01` first")
     sources, index = read_json(data / "sources.json"), pd.read_csv(data / "index.csv", keep_default_na=False)
     state = data.parent / "02_classify" / "state"
-    device = pick_device(options.device)
-    setup = Setup(sources["data_dir"], sources["cache_dir"], state, device, options.depth, options.weights)
+    device = join_processes(pick_device(options.device)) if options.final else pick_device(options.device)
+    setup = Setup(
+        sources["data_dir"], sources["cache_dir"], state, device, options.depth, options.weights, options.views
+    )
     task = build_task(options.model, index, options.split, setup)
     fit_probe(task)
+    if options.final:
+        study = search.open_study(_study_name(task, options.num_epochs, options.num_paintings), options.storage)
+        train_finally(task, study.best_params, options.final)
+        return study
     return search_training(task, options.num_trials, options.num_epochs, options.num_paintings, options.storage)
 
 

@@ -30,8 +30,16 @@ from .artifacts import atomic
 STYLE_FOLDER = "Post_Impressionism"
 ARTIST = "vincent van gogh"
 SUFFIXES = {".jpg", ".jpeg", ".png"}
+UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)  # SyntaxError: Pillow on a broken PNG
 SHORT_SIDE = 256  # pixels of a cached picture's shorter side: what validation and test resize to
 NEAR_DUPLICATE = 8  # differing bits of 64 up to which two hashes mean the same picture
+MEDIUMS = {  # what titles tell, the more telling first
+    "self-portrait": r"self-?portrait",
+    "watercolour": r"watercolou?r|aquarelle|gouache",
+    "print": r"lithograph|etching|woodcut|poster",
+    "drawing or sketch": r"drawing|sketch|pencil|charcoal|chalk|\bink\b",
+    "study": r"\bstud(y|ies)\b",
+}
 SPLITS = ("train", "val", "test")
 EVAL_VIEWS = 2  # a picture and its mirror image
 
@@ -139,7 +147,7 @@ def _inspect(path: Path, cache_dir: Path) -> dict:
             width, height = opened.size
         pixels = load_pixels(path, cache_dir)
         return {"width": width, "height": height, "phash": perceptual_hash(pixels), "reason": ""}
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         return {"width": 0, "height": 0, "phash": "", "reason": f"{type(error).__name__}: {error}".split("\n")[0]}
 
 
@@ -153,15 +161,23 @@ def load_pixels(path: Path, cache_dir: Path) -> np.ndarray:
     cached = cache_dir / key[:2] / f"{key}.npy"
     if cached.is_file():
         return np.load(cached)
+    pixels = read_pixels(path)
+    with atomic(cached) as part:
+        np.save(part, pixels)
+    return pixels
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Return a picture file as (H, W, 3) uint8, upright and RGB, its shorter side scaled to SHORT_SIDE.
+
+    Raises one of UNREADABLE.
+    """
     with Image.open(path) as opened:
         opened.draft("RGB", (2 * SHORT_SIDE, 2 * SHORT_SIDE))
         image = ImageOps.exif_transpose(opened).convert("RGB")
     scale = SHORT_SIDE / min(image.size)
     size = tuple(max(SHORT_SIDE, round(side * scale)) for side in image.size)
-    pixels = np.array(image.resize(size, Image.Resampling.BICUBIC) if size != image.size else image)
-    with atomic(cached) as part:
-        np.save(part, pixels)
-    return pixels
+    return np.array(image.resize(size, Image.Resampling.BICUBIC) if size != image.size else image)
 
 
 def perceptual_hash(pixels: np.ndarray) -> str:
@@ -176,6 +192,11 @@ def clean_title(title: str) -> str:
     """Return a title without years and copy numbers such as "(2)", in lower case."""
     title = re.sub(r"\(\d+\)", "", title.casefold())
     return re.sub(r"-?\b1[5-9]\d\d\b(-\d+)?", "", title).strip("-_ ")
+
+
+def medium_of(title: str) -> str:
+    """Return what a title tells of how a picture was made, such as "drawing or sketch"; else "not told"."""
+    return next((name for name, words in MEDIUMS.items() if re.search(words, title.casefold())), "not told")
 
 
 def group_paintings(index: pd.DataFrame) -> np.ndarray:
@@ -248,9 +269,13 @@ def train_transform(size: int = 224) -> v2.Transform:
 
 
 def eval_transform(size: int = 224) -> v2.Transform:
-    """Return the view that is judged: shorter side to 8/7 of `size` (256 for 224), then the centre."""
-    resize = v2.Resize(round(size * 8 / 7), antialias=True)
-    return v2.Compose([resize, v2.CenterCrop(size), v2.ToDtype(torch.float32, scale=True)])
+    """Return the view that is judged: shorter side to 8/7 of `size` (256 for 224), then the centre.
+
+    Pictures become 8-bit first, as the cached ones are, so that the same resampling finds the same values.
+    """
+    resize = v2.Resize(round(size * 8 / 7), v2.InterpolationMode.BICUBIC, antialias=True)
+    as_bytes, as_floats = v2.ToDtype(torch.uint8, scale=True), v2.ToDtype(torch.float32, scale=True)
+    return v2.Compose([as_bytes, resize, v2.CenterCrop(size), as_floats])
 
 
 @dataclass

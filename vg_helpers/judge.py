@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .artifacts import load_image
-from .data import eval_transform
+from .data import UNREADABLE, eval_transform, read_pixels
 from .device import autocast
 
 
@@ -16,15 +15,26 @@ from .device import autocast
 def judge(
     model: nn.Module, pictures: Iterable[str | Path | Tensor], device: torch.device, size: int = 224
 ) -> np.ndarray:
-    """Return P(van_gogh) of files or (1, 3, H, W) tensors, seen as a test painting is: centred, mirrored too."""
+    """Return P(van_gogh) of files or (1, 3, H, W) tensors, seen as a test painting is: centred, mirrored too.
+
+    Raises:
+        ValueError: if a file is missing or no image.
+    """
     was_training, view = model.training, eval_transform(size)
     model.to(device).eval()
     found = []
     for picture in pictures:
-        image = picture if isinstance(picture, Tensor) else load_image(picture)
-        square = view(image[-1])[None].to(device)
+        image = picture[0] if isinstance(picture, Tensor) else _read(Path(picture))
+        square = view(image)[None].to(device)
         with autocast(device):
             logits = model(torch.cat([square, square.flip(-1)])).float().mean(0)
         found.append(float(logits.softmax(0)[1]))
     model.train(was_training)
     return np.array(found)
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        return torch.from_numpy(read_pixels(path)).permute(2, 0, 1)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} cannot be read as an image ({error}); give a JPEG or PNG file") from error

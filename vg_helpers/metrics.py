@@ -233,6 +233,20 @@ def outcomes_of(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) ->
     return np.array([["TN", "FP"], ["FN", "TP"]])[targets, (probs >= threshold).astype(int)]
 
 
+def rates_by(targets: ArrayLike, preds: ArrayLike, by: ArrayLike) -> pd.DataFrame:
+    """Return one row per value of `by`: how many Van Goghs there are and the share found, and others and mistaken.
+
+    found and mistaken are Estimates with Wilson's interval; NaN where there is nothing to be found or mistaken.
+    """
+    frame = pd.DataFrame({"own": np.asarray(targets), "called": np.asarray(preds).astype(int), "by": np.asarray(by)})
+    rows = {}
+    for value, part in frame.groupby("by"):
+        own, other = part["called"][part["own"] == 1], part["called"][part["own"] == 0]
+        rows[value] = {"van_goghs": len(own), "found": proportion(own.sum(), len(own))}
+        rows[value] |= {"others": len(other), "mistaken": proportion(other.sum(), len(other))}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("by")
+
+
 def threshold_for_f1(targets: ArrayLike, probs: ArrayLike) -> float:
     """Return the threshold of the highest F1; choose it on validation and use it, unchanged, on test.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import pandas as pd
+import sqlalchemy.exc
 import torch
 from optuna.trial import TrialState
 from torch import Tensor, nn
@@ -57,11 +58,7 @@ def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.St
         prune: stop trials that fall behind the median of those before them.
     """
     shared = isinstance(storage, str) and "://" in storage
-    backend = optuna.storages.RDBStorage(
-        storage if shared else f"sqlite:///{Path(storage).as_posix()}",
-        heartbeat_interval=30 if shared else None,
-        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback() if shared else None,
-    )
+    backend = _connect(storage, heartbeat=30) if shared else _connect(f"sqlite:///{Path(storage).as_posix()}")
     pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=0) if prune else optuna.pruners.NopPruner()
     study = optuna.create_study(
         study_name=name, storage=backend, direction="maximize", pruner=pruner, load_if_exists=True
@@ -70,6 +67,37 @@ def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.St
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
             study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
     return study
+
+
+def _connect(url: str, heartbeat: int | None = None) -> optuna.storages.RDBStorage:
+    """Return the storage; its tables may be made by another worker at this very moment, so it is asked again."""
+    retry = optuna.storages.RetryHeartbeatStaleTrialCallback() if heartbeat else None
+    for patience in range(5, -1, -1):
+        try:
+            return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat, heartbeat_stale_trial_callback=retry)
+        except sqlalchemy.exc.DBAPIError:
+            if not patience:
+                raise
+            time.sleep(1)
+
+
+class KnownFirst(optuna.samplers.TPESampler):
+    """Tree-structured Parzen estimators that give the first trial values known to be good.
+
+    Which trial is the first of a shared study its number decides, which the storage hands out once; a study of our own
+    has nothing finished then, however many attempts were killed.
+    """
+
+    def __init__(self, first: dict[str, Any] | None, shared: bool, **options: Any) -> None:
+        super().__init__(n_startup_trials=STARTUP_TRIALS, multivariate=True, **options)
+        self.known = lambda trial: first if first and (trial.number == 0 or not shared) else {}
+
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        return {} if self.known(trial) else super().sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        known = self.known(trial)
+        return known[name] if name in known else super().sample_independent(study, trial, name, distribution)
 
 
 def run_study(
@@ -103,9 +131,7 @@ def run_study(
             optuna.storages.fail_stale_trials(study)
             continue
         draws = {"constant_liar": True} if shared else {"seed": seed + done}
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, multivariate=True, **draws)
-        if done + running == 0 and first:
-            study.enqueue_trial(first, skip_if_exists=shared)
+        study.sampler = KnownFirst(first if shared or not done else None, shared, **draws)
         study.optimize(objective, n_trials=1, callbacks=[finished])
     return study
 
@@ -115,12 +141,16 @@ def _count(study: optuna.Study, *states: TrialState) -> int:
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
-    """Return one row per finished trial: number in order, parameters, value (a pruned trial's last), seconds."""
+    """Return one row per finished trial: place in order, parameters, value (a pruned trial's last), state, seconds,
+    and the study's own number, which counts killed attempts too."""
     rows = []
-    for number, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
+    for place, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")
         rows.append(
-            {"trial": number, **trial.params, "value": trial.value, "state": trial.state.name, "seconds": seconds}
+            {
+                **{"trial": place, **trial.params, "value": trial.value},
+                **{"state": trial.state.name, "seconds": seconds, "number": trial.number},
+            }
         )
     return pd.DataFrame(rows)
 

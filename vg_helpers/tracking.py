@@ -6,10 +6,12 @@ offline unless the user's own key is configured (`wandb login` or WANDB_API_KEY)
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -21,13 +23,32 @@ PROJECT = "van-gogh-style-transfer"
 class Tracker(AbstractContextManager):
     """Rows of one run, appended to `<folder>/<run>.jsonl` and logged to W&B under the same name."""
 
-    def __init__(self, folder: Path, run: str, group: str, config: dict[str, Any], use_wandb: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        group: str,
+        config: dict[str, Any],
+        use_wandb: bool = True,
+        on_problem: Callable[[str], None] = print,
+    ) -> None:
         self.path = Path(folder, f"{run}.jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         kept = [json.dumps(row, sort_keys=True) for row in read_rows(self.path)]
         write_text(self.path, "".join(line + "\n" for line in kept))  # without a line that a kill cut off
         self.seen = set(kept)
-        self.run = _start_wandb(self.path.parent, run, group, config) if use_wandb else None
+        self.group, self.on_problem = group, on_problem  # told in one sentence why W&B is not online
+        self.run = self._start(config) if use_wandb else None
+
+    def _start(self, config: dict[str, Any]) -> Any:
+        """Return W&B's run, offline where online fails, None where offline fails too: training goes on regardless."""
+        for online in (True, False) if is_online() else (False,):
+            try:
+                return _start_wandb(self.path.parent, self.path.stem, self.group, config, online)
+            except Exception as error:  # a wrong key, no network, no disk space: W&B raises many kinds
+                reason = str(error).strip().split("\n")[0] or type(error).__name__
+                self.on_problem(f"Weights & Biases could not be started ({reason}); the local record is kept.")
+        return None
 
     def log(self, row: dict[str, Any]) -> None:
         """Append a row, unless it is there already (a resumed run reports its earlier epochs again)."""
@@ -45,6 +66,21 @@ class Tracker(AbstractContextManager):
     def __exit__(self, *_: object) -> None:
         if self.run:
             self.run.finish()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the run's rows as W&B's API has them when it is online, else from the local record, which is whole."""
+        local = read_rows(self.path)
+        if self.run is None or self.run.offline:
+            return local
+        try:
+            import wandb
+
+            told = wandb.Api().run(self.run.path).scan_history()
+            told = [{key: row[key] for key in local[0] if key in row} for row in told] if local else []
+        except Exception as error:
+            self.on_problem(f"Weights & Biases could not be asked ({error}); the local record is drawn.")
+            return local
+        return told if len(told) >= len(local) else local  # W&B has not taken in everything yet
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -65,6 +101,20 @@ def history(folder: Path) -> pd.DataFrame:
     )
 
 
+def told_values(trials: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return a study's trials with the validation AUC that a tracker's rows tell: the best, or a pruned one's last.
+
+    Args:
+        trials: columns number, value, state; a trial of which no row tells keeps its value.
+    """
+    if not rows:
+        return trials
+    told = pd.DataFrame(rows).sort_values("epoch").groupby("trial")["val_auc"].agg(["max", "last"])
+    told = told.reindex(trials["number"]).set_axis(trials.index)
+    values = told["max"].where(trials["state"] == "COMPLETE", told["last"])
+    return trials.assign(value=values.fillna(trials["value"]))
+
+
 def is_online() -> bool:
     """Return whether the user has configured a W&B key and has not asked for offline mode."""
     if os.environ.get("WANDB_MODE", "online") != "online":
@@ -72,24 +122,29 @@ def is_online() -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:
-        return any("wandb" in host for host in netrc().hosts)
+        hosts = set(netrc().hosts)
     except (FileNotFoundError, NetrcParseError):
         return False
+    if any("wandb" in host for host in hosts):
+        return True
+    import wandb
+
+    return urlsplit(wandb.Settings().base_url).hostname in hosts
 
 
-def _start_wandb(folder: Path, run: str, group: str, config: dict[str, Any]) -> Any:
+def _start_wandb(folder: Path, run: str, group: str, config: dict[str, Any], online: bool) -> Any:
     import wandb
 
     # Offline runs get a new file each time, so a resumed one cannot be continued there; online W&B goes on by id.
-    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, quiet=True)
+    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, quiet=True, init_timeout=30)
     return wandb.init(
         project=PROJECT,
         name=run,
-        id=f"{group}-{run}" if is_online() else None,
-        resume="allow" if is_online() else None,
+        id=f"{group}-{run}" if online else None,
+        resume="allow" if online else None,
         group=group,
         config=config,
         dir=folder,
-        mode="online" if is_online() else "offline",
+        mode="online" if online else "offline",
         settings=settings,
     )

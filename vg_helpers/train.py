@@ -2,16 +2,21 @@
 
 Convention: seed, epoch and position decide every random draw, so that an interrupted run ends as if it had not been.
 Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
+Where torch.distributed is initialised, every process takes its share of each batch: what `fit` and `predict` return is
+then the same in all of them, and what one process would have found, but for rounding and the draws of dropout.
 """
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -19,7 +24,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from . import artifacts
 from .device import autocast
@@ -27,12 +33,16 @@ from .models import LAYERS, Classifier
 
 HEAD = "fc8"
 TOP = {"vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD), "alexnet": ("conv3", "conv4", "conv5", HEAD)}
+AVERAGED = 100  # steps
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What one training depends on; `depth` is "all" layers, the "top" convolutions and last layer, or the "head"."""
+    """What one training depends on; `depth` is "all" layers, the "top" ones or the "head".
+
+    `val_views` counts the views that validation averages, as the test does later on.
+    """
 
     lr: float = 1e-5
     batch_size: int = 16
@@ -41,6 +51,7 @@ class TrainConfig:
     depth: str = "all"
     weight_decay: float = 0.01
     momentum: float = 0.9
+    val_views: int = 1
     seed: int = 42
 
 
@@ -56,6 +67,27 @@ class FitResult:
     def best_value(self) -> float:
         """The best validation ROC AUC so far."""
         return self.history[self.best_epoch - 1]["val_auc"]
+
+
+def rank() -> int:
+    """Return this process's number among those that train together."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def processes() -> int:
+    """Return how many processes train together: one, unless torch.distributed is initialised."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def join_processes(device: torch.device) -> torch.device:
+    """Initialise torch.distributed where torchrun started this process, and return the process's own device."""
+    if "LOCAL_RANK" not in os.environ:
+        return device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
 
 
 def choose_depth(depth: str, device: torch.device) -> str:
@@ -199,6 +231,9 @@ def fit(
 ) -> FitResult:
     """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
 
+    What is validated and kept are running means of the weights (over about AVERAGED steps), which lie nearer the middle
+    of a good region than the last step does (Izmailov et al. 2018, "Averaging weights leads to wider optima").
+
     Args:
         module: gives logits (N, 2); only parameters that require gradients are trained.
         checkpoint: written after each epoch; a run with the same config goes on from it and reports what it holds.
@@ -209,24 +244,30 @@ def fit(
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
+    for parameter in module.parameters() if processes() > 1 else ():
+        dist.broadcast(parameter.data, 0)
     optimizer = build_optimizer(module, config)
     steps = -(-len(train_set) // config.batch_size) * config.num_epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
     )
-    result = _resume(module, optimizer, schedule, config, checkpoint)
+    free = [p for p in module.parameters() if p.requires_grad]
+    means = [p.detach().clone() for p in free]
+    result = _resume(module, optimizer, schedule, means, config, checkpoint)
     for row in result.history:
         if on_epoch:
             on_epoch(row)
     for epoch in range(len(result.history) + 1, config.num_epochs + 1):
-        loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, device, on_batch)
-        row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device)}
-        result.history.append(row)
-        if epoch == 1 or row["val_auc"] > result.best_value:
-            result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
-        if checkpoint:
+        loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, means, device, on_batch)
+        with exchanged(free, means):
+            row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
+            result.history.append(row)
+            if epoch == 1 or row["val_auc"] > result.best_value:
+                result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
+        if checkpoint and rank() == 0:
             live = {
                 "model": _trained_state(module),
+                "means": [mean.cpu() for mean in means],
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
             }
@@ -237,19 +278,42 @@ def fit(
     return result
 
 
+@contextmanager
+def exchanged(parameters: list[nn.Parameter], values: list[Tensor]) -> Iterator[None]:
+    """Let parameters have other values while the block runs."""
+    own = [parameter.data for parameter in parameters]
+    try:
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.data = value
+        yield
+    finally:
+        for parameter, value in zip(parameters, own, strict=True):
+            parameter.data = value
+
+
 def _trained_state(module: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().cpu() for name, p in module.named_parameters() if p.requires_grad}
 
 
 def _resume(
-    module: nn.Module, optimizer: Any, schedule: Any, config: TrainConfig, checkpoint: Path | None
+    module: nn.Module,
+    optimizer: Any,
+    schedule: Any,
+    means: list[Tensor],
+    config: TrainConfig,
+    checkpoint: Path | None,
 ) -> FitResult:
-    if checkpoint is None or not checkpoint.is_file():
-        return FitResult()
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if saved["config"] != asdict(config):
+    saved = None
+    if checkpoint and checkpoint.is_file() and rank() == 0:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if processes() > 1:  # the first one's file counts, on however many machines
+        dist.broadcast_object_list(box := [saved])
+        saved = box[0]
+    if saved is None or saved["config"] != asdict(config):
         return FitResult()
     module.load_state_dict(saved["live"]["model"], strict=False)
+    for mean, value in zip(means, saved["live"]["means"], strict=True):
+        mean.copy_(value)
     optimizer.load_state_dict(saved["live"]["optimizer"])
     schedule.load_state_dict(saved["live"]["schedule"])
     return FitResult(**saved["result"])
@@ -262,49 +326,72 @@ def _train_epoch(
     epoch: int,
     optimizer: Any,
     schedule: Any,
+    means: list[Tensor],
     device: Any,
     on_batch: Any,
 ) -> float:
     """Return the mean training loss of one epoch."""
     seed = config.seed * 1000 + epoch
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + 10**9 * rank())  # dropout's draws; the order is everybody's
     dataset.view = epoch - 1
     module.train()
     total = torch.zeros((), device=device)
-    order = torch.Generator().manual_seed(seed)
-    for inputs, targets in _loader(dataset, config.batch_size, device, shuffle=True, generator=order):
-        with autocast(device):
-            logits = module(inputs)
-        loss = cross_entropy(logits.float(), targets)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
+    batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
+    free = [p for p in module.parameters() if p.requires_grad]
+    for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if len(targets):
+            with autocast(device):
+                logits = module(inputs)
+            loss = cross_entropy(logits.float(), targets, reduction="sum")
+            (loss / len(batch)).backward()
+            total += loss.detach()
+        _add_up(free)
         optimizer.step()
         schedule.step()
-        total += loss.detach() * len(targets)
+        steps = schedule.last_epoch  # few at first, when a mean over many would still be the start
+        get_ema_multi_avg_fn(min(1 - 1 / AVERAGED, steps / (steps + 9)))(means, [p.detach() for p in free], steps)
         if on_batch:
-            on_batch(len(targets))
+            on_batch(len(batch))
+    if processes() > 1:
+        dist.all_reduce(total)
     mean = float(total) / len(dataset)
     if not np.isfinite(mean):
         raise FloatingPointError(f"training loss is {mean} in epoch {epoch}; lower lr (now {config.lr:g})")
     return mean
 
 
-def _loader(dataset: Any, batch_size: int, device: torch.device, **options: Any) -> Iterator[tuple[Tensor, Tensor]]:
+def _add_up(parameters: list[nn.Parameter]) -> None:
+    """Give every process the sum of all processes' gradients."""
+    for parameter in parameters if processes() > 1 else ():
+        parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        dist.all_reduce(parameter.grad)
+
+
+def _loader(dataset: Any, batches: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield this process's share of each batch; nothing is padded, so a share may be empty."""
     workers = 0 if device.type == "cpu" else min(8, torch.get_num_threads())
-    for inputs, targets in DataLoader(dataset, batch_size, num_workers=workers, pin_memory=workers > 0, **options):
+    mine = [batch[rank() :: processes()] for batch in batches]
+    options = {"batch_sampler": mine, "collate_fn": _collate, "num_workers": workers, "pin_memory": workers > 0}
+    for inputs, targets in DataLoader(dataset, **options):
         inputs = inputs.to(device, non_blocking=True)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         yield inputs, targets.to(device, non_blocking=True)
 
 
-def evaluate(module: nn.Module, dataset: Any, device: torch.device) -> dict[str, float]:
+def _collate(items: list[tuple[Tensor, int]]) -> Any:
+    return default_collate(items) if items else (torch.empty(0), torch.empty(0, dtype=torch.long))
+
+
+def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int = 1) -> dict[str, float]:
     """Return loss, ROC AUC and accuracy at 0.5 on a validation set.
 
     Raises:
         FloatingPointError: if the logits are not finite, after an update that was too large.
     """
-    logits = predict(module, dataset, device)
+    logits = predict(module, dataset, device, views)
     if not np.isfinite(logits).all():
         raise FloatingPointError("validation logits are not finite; lower lr")
     targets = np.asarray(dataset.targets)
@@ -322,11 +409,26 @@ def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 
     """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
     was_training = module.training
     module.to(device).eval()
+    places = list(range(len(dataset)))
+    batches = [places[start : start + batch_size] for start in places[::batch_size]]
     total = []
     for view in range(views):
         dataset.view = view
         with autocast(device):
-            parts = [module(inputs).float().cpu() for inputs, _ in _loader(dataset, batch_size, device)]
-        total.append(torch.cat(parts))
+            parts = [
+                module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)
+            ]
+        total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
     module.train(was_training)
     return torch.stack(total).mean(0).numpy()
+
+
+def _gather(mine: Tensor, batches: list[list[int]]) -> Tensor:
+    """Return the outputs for all places, in order, of which each process holds its share."""
+    if processes() == 1:
+        return mine
+    dist.all_gather_object(held := [None] * processes(), mine)
+    everything = torch.empty(sum(map(len, batches)), *next(part.shape[1:] for part in held if len(part)))
+    for number, part in enumerate(held):
+        everything[[place for batch in batches for place in batch[number :: processes()]]] = part
+    return everything
