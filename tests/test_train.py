@@ -91,7 +91,11 @@ class Interrupted(Exception):
 
 @pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
 @pytest.mark.parametrize("moment", ["epoch", "batch"])
-def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(net, tmp_path, optimizer, moment):
+@pytest.mark.parametrize("save_every", [0, 20])
+def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(
+    net, tmp_path, monkeypatch, optimizer, moment, save_every
+):
+    monkeypatch.setattr(train, "SAVE_EVERY", save_every)
     config = replace(CONFIG, optimizer=optimizer)
     whole = copy.deepcopy(net)
     expected = train.fit(whole, Points(), Points(30, 1), config, CPU)
@@ -107,6 +111,8 @@ def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(net, tmp_path, opt
         first, second = copy.deepcopy(net), copy.deepcopy(net)
         with pytest.raises(Interrupted):
             train.fit(first, Points(), Points(30, 1), config, CPU, path, **{f"on_{moment}": stop})
+        finished = number if moment == "epoch" else number - 1
+        assert path.exists() == (finished == 4 or (save_every == 0 and finished > 0))
         torch.manual_seed(number)  # a new process is in another state
         result = train.fit(second, Points(), Points(30, 1), config, CPU, path, rows.append)
         assert result.history == rows == expected.history and result.best_epoch == expected.best_epoch
@@ -231,7 +237,7 @@ def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     assert (len(lower) == 1) == (depth == "all")
     expected = {
         "all": {"vgg19": 19, "alexnet": 8},
-        "top": {"vgg19": 5, "alexnet": 4},
+        "top": {"vgg19": 5, "alexnet": 6},
         "head": dict.fromkeys(["vgg19", "alexnet"], 1),
     }
     assert len(names) == expected[depth][network]
@@ -411,3 +417,14 @@ def test_processes_train_together_as_one_would(tmp_path, monkeypatch, optimizer)
     np.testing.assert_allclose(first["logits"], expected, rtol=1e-4, atol=1e-5)
     for together, row in zip(first["history"], alone.history, strict=True):
         assert together == pytest.approx(row, rel=1e-4, abs=1e-5)
+
+
+def test_both_classes_count_alike_however_few_one_has():
+    weights = train.class_weights([0] * 30 + [1] * 10)
+    torch.testing.assert_close(weights, torch.tensor([40 / 60, 40 / 20]))
+    rare = Points(40)
+    rare.targets = [0] * 36 + [1] * 4
+    rare.points = torch.zeros(40, 6)  # nothing to learn from but the proportions
+    module = nn.Sequential(nn.Linear(6, 2))
+    train.fit(module, rare, rare, replace(CONFIG, lr=0.01, optimizer="SGD", num_epochs=30), CPU)
+    assert abs(float(module(torch.zeros(1, 6)).softmax(1)[0, 1]) - 0.5) < 0.1  # and not a tenth

@@ -191,6 +191,11 @@ class Sample(torch.utils.data.Dataset):
     positions: list[int]
 
     @property
+    def targets(self) -> list[int]:
+        """The labels of these items."""
+        return [self.dataset.targets[position] for position in self.positions]
+
+    @property
     def view(self) -> int:
         """The view of the data set beneath."""
         return self.dataset.view

@@ -1,10 +1,10 @@
 """Train the embedded features: convolutions of VGG-19 and AlexNet taught on the demo painters' pictures alone.
 
-`python -m vg_helpers.pretrain vgg19` writes `embedded/vgg19.npz` and the log beside it. Each layer under test answers
-three questions about random crops: which painter's brushwork it is, which way it runs at every place (the structure
-tensor of the crop), and, at the top, which picture it was cut from, whatever its colours, size and rotation (one image,
-heavily augmented, teaches good early layers: Asano et al. 2020; exemplars: Dosovitskiy et al. 2014). The photographs
-that the dependencies bundle take part without a painter. No other weights and no other pictures are used.
+`python -m vg_helpers.pretrain vgg19` writes `embedded/vgg19.npz` and, beside it, the log in means of a hundred steps.
+Each tapped layer answers about random crops: which painter's brushwork it is, which way it runs at every place (the
+structure tensor of the crop), and, at the top, which picture it was cut from, whatever its colours, size and rotation
+(one image, heavily augmented, teaches good early layers: Asano et al. 2020; exemplars: Dosovitskiy et al. 2014). The
+photographs that the dependencies bundle take part without a painter. No other weights and no other pictures are used.
 Convention: a crop is (3, S, S) in [0, 1]; every draw depends on the seed and the step alone, so that an interrupted
 training ends as if it had not been.
 """
@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torchvision import models as zoo
 from tqdm import tqdm
 
-from .artifacts import atomic, load_image, save_torch, write_json
+from .artifacts import atomic, load_image, read_json, save_torch, write_json
 from .demo import BUNDLED_PHOTOS, demo_photos, paint_demo_set
 from .demo_painters import PAINTERS
 from .device import autocast, pick_device
@@ -231,6 +231,14 @@ def main(arguments: list[str] | None = None) -> None:
     path = options.out / f"{lesson.network}.npz"
     sample = pictures[:: max(1, len(pictures) // 32)].float() / 255
     save_codes(path, add_colours(trunk.cpu().folded(), sample, lesson.seed))
+    rows = read_json(folder / "log.json")["steps"]
+    log = [
+        {k: float(np.nanmean([row[k] for row in rows[i : i + 100]])) for k in rows[0]} for i in range(0, len(rows), 100)
+    ]
+    minutes = sum(row["seconds"] for row in rows) / 60
+    write_json(
+        path.with_suffix(".json"), {"lesson": asdict(lesson), "device": str(device), "minutes": minutes, "log": log}
+    )
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

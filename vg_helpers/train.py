@@ -8,6 +8,7 @@ then the same in all of them, and what one process would have found, but for rou
 
 import copy
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -32,8 +34,12 @@ from .device import autocast
 from .models import LAYERS, Classifier
 
 HEAD = "fc8"
-TOP = {"vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD), "alexnet": ("conv3", "conv4", "conv5", HEAD)}
+TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, six times AlexNet's, stay as they are
+    "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
+    "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
+}
 AVERAGED = 100  # steps
+SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
 
@@ -185,7 +191,9 @@ def cache_features(
 
 def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
     """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, random_state=seed))
+    pipeline = make_pipeline(
+        StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced", random_state=seed)
+    )
     grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
     return GridSearchCV(pipeline, grid, scoring="roc_auc", cv=4).fit(features, targets).best_estimator_
 
@@ -236,7 +244,8 @@ def fit(
 
     Args:
         module: gives logits (N, 2); only parameters that require gradients are trained.
-        checkpoint: written after each epoch; a run with the same config goes on from it and reports what it holds.
+        checkpoint: written after the last epoch and, SAVE_EVERY seconds apart, after others; a run with the same config
+            goes on from it and reports what it holds.
         on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
         on_batch: called after each batch with the number of pictures seen.
 
@@ -253,7 +262,7 @@ def fit(
     )
     free = [p for p in module.parameters() if p.requires_grad]
     means = [p.detach().clone() for p in free]
-    result = _resume(module, optimizer, schedule, means, config, checkpoint)
+    result, saved_at = _resume(module, optimizer, schedule, means, config, checkpoint), time.monotonic()
     for row in result.history:
         if on_epoch:
             on_epoch(row)
@@ -264,7 +273,8 @@ def fit(
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
                 result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
-        if checkpoint and rank() == 0:
+        due = epoch == config.num_epochs or time.monotonic() - saved_at >= SAVE_EVERY
+        if checkpoint and due and rank() == 0:
             live = {
                 "model": _trained_state(module),
                 "means": [mean.cpu() for mean in means],
@@ -272,6 +282,7 @@ def fit(
                 "schedule": schedule.state_dict(),
             }
             artifacts.save_torch(checkpoint, {"config": asdict(config), "live": live, "result": vars(result)})
+            saved_at = time.monotonic()
         if on_epoch:
             on_epoch(row)
     module.load_state_dict(result.best_state, strict=False)
@@ -339,12 +350,13 @@ def _train_epoch(
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
     batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
     free = [p for p in module.parameters() if p.requires_grad]
+    classes = class_weights(dataset.targets).to(device)
     for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
         optimizer.zero_grad(set_to_none=True)
         if len(targets):
             with autocast(device):
                 logits = module(inputs)
-            loss = cross_entropy(logits.float(), targets, reduction="sum")
+            loss = cross_entropy(logits.float(), targets, classes, reduction="sum")
             (loss / len(batch)).backward()
             total += loss.detach()
         _add_up(free)
@@ -360,6 +372,15 @@ def _train_epoch(
     if not np.isfinite(mean):
         raise FloatingPointError(f"training loss is {mean} in epoch {epoch}; lower lr (now {config.lr:g})")
     return mean
+
+
+def class_weights(targets: Sequence[int]) -> Tensor:
+    """Return what a painting of each class counts in the loss, (2,), so that both classes count alike in all.
+
+    A museum's proportions would otherwise enter every later judgement, and a repainted photo does not come from there.
+    """
+    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=np.asarray(targets))
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 def _add_up(parameters: list[nn.Parameter]) -> None:
@@ -395,7 +416,7 @@ def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int =
     if not np.isfinite(logits).all():
         raise FloatingPointError("validation logits are not finite; lower lr")
     targets = np.asarray(dataset.targets)
-    loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))
+    loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets), class_weights(targets))
     score = logits[:, 1] - logits[:, 0]
     return {
         "val_loss": float(loss),
