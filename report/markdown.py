@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 FENCED = re.compile(r"(?ms)^( {0,3}```+[^\n]*\n.*?^ {0,3}```+ *$)")
 PICTURE = re.compile(r"!\[((?:[^\]\\]|\\.)*)\]\(<?([^)>]+)>?\)")
-LARGE, LONGEST = 150_000, 512
+LARGE, LARGE_PHOTO, LONGEST = 150_000, 20_000, 512
 
 
 class ReportError(ValueError):
@@ -150,8 +150,8 @@ def _smaller(content: bytes, longest: int) -> tuple[str, bytes]:
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(content)) as image:
-        packing = image.format
-        if packing == "PNG" and len(content) < LARGE and not (longest and max(image.size) > longest):
+        packing, shrink = image.format, bool(longest) and max(image.size) > longest
+        if packing == "PNG" and len(content) < (LARGE_PHOTO if longest else LARGE) and not shrink:
             return ".png", content
         if longest:
             image.draft("RGB", (2 * longest, 2 * longest))
@@ -163,5 +163,5 @@ def _smaller(content: bytes, longest: int) -> tuple[str, bytes]:
         flat.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     packed = io.BytesIO()
     flat.save(packed, format="JPEG", quality=88, subsampling=0, dpi=dpi)
-    keep = packing == "PNG" and not longest and packed.tell() > 0.7 * len(content)
+    keep = packing == "PNG" and not shrink and packed.tell() > 0.7 * len(content)
     return (".png", content) if keep else (".jpg", packed.getvalue())

@@ -331,6 +331,10 @@ def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):
         name = markdown._save_picture(stream.getvalue(), tmp_path)
         with Image.open(tmp_path / name) as saved:
             assert name.endswith(suffix) and saved.size == (400, 300) and round(saved.info["dpi"][0]) == 200
+    for picture, suffix in ((noise[:100, :100], ".jpg"), (noise[:8, :8], ".png")):
+        small = BytesIO()
+        Image.fromarray(picture).save(small, format="PNG")
+        assert markdown._save_picture(small.getvalue(), tmp_path, 512).endswith(suffix)
     name = markdown._save_picture(stream.getvalue(), tmp_path, 100)
     assert Image.open(tmp_path / name).size == (100, 75)
 
