@@ -114,7 +114,7 @@ def test_unknown_names_are_one_sentence(tiny_zoo):
         models.build_extractor("vgg19", ("conv1_1", "conv6_1"), "none")
     with pytest.raises(ValueError, match=r"^AlexNet has no layer 'conv1_1'; it has conv1, .*, fc6, fc7, fc8$"):
         models.build_classifier("alexnet", "none").module_of("conv1_1")
-    with pytest.raises(ValueError, match=r"^network 'resnet' with weights 'auto': choose vgg19 or alexnet"):
+    with pytest.raises(ValueError, match=r"^network 'resnet', weights 'auto': choose vgg19 or alexnet"):
         models.load_backbone("resnet")
     with pytest.raises(ValueError, match=r"choose vgg19 or alexnet; auto, imagenet, embedded, none$"):
         models.load_backbone("vgg19", "nothing")

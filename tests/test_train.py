@@ -427,4 +427,4 @@ def test_both_classes_count_alike_however_few_one_has():
     rare.points = torch.zeros(40, 6)  # nothing to learn from but the proportions
     module = nn.Sequential(nn.Linear(6, 2))
     train.fit(module, rare, rare, replace(CONFIG, lr=0.01, optimizer="SGD", num_epochs=30), CPU)
-    assert abs(float(module(torch.zeros(1, 6)).softmax(1)[0, 1]) - 0.5) < 0.1  # and not a tenth
+    assert abs(module(torch.zeros(1, 6)).softmax(1)[0, 1].item() - 0.5) < 0.1  # and not a tenth
