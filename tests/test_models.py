@@ -20,7 +20,7 @@ def images():
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch, tiny_zoo):
+def offline(tmp_path, monkeypatch):
     """An empty folder of weights files, and no network."""
 
     def no_network(*_, **__):
@@ -33,6 +33,13 @@ def hub(tmp_path, monkeypatch, tiny_zoo):
     yield tmp_path / "checkpoints"
     models.find_imagenet_weights.cache_clear()
     models._provenance.cache_clear()
+
+
+@pytest.fixture
+def hub(offline, tiny_zoo, monkeypatch):
+    """The same for networks too small for the embedded weights, which are away."""
+    monkeypatch.setattr(models, "EMBEDDED", offline)
+    return offline
 
 
 def put_weights(folder, network="alexnet", **options):
@@ -237,7 +244,36 @@ def test_a_download_is_asked_for_with_its_hash_and_then_used(hub, monkeypatch):
     assert asked == [(models.ENUMS["alexnet"].url, True)]
 
 
-def test_without_file_and_network_the_weights_are_none_and_it_is_said(hub):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_without_file_and_network_the_embedded_weights_serve_and_it_is_said(offline, network):
+    features, weights = models.load_backbone(network, "auto", features_only=True)
+    assert (weights.source, weights.choice, weights.file) == ("embedded", "embedded", f"{network}.npz")
+    assert "could not be downloaded" in weights.note and "embedded weights instead" in weights.note
+    assert weights.sha256 == hashlib.sha256((models.EMBEDDED / f"{network}.npz").read_bytes()).hexdigest()
+    asked = models.load_backbone(network, "embedded", features_only=True)[0]
+    for mine, theirs in zip(features.features.parameters(), asked.features.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+
+
+def test_above_the_embedded_layers_features_are_handed_on_and_places_count_alike():
+    net, _ = models.load_backbone("alexnet", "embedded")
+    weight = net.classifier[1].weight.view(4096, 256, 36)
+    torch.testing.assert_close(weight, weight[..., :1].expand_as(weight), rtol=0, atol=0)
+    vgg, _ = models.load_backbone("vgg19", "embedded", features_only=True)
+    x = torch.rand(1, 512, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(vgg.features[30:36](x), x, rtol=0, atol=0)
+
+
+def test_damaged_embedded_weights_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "EMBEDDED", tmp_path)
+    for content in (b"", b"PK\x03\x04 cut short"):
+        (tmp_path / "alexnet.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"alexnet.npz is no readable weights file .* use weights 'none'$"):
+            models.load_backbone("alexnet", "embedded")
+
+
+def test_without_any_file_the_weights_are_none_and_it_is_said(hub):
     net, weights = models.load_backbone("alexnet", "auto")
     assert (weights.source, weights.file, weights.sha256) == ("none", None, None)
     assert weights.note.startswith("AlexNet: no ImageNet weights (https://download.pytorch.org/models/alexnet")
