@@ -162,6 +162,6 @@ def _smaller(content: bytes, longest: int) -> tuple[str, bytes]:
     if longest:
         flat.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     packed = io.BytesIO()
-    flat.save(packed, format="JPEG", quality=88, subsampling=0, dpi=dpi)
+    flat.save(packed, format="JPEG", quality=82, subsampling="4:2:0", dpi=dpi)
     keep = packing == "PNG" and not shrink and packed.tell() > 0.7 * len(content)
     return (".png", content) if keep else (".jpg", packed.getvalue())

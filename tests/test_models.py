@@ -301,3 +301,19 @@ def test_real_weights_load_and_their_origin_is_known(network):
     model = models.build_classifier(network, "imagenet").eval()
     assert model.weights.source in ("imagenet", "stand-in") and len(model.weights.sha256) == 64
     assert torch.isfinite(model(torch.rand(1, 3, 64, 64))).all()
+
+
+def test_checkpointing_keeps_the_features_and_their_gradient(tiny_zoo, images):
+    found = []
+    for again in (False, True):
+        extractor = models.build_extractor("vgg19", weights="none")
+        extractor.checkpointing = again
+        pixels = images.clone().requires_grad_()
+        features, calls = extractor(pixels), []
+        extractor.body[0].register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        sum(value.square().mean() for value in features.values()).backward()
+        assert len(calls) == again  # computed anew for the backward pass, or not
+        found.append((features, pixels.grad))
+    for name in found[0][0]:
+        torch.testing.assert_close(found[0][0][name], found[1][0][name], rtol=0, atol=0)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-7)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torchvision import models as zoo
 
 from .artifacts import file_sha256, save_torch
@@ -295,15 +296,20 @@ class FeatureExtractor(nn.Module):
         self.network, self.layers, self.weights = network, tuple(layers), weights
         self._names = {LAYERS[network][name]: name for name in layers}
         self.normalize, self.body = Normalize(), features[: max(self._names) + 1]
+        self.checkpointing = False
         self.requires_grad_(False).eval()
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return layer name -> features (N, C, h, w) of images (N, 3, H, W) in [0, 1]."""
-        x, found = self.normalize(images), {}
-        for index, layer in enumerate(self.body):
-            x = layer(x)
-            if index in self._names:
-                found[self._names[index]] = x
+        """Return layer name -> features (N, C, h, w) of images (N, 3, H, W) in [0, 1].
+
+        With `checkpointing` on, only these are kept for the backward pass, which computes what lies between them anew.
+        """
+        x, found, start = self.normalize(images), {}, 0
+        again = self.checkpointing and torch.is_grad_enabled()
+        for index, name in sorted(self._names.items()):
+            part = self.body[start : index + 1]
+            x = checkpoint(part, x, use_reentrant=False, preserve_rng_state=False) if again else part(x)
+            found[name], start = x, index + 1
         return found
 
     def train(self, mode: bool = True) -> "FeatureExtractor":

@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--protect", metavar="auto|MASK.png", help="where the photo stays: bright places of a mask")
     parser.add_argument("--steps", type=int, default=200, help="steps at the coarsest size; half as many at each next")
     parser.add_argument("--weights", choices=CHOICES, default="auto", help="ImageNet's, else the embedded ones (auto)")
+    parser.add_argument("--low-memory", action="store_true", help="compute twice rather than keep, for large pictures")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--seed", type=int, default=0)
     return parser
@@ -79,6 +80,7 @@ def paint(args: argparse.Namespace) -> Path:
         raise ValueError(f"--out {out} must end in .png, the format that also keeps the settings")
     content = load_image(args.photo, args.size).to(device)
     params = plan(max(content.shape[2:]), args.steps, args.strength, keep_colors=args.keep_colors, seed=args.seed)
+    params = replace(params, low_memory=args.low_memory)
     styles = [load_image(path, args.size).to(device) for path in paths]
     extractor = build_extractor(args.extractor, weights=args.weights)
     if extractor.weights.source != "imagenet":
