@@ -91,7 +91,11 @@ class Interrupted(Exception):
 
 @pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
 @pytest.mark.parametrize("moment", ["epoch", "batch"])
-def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(net, tmp_path, optimizer, moment):
+@pytest.mark.parametrize("save_every", [0, 20])
+def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(
+    net, tmp_path, monkeypatch, optimizer, moment, save_every
+):
+    monkeypatch.setattr(train, "SAVE_EVERY", save_every)
     config = replace(CONFIG, optimizer=optimizer)
     whole = copy.deepcopy(net)
     expected = train.fit(whole, Points(), Points(30, 1), config, CPU)
@@ -107,6 +111,8 @@ def test_a_resumed_run_ends_as_if_it_had_not_been_interrupted(net, tmp_path, opt
         first, second = copy.deepcopy(net), copy.deepcopy(net)
         with pytest.raises(Interrupted):
             train.fit(first, Points(), Points(30, 1), config, CPU, path, **{f"on_{moment}": stop})
+        done = number if moment == "epoch" else number - 1
+        assert (tmp_path / f"{number}.pt").exists() == ((save_every == 0 and done > 0) or done == 4)
         torch.manual_seed(number)  # a new process is in another state
         result = train.fit(second, Points(), Points(30, 1), config, CPU, path, rows.append)
         assert result.history == rows == expected.history and result.best_epoch == expected.best_epoch
@@ -231,7 +237,7 @@ def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     assert (len(lower) == 1) == (depth == "all")
     expected = {
         "all": {"vgg19": 19, "alexnet": 8},
-        "top": {"vgg19": 5, "alexnet": 4},
+        "top": {"vgg19": 5, "alexnet": 6},
         "head": dict.fromkeys(["vgg19", "alexnet"], 1),
     }
     assert len(names) == expected[depth][network]
@@ -338,6 +344,19 @@ def test_a_head_reproduces_the_probe(net):
     np.testing.assert_array_equal(
         train.probe(features, targets).predict_proba(features), fitted.predict_proba(features)
     )
+
+
+def test_a_probe_is_not_chosen_by_rows_that_it_has_seen(monkeypatch):
+    seen, original = [], train.GridSearchCV.fit
+
+    def fit(self, features, targets, groups=None):
+        seen.extend((features[a, 0], features[b, 0]) for a, b in self.cv.split(features, targets, groups))
+        return original(self, features, targets, groups=groups)
+
+    monkeypatch.setattr(train.GridSearchCV, "fit", fit)
+    features = np.random.default_rng(0).normal(size=(40, 5))
+    train.probe(np.tile(features, (2, 1)), np.arange(80) % 2, groups=np.tile(np.arange(40), 2))
+    assert len(seen) == 4 and not any(set(learnt) & set(judged) for learnt, judged in seen)
 
 
 class Signs(torch.utils.data.Dataset):

@@ -8,6 +8,7 @@ then the same in all of them, and what one process would have found, but for rou
 
 import copy
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ import torch
 import torch.distributed as dist
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
@@ -32,8 +33,12 @@ from .device import autocast
 from .models import LAYERS, Classifier
 
 HEAD = "fc8"
-TOP = {"vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD), "alexnet": ("conv3", "conv4", "conv5", HEAD)}
+TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, six times AlexNet's, stay as they are
+    "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
+    "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
+}
 AVERAGED = 100  # steps
+SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
 
@@ -183,11 +188,18 @@ def cache_features(
     return FeatureDataset(path, dataset.targets)
 
 
-def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
-    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
+def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42, groups: np.ndarray | None = None) -> Any:
+    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC.
+
+    Args:
+        groups: (N,); rows of one group are never on both sides of a fold.
+    """
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, random_state=seed))
     grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
-    return GridSearchCV(pipeline, grid, scoring="roc_auc", cv=4).fit(features, targets).best_estimator_
+    folds = StratifiedGroupKFold(4) if groups is not None else 4
+    return (
+        GridSearchCV(pipeline, grid, scoring="roc_auc", cv=folds).fit(features, targets, groups=groups).best_estimator_
+    )
 
 
 @torch.no_grad()
@@ -236,7 +248,8 @@ def fit(
 
     Args:
         module: gives logits (N, 2); only parameters that require gradients are trained.
-        checkpoint: written after each epoch; a run with the same config goes on from it and reports what it holds.
+        checkpoint: written after the last epoch, and after an earlier one SAVE_EVERY seconds after the last time; a
+            run with the same config goes on from it and reports what it holds.
         on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
         on_batch: called after each batch with the number of pictures seen.
 
@@ -253,7 +266,7 @@ def fit(
     )
     free = [p for p in module.parameters() if p.requires_grad]
     means = [p.detach().clone() for p in free]
-    result = _resume(module, optimizer, schedule, means, config, checkpoint)
+    result, saved_at = _resume(module, optimizer, schedule, means, config, checkpoint), time.monotonic()
     for row in result.history:
         if on_epoch:
             on_epoch(row)
@@ -264,7 +277,8 @@ def fit(
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
                 result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
-        if checkpoint and rank() == 0:
+        due = epoch == config.num_epochs or time.monotonic() - saved_at >= SAVE_EVERY
+        if checkpoint and due and rank() == 0:
             live = {
                 "model": _trained_state(module),
                 "means": [mean.cpu() for mean in means],
@@ -272,6 +286,7 @@ def fit(
                 "schedule": schedule.state_dict(),
             }
             artifacts.save_torch(checkpoint, {"config": asdict(config), "live": live, "result": vars(result)})
+            saved_at = time.monotonic()
         if on_epoch:
             on_epoch(row)
     module.load_state_dict(result.best_state, strict=False)
@@ -404,23 +419,29 @@ def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int =
     }
 
 
-@torch.inference_mode()
 def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 1, batch_size: int = 32) -> np.ndarray:
     """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
+    return np.mean([outputs(module, dataset, device, view, batch_size) for view in range(views)], axis=0)
+
+
+@torch.inference_mode()
+def outputs(
+    module: nn.Module, dataset: Any, device: torch.device, view: int, batch_size: int = 32, dropout: bool = False
+) -> np.ndarray:
+    """Return what the module makes of one view of every item, as float32; the training mode is restored.
+
+    Args:
+        dropout: let it act as it does in training.
+    """
     was_training = module.training
-    module.to(device).eval()
+    module.to(device).train(dropout)
     places = list(range(len(dataset)))
     batches = [places[start : start + batch_size] for start in places[::batch_size]]
-    total = []
-    for view in range(views):
-        dataset.view = view
-        with autocast(device):
-            parts = [
-                module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)
-            ]
-        total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
+    dataset.view = view
+    with autocast(device):
+        parts = [module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)]
     module.train(was_training)
-    return torch.stack(total).mean(0).numpy()
+    return _gather(torch.cat(parts) if parts else torch.empty(0), batches).numpy()
 
 
 def _gather(mine: Tensor, batches: list[list[int]]) -> Tensor:
