@@ -110,15 +110,16 @@ def build_task(
 def fit_probe(task: Task) -> dict[str, np.ndarray]:
     """Return P(van_gogh) of val and test by logistic regression on the last layer's inputs, and set that layer to it.
 
-    It learns from the inputs as training has them, in PROBE_VIEWS views and with dropout: a head that has only seen
+    It learns from the inputs as training has them, in PROBE_VIEWS views at most and with dropout: a head that only saw
     them whole is far too sure of itself under dropout, and its large first errors spoil the layers below. Called before
     any training, so the weights are pre-trained throughout.
     """
     body = nn.Sequential(*list(task.learning.children())[:-1]) if task.learning is not task.model else _body(task.model)
     device, seen = task.setup.device, task.sets["train"]
     torch.manual_seed(task.setup.seed)
-    features = np.concatenate([outputs(body, seen, device, view, dropout=True) for view in range(PROBE_VIEWS)])
-    targets, places = np.tile(seen.targets, PROBE_VIEWS), np.tile(np.arange(len(seen)), PROBE_VIEWS)
+    views = min(PROBE_VIEWS, task.setup.views)
+    features = np.concatenate([outputs(body, seen, device, view, dropout=True) for view in range(views)])
+    targets, places = np.tile(seen.targets, views), np.tile(np.arange(len(seen)), views)
     fitted = probe(features, targets, task.setup.seed, places)
     set_head(task.model.module_of("fc8"), fitted)
     whole = {name: predict(body, task.sets[name], device, 1) for name in ("val", "test")}
