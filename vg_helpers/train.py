@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, six times AlexNet's, stay as
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
 AVERAGED = 100  # steps
+WARM_UP = 0.1  # of all steps; the new last layer comes without dropout, which makes the first errors large
 SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
@@ -188,18 +189,11 @@ def cache_features(
     return FeatureDataset(path, dataset.targets)
 
 
-def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42, groups: np.ndarray | None = None) -> Any:
-    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC.
-
-    Args:
-        groups: (N,); rows of one group are never on both sides of a fold.
-    """
+def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
+    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, random_state=seed))
     grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
-    folds = StratifiedGroupKFold(4) if groups is not None else 4
-    return (
-        GridSearchCV(pipeline, grid, scoring="roc_auc", cv=folds).fit(features, targets, groups=groups).best_estimator_
-    )
+    return GridSearchCV(pipeline, grid, scoring="roc_auc", cv=4).fit(features, targets).best_estimator_
 
 
 @torch.no_grad()
@@ -229,6 +223,11 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optim
     if config.optimizer not in kinds:
         raise ValueError(f"optimizer {config.optimizer!r}: choose {' or '.join(kinds)}")
     return kinds[config.optimizer]()
+
+
+def one_cycle(step: int, steps: int) -> float:
+    """Return the share of the learning rate: a rise over the first WARM_UP of the steps, and a cosine to zero."""
+    return min(1.0, (step + 1) / (WARM_UP * steps)) * float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
 
 
 def fit(
@@ -261,9 +260,7 @@ def fit(
         dist.broadcast(parameter.data, 0)
     optimizer = build_optimizer(module, config)
     steps = -(-len(train_set) // config.batch_size) * config.num_epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
     free = [p for p in module.parameters() if p.requires_grad]
     means = [p.detach().clone() for p in free]
     result, saved_at = _resume(module, optimizer, schedule, means, config, checkpoint), time.monotonic()
@@ -419,29 +416,23 @@ def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int =
     }
 
 
+@torch.inference_mode()
 def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 1, batch_size: int = 32) -> np.ndarray:
     """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
-    return np.mean([outputs(module, dataset, device, view, batch_size) for view in range(views)], axis=0)
-
-
-@torch.inference_mode()
-def outputs(
-    module: nn.Module, dataset: Any, device: torch.device, view: int, batch_size: int = 32, dropout: bool = False
-) -> np.ndarray:
-    """Return what the module makes of one view of every item, as float32; the training mode is restored.
-
-    Args:
-        dropout: let it act as it does in training.
-    """
     was_training = module.training
-    module.to(device).train(dropout)
+    module.to(device).eval()
     places = list(range(len(dataset)))
     batches = [places[start : start + batch_size] for start in places[::batch_size]]
-    dataset.view = view
-    with autocast(device):
-        parts = [module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)]
+    total = []
+    for view in range(views):
+        dataset.view = view
+        with autocast(device):
+            parts = [
+                module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)
+            ]
+        total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
     module.train(was_training)
-    return _gather(torch.cat(parts) if parts else torch.empty(0), batches).numpy()
+    return torch.stack(total).mean(0).numpy()
 
 
 def _gather(mine: Tensor, batches: list[list[int]]) -> Tensor:
