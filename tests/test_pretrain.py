@@ -25,7 +25,7 @@ def test_the_direction_is_the_doubled_angle_of_the_edges():
         found = pretrain.orientation(waves.expand(1, 3, 64, 64), (4, 4))[0, :, 1:3, 1:3].mean((1, 2))
         expected = torch.tensor([math.cos(2 * angle), math.sin(2 * angle)])
         torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
-    flat = pretrain.orientation(torch.full((1, 3, 64, 64), 0.3), (4, 4))[..., 1:3, 1:3]  # a crop's border is an edge
+    flat = pretrain.orientation(torch.full((1, 3, 64, 64), 0.3), (4, 4))
     torch.testing.assert_close(flat, torch.zeros_like(flat))
 
 
@@ -91,17 +91,6 @@ def test_folded_codes_give_the_trunk_back(network, tmp_path, monkeypatch):
         trunk(images)
         ours = extractor(images)[last]
     assert (ours - found[0]).norm() < 0.15 * found[0].norm()  # seven bits in every layer
-
-
-def test_colours_take_the_place_of_the_filters_that_are_least_used():
-    torch.manual_seed(0)
-    first, second = torch.randn(64, 3, 3, 3), torch.randn(8, 64, 3, 3)
-    second[:, 10:30] *= 1e-3
-    found = pretrain.add_colours([(first, torch.ones(64)), (second, torch.zeros(8))], torch.rand(2, 3, 32, 32), 5)
-    changed = (found[0][0] != first).flatten(1).any(1).nonzero().flatten().tolist()
-    assert len(changed) == pretrain.COLOURS and set(changed) <= set(range(10, 30))
-    assert not (found[0][0][changed].sum((2, 3)).norm(dim=1) - 1).abs().max() > 1e-5  # a mean: what goes in comes out
-    assert (found[0][1][changed] == 0).all() and torch.equal(found[1][0], second)
 
 
 def test_the_short_mode_runs_end_to_end(tmp_path, capsys):

@@ -208,12 +208,14 @@ def test_the_last_layer_learns_faster_than_the_rest(net):
         train.build_optimizer(net, replace(config, optimizer="Adam"))
 
 
-def test_the_rate_falls_to_zero_along_a_cosine(net, monkeypatch):
+def test_the_rate_rises_and_falls_to_zero_along_a_cosine(net, monkeypatch):
     made, original = [], train.build_optimizer
     monkeypatch.setattr(train, "build_optimizer", lambda *a: made.append(original(*a)) or made[0])
     rates = []
     train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_batch=lambda _: rates.append(made[0].param_groups[1]["lr"]))
     expected = [3e-3 * 0.5 * (1 + np.cos(np.pi * step / 20)) for step in range(1, 21)]
+    assert [train.one_cycle(step, 100) for step in (0, 4, 10)] == pytest.approx([0.1, 0.498, 0.9755], abs=1e-3)
+    assert train.one_cycle(0, 1) == 1
     np.testing.assert_allclose(rates, expected, atol=1e-12)
 
 

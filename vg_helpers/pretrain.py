@@ -1,10 +1,11 @@
 """Train the embedded features: convolutions of VGG-19 and AlexNet taught on the demo painters' pictures alone.
 
 `python -m vg_helpers.pretrain vgg19` writes `embedded/vgg19.npz` and, beside it, the log in means of a hundred steps.
-Each tapped layer answers about random crops: which painter's brushwork it is, which way it runs at every place (the
-structure tensor of the crop), and, at the top, which picture it was cut from, whatever its colours, size and rotation
-(one image, heavily augmented, teaches good early layers: Asano et al. 2020; exemplars: Dosovitskiy et al. 2014). The
-photographs that the dependencies bundle take part without a painter. No other weights and no other pictures are used.
+Each tapped layer answers about random crops: which painter's brushwork it is, which way it runs and what colour is
+there at every place (the structure tensor and the local mean of the crop), and, at the top, which picture it was cut
+from, whatever its tint, size and rotation (one image, heavily augmented, teaches good early layers: Asano et al. 2020;
+exemplars: Dosovitskiy et al. 2014). The photographs that the dependencies bundle take part without a painter. No other
+weights and no other pictures are used.
 Convention: a crop is (3, S, S) in [0, 1]; every draw depends on the seed and the step alone, so that an interrupted
 training ends as if it had not been.
 """
@@ -30,12 +31,15 @@ from .demo_painters import PAINTERS
 from .device import autocast, pick_device
 from .models import EMBEDDED, LAYERS, STYLE_LAYERS, TITLES, Normalize
 
-TAPS = {"vgg19": ("relu2_1", "relu3_1", "relu4_1", "relu5_1"), "alexnet": ("relu1", "relu2", "relu3", "relu5")}
+TAPS = {
+    "vgg19": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+    "alexnet": ("relu1", "relu2", "relu3", "relu5"),
+}
 CROP = {"vgg19": 64, "alexnet": 128}  # pixels; the deepest layer still sees several places
 NO_PAINTER = -100  # cross_entropy leaves these out
 KEEP_EVERY = 100  # steps between two checkpoints
 LEVELS = 47  # codes lie in -47 … 47, a byte each; so few compress to two thirds of it
-COLOURS = 16  # filters of the first layer that see colour alone
+PER_PLACE = 5  # answers for every place: two numbers of the direction and three of the colour
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,11 @@ class Trunk(nn.Module):
                 layer = nn.Sequential(layer, nn.BatchNorm2d(width))
             self.body.append(nn.ReLU() if isinstance(layer, nn.ReLU) else layer)
             if index in self.taps:
-                self.heads[self.taps[index]] = nn.Conv2d(width, len(PAINTERS) + 2, 1)
+                self.heads[self.taps[index]] = nn.Conv2d(width, len(PAINTERS) + PER_PLACE, 1)
         self.picture = nn.Linear(width, num_pictures)
 
     def forward(self, crops: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return each tap's answers (N, painters + 2, h, w) and the logits (N, pictures) of crops (N, 3, S, S)."""
+        """Return each tap's answers (N, painters + 5, h, w) and the logits (N, pictures) of crops (N, 3, S, S)."""
         x, answers = self.normalize(crops), {}
         for index, layer in enumerate(self.body):
             x = layer(x)
@@ -84,29 +88,12 @@ class Trunk(nn.Module):
         return [(conv.weight.detach(), conv.bias.detach()) for conv in fused]
 
 
-@torch.no_grad()
-def add_colours(convolutions: list[tuple[Tensor, Tensor]], pictures: Tensor, seed: int) -> list[tuple[Tensor, Tensor]]:
-    """Return the convolutions with local means of a colour in place of the first layer's least used filters.
-
-    The lessons ask for brushwork whatever the colours, and the first layer learns to overlook them; a Gram matrix that
-    is to carry a palette over needs them. A filter's use is its spread on `pictures` (N, 3, H, W) in [0, 1] times the
-    size of the next layer's weights on it.
-    """
-    (weight, bias), (following, _) = (convolutions[0][0].clone(), convolutions[0][1].clone()), convolutions[1]
-    spread = F.relu(F.conv2d(Normalize()(pictures), weight, bias, padding=weight.shape[-1] // 2)).std((0, 2, 3))
-    least = (spread * following.abs().sum((0, 2, 3))).argsort()[:COLOURS]
-    bell = torch.hann_window(weight.shape[-1] + 2, periodic=False)[1:-1]
-    colours = F.normalize(torch.randn(COLOURS, 3, generator=torch.Generator().manual_seed(seed)))
-    weight[least] = colours[:, :, None, None] * torch.outer(bell, bell) / bell.sum() ** 2
-    bias[least] = 0
-    return [(weight, bias), *convolutions[1:]]
-
-
 def orientation(crops: Tensor, size: tuple[int, int]) -> Tensor:
     """Return cosine and sine of the doubled edge direction times its coherence, (N, 2, *size), from the brightness."""
     grey = crops.mean(1, keepdim=True)
+    grey = F.pad(grey, (1, 1, 1, 1), mode="replicate")
     sobel = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]], device=crops.device)[None, None] / 8
-    right, down = F.conv2d(grey, sobel, padding=1), F.conv2d(grey, sobel.mT, padding=1)
+    right, down = F.conv2d(grey, sobel), F.conv2d(grey, sobel.mT)
     tensor = torch.cat((right**2 - down**2, 2 * right * down, right**2 + down**2), 1)
     a, b, energy = F.adaptive_avg_pool2d(tensor, size).split(1, 1)
     return torch.cat((a, b), 1) / (energy + 1e-4)
@@ -127,7 +114,7 @@ def crops_of(pictures: Tensor, generator: torch.Generator, size: int) -> Tensor:
     grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), (count, 3, size, size), align_corners=False)
     crops = F.grid_sample(pictures, grid.to(pictures.device), padding_mode="reflection", align_corners=False)
     mean = crops.mean((2, 3), keepdim=True)
-    gain, shift, grey = draw(0.6, 1.4, 3, 1, 1), draw(-0.15, 0.15, 3, 1, 1), draw(0, 1, 1, 1, 1) < 0.15
+    gain, shift, grey = draw(0.75, 1.25, 3, 1, 1), draw(-0.1, 0.1, 3, 1, 1), draw(0, 1, 1, 1, 1) < 0.05
     crops = (crops - mean) * gain.to(crops) + mean + shift.to(crops)
     return torch.where(grey.to(crops.device), crops.mean(1, keepdim=True), crops).clamp(0, 1)
 
@@ -181,20 +168,22 @@ def train_step(lesson: Lesson, trunk: Trunk, optimizer, pictures: Tensor, painte
     who, which = painters[chosen].to(device), chosen.to(device)
     with autocast(device):
         answers, picture = trunk(crops.contiguous(memory_format=torch.channels_last))
-    manner, course = [], []
+    rows = []
     for answer in answers.values():
-        answer = answer.float()
-        manner.append(F.cross_entropy(answer[:, :-2].mean((2, 3)), who, ignore_index=NO_PAINTER))
-        course.append(F.mse_loss(answer[:, -2:], orientation(crops, answer.shape[2:])))
-    losses = torch.stack(
-        (torch.stack(manner).mean(), torch.stack(course).mean(), F.cross_entropy(picture.float(), which))
-    )
+        manner, course, colour = answer.float().split((len(PAINTERS), 2, 3), 1)
+        manner, size = manner.mean((2, 3)), answer.shape[2:]
+        told = F.cross_entropy(manner, who, ignore_index=NO_PAINTER)
+        seen = F.mse_loss(colour, F.adaptive_avg_pool2d(crops, size) * 4 - 2)
+        rows.append(torch.stack((told, F.mse_loss(course, orientation(crops, size)), seen)))
+    losses = torch.cat((torch.stack(rows).mean(0), F.cross_entropy(picture.float(), which)[None]))
     optimizer.zero_grad(set_to_none=True)
-    (losses * torch.tensor([1.0, 2.0, 0.3], device=device)).sum().backward()
+    (losses * torch.tensor([1.0, 2.0, 1.0, 0.3], device=device)).sum().backward()
     optimizer.step()
     painted = who >= 0
-    right = (answer[:, :-2].mean((2, 3)).argmax(1) == who)[painted].float().mean()
-    return dict(zip(("painter", "direction", "picture", "right"), [*losses.tolist(), right.item()], strict=True))
+    right = (manner.argmax(1) == who)[painted].float().mean()
+    return dict(
+        zip(("painter", "direction", "colour", "picture", "right"), [*losses.tolist(), right.item()], strict=True)
+    )
 
 
 def save_codes(path: Path, convolutions: list[tuple[Tensor, Tensor]]) -> None:
@@ -229,8 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder = options.work / lesson.network
     trunk = train(lesson, pictures, painters, folder, device)
     path = options.out / f"{lesson.network}.npz"
-    sample = pictures[:: max(1, len(pictures) // 32)].float() / 255
-    save_codes(path, add_colours(trunk.cpu().folded(), sample, lesson.seed))
+    save_codes(path, trunk.folded())
     rows = read_json(folder / "log.json")["steps"]
     log = [
         {k: float(np.nanmean([row[k] for row in rows[i : i + 100]])) for k in rows[0]} for i in range(0, len(rows), 100)

@@ -39,6 +39,7 @@ TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, six times AlexNet's, stay as
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
 AVERAGED = 100  # steps
+WARM_UP = 0.1  # of all steps; the new last layer comes without dropout, which makes the first errors large
 SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
@@ -227,6 +228,11 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optim
     return kinds[config.optimizer]()
 
 
+def one_cycle(step: int, steps: int) -> float:
+    """Return the share of the learning rate: a rise over the first WARM_UP of the steps, and a cosine to zero."""
+    return min(1.0, (step + 1) / (WARM_UP * steps)) * float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
+
+
 def fit(
     module: nn.Module,
     train_set: Any,
@@ -257,9 +263,7 @@ def fit(
         dist.broadcast(parameter.data, 0)
     optimizer = build_optimizer(module, config)
     steps = -(-len(train_set) // config.batch_size) * config.num_epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
     free = [p for p in module.parameters() if p.requires_grad]
     means = [p.detach().clone() for p in free]
     result, saved_at = _resume(module, optimizer, schedule, means, config, checkpoint), time.monotonic()
