@@ -27,7 +27,7 @@ STARTUP_TRIALS = (
 )
 KNOWN_GOOD = {
     "vgg19": {"lr": 1.18e-5, "batch_size": 16, "optimizer": "AdamW"},
-    "alexnet": {"lr": 3e-5, "batch_size": 32, "optimizer": "AdamW"},
+    "alexnet": {"lr": 9e-5, "batch_size": 16, "optimizer": "SGD"},
 }
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # what finds dead workers is new
