@@ -155,7 +155,7 @@ def _read_codes(path: Path) -> list[tuple[Tensor, Tensor]]:
     try:
         with np.load(path) as saved:
             arrays = {name: torch.from_numpy(saved[name]) for name in saved.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no readable weights file ({error}); restore it or use weights 'none'") from error
     count = sum(name.startswith("codes") for name in arrays)
     scales = [arrays[f"scale{i}"].view(-1, 1, 1, 1) for i in range(count)]
