@@ -43,7 +43,7 @@ def place(tmp_path, monkeypatch):
     """A working folder with a photo and two paintings, and a tiny network in place of VGG-19."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VG_STYLES_DIR", raising=False)
-    monkeypatch.setattr("vg_helpers.models.build_extractor", lambda network: Tiny())
+    monkeypatch.setattr("vg_helpers.models.build_extractor", lambda network, weights: Tiny())
     exif = Image.Exif()
     exif[ORIENTATION] = ROTATED
     write_picture(tmp_path / "photo.jpg", 1, exif=exif, quality=95)
