@@ -143,10 +143,7 @@ def load_protection(name: str, content_image: Tensor) -> Tensor:
 
 
 def _main_object(content_image: Tensor) -> Tensor:
-    try:
-        from .gradcam import content_mask
-    except ImportError as error:
-        raise ValueError("--protect auto needs the module vg_helpers.gradcam; give a mask image instead") from error
+    from .gradcam import content_mask
     from .models import Normalize, load_backbone
 
     network, weights = load_backbone("vgg19")
