@@ -194,35 +194,63 @@ def test_a_sample_passes_the_view_on_and_keeps_the_classes():
     sample = classify._sample(dataset, 4, 42)
     sample.view = 3
     assert dataset.view == sample.view == 3 and len(sample) == 4
-    assert [sample[i][0] for i in range(4)] == [300 + position for position in sample.positions]
-    assert sum(sample[i][1] for i in range(4)) == 2
-    assert sample.positions == classify._sample(dataset, 4, 42).positions != classify._sample(dataset, 4, 1).positions
+    assert [sample[i][0] for i in range(4)] == [300 + position for position in sample.indices]
+    assert [sample[i][1] for i in range(4)] == sample.targets and sum(sample.targets) == 2
+    assert sample.indices == classify._sample(dataset, 4, 42).indices != classify._sample(dataset, 4, 1).indices
     assert classify._sample(dataset, 0, 42) is classify._sample(dataset, 10, 42) is dataset
 
 
-def test_the_command_joins_a_search(index, folder, tmp_path, tiny_zoo, monkeypatch, capsys):
+@pytest.fixture
+def command(index, folder, tmp_path, tiny_zoo, monkeypatch):
+    """The arguments of a worker, whose profile's 01_data is there."""
     monkeypatch.setattr(classify, "__file__", str(tmp_path / "vg_helpers" / "classify.py"))
-    url = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
-    arguments = ["--model", "alexnet", "--storage", url, "--profile", "p", "--num-trials", "1", "--num-epochs", "1"]
-    arguments += ["--weights", "none", "--device", "cpu", "--depth", "head"]
-    assert classify.main(arguments) == 2
-    assert capsys.readouterr().err.strip().endswith("run `run.py report --profile p --only 01` first")
     data = tmp_path / "report" / "build" / "p" / "01_data"
     write_csv(data / "index.csv", index)
     write_json(data / "sources.json", {"data_dir": str(folder), "cache_dir": str(folder / "cache")})
-    assert classify.main([*arguments, "--storage", "search.db"]) == 2
+    url = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
+    arguments = ["--model", "alexnet", "--storage", url, "--profile", "p", "--num-trials", "1", "--num-epochs", "1"]
+    return [*arguments, "--weights", "none", "--device", "cpu", "--depth", "head"]
+
+
+def test_the_command_joins_a_search(command, tmp_path, capsys):
+    assert classify.main([*command, "--profile", "q"]) == 2
+    assert capsys.readouterr().err.strip().endswith("run `run.py report --profile q --only 01` first")
+    assert classify.main([*command, "--storage", "search.db"]) == 2
     assert "--storage search.db is no database URL" in capsys.readouterr().err
-    assert classify.main(arguments) == 0
+    assert classify.main(command) == 0
     assert "COMPLETE" in capsys.readouterr().out and os.path.exists(tmp_path / "shared.db")
+
+
+def be_started_by_torchrun(monkeypatch):
     for name, value in {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, str(value))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
-    try:
-        assert classify.main([*arguments, "--final", "2"]) == 0 and torch.distributed.get_world_size() == 1
-    finally:
-        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_command_trains_together_with_the_first_ones_values(command, tmp_path, monkeypatch, capsys, number):
+    def of_the_first(values):
+        assert set(values) == set(search.KNOWN_GOOD["alexnet"]) and torch.distributed.get_world_size() == 1
+        return {**values, "lr": 0.5}
+
+    classify.main(command)
+    capsys.readouterr()
+    be_started_by_torchrun(monkeypatch)
+    monkeypatch.setattr(classify, "of_the_first", of_the_first)
+    monkeypatch.setattr(classify, "rank", lambda: number)
+    assert classify.main([*command, "--final", "2"]) == 0 and not torch.distributed.is_initialized()
+    assert ("COMPLETE" in capsys.readouterr().out) == (number == 0)
     (trained,) = (tmp_path / "report" / "build" / "p").rglob("final-*.pt")
-    history = torch.load(trained, weights_only=True)["result"]["history"]
-    assert [row["epoch"] for row in history] == [1, 2]
+    saved = torch.load(trained, weights_only=True)
+    assert saved["config"]["lr"] == 0.5 and [row["epoch"] for row in saved["result"]["history"]] == [1, 2]
+
+
+def test_values_of_a_search_that_never_was_are_missed_before_any_work(command, monkeypatch, capsys):
+    classify.main(command)
+    be_started_by_torchrun(monkeypatch)
+    monkeypatch.setattr(classify, "fit_probe", lambda _: pytest.fail("too late"))
+    assert classify.main([*command, "--final", "2", "--num-epochs", "3"]) == 2
+    assert "no trial is complete with --num-epochs 3 --num-paintings 0: " in capsys.readouterr().err
+    assert not torch.distributed.is_initialized()

@@ -1,7 +1,6 @@
-"""train: learning, resuming to the bit, what is frozen, cached features, heads, averaged views."""
+"""train: learning, resuming to the bit, what is frozen, averaged views, several processes as one."""
 
 import copy
-import pickle
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -245,109 +244,6 @@ def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     assert len(names) == expected[depth][network]
 
 
-class Pictures(torch.utils.data.Dataset):
-    """Ninety tiny pictures, another one in each view; counts how often they are asked for."""
-
-    def __init__(self, count=90):
-        self.targets, self.view, self.asked = [i % 2 for i in range(count)], 0, 0
-
-    def __len__(self):
-        return len(self.targets)
-
-    def __getitem__(self, position):
-        self.asked += 1
-        generator = torch.Generator().manual_seed(1000 * self.view + position)
-        return torch.rand(3, 8, 8, generator=generator), self.targets[position]
-
-
-def test_features_are_computed_once_and_go_on_after_an_interruption(tmp_path):
-    torch.manual_seed(0)
-    lower = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
-    whole = train.cache_features(lower, Pictures(), 2, tmp_path / "whole.npy", CPU)
-    seen = []
-
-    def stop(count):
-        seen.append(count)
-        if len(seen) == 5:
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        train.cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU, stop)
-    assert not (tmp_path / "a.npy").exists()
-    dataset, rest = Pictures(), []
-    resumed = train.cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU, rest.append)
-    assert seen == [32, 32, 26, 32, 32] and rest == [32, 26] and dataset.asked == 58  # four batches were kept
-    np.testing.assert_array_equal(resumed.features, whole.features)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "whole.npy"]
-    for view in (0, 1):
-        dataset.view = view
-        direct = lower(torch.stack([dataset[i][0] for i in range(90)])).detach()
-        torch.testing.assert_close(
-            torch.from_numpy(whole.features[view].astype(np.float32)), direct, rtol=0.02, atol=0.02
-        )
-    dataset.asked = 0
-    train.cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU)
-    assert dataset.asked == 0
-
-
-def test_an_interruption_between_the_last_batch_and_the_end_loses_nothing(tmp_path):
-    lower, dataset = nn.Identity(), Pictures(128)  # four batches
-    with pytest.raises(Interrupted):
-        train.cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU, lambda _: stop_at_the_fourth(dataset))
-    dataset.asked = 0
-    features = train.cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU)
-    assert dataset.asked == 0 and len(features) == 128
-    torch.testing.assert_close(features[127][0], dataset[127][0], rtol=0, atol=1e-2)
-
-
-def stop_at_the_fourth(dataset):
-    if dataset.asked == 128:
-        raise Interrupted
-
-
-def test_kept_features_are_views_in_turn_and_can_be_pickled(tmp_path):
-    np.save(tmp_path / "a.npy", np.arange(12, dtype=np.float16).reshape(2, 3, 2))
-    features = train.FeatureDataset(tmp_path / "a.npy", [0, 1, 1])
-    features.view = 3  # the second of two views again
-    copied = pickle.loads(pickle.dumps(features))
-    assert len(pickle.dumps(features)) < 1000
-    for dataset in (features, copied):
-        inputs, target = dataset[2]
-        assert inputs.tolist() == [10, 11] and inputs.dtype == torch.float32 and target == 1 and len(dataset) == 3
-
-
-def test_values_beyond_float16_are_clipped(tmp_path):
-    features = train.cache_features(nn.Flatten(), Huge(), 1, tmp_path / "a.npy", CPU)
-    assert features[0][0].tolist() == [65504, -65504]
-
-
-class Huge:
-    """One picture of values that float16 cannot hold."""
-
-    targets = (0,)
-
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, _):
-        return torch.tensor([1e6, -1e6]).view(2, 1, 1), 0
-
-
-def test_a_head_reproduces_the_probe(net):
-    rng = np.random.default_rng(0)
-    features = rng.normal(3, 5, (120, 10)).astype(np.float32)
-    targets = (features[:, 0] + rng.normal(0, 1, 120) > 3).astype(int)
-    fitted = train.probe(features, targets)
-    head = nn.Linear(10, 2)
-    train.set_head(head, fitted)
-    probs = softmax(head(torch.from_numpy(features)).detach().double().numpy(), axis=1)
-    np.testing.assert_allclose(probs, fitted.predict_proba(features), atol=1e-5)
-    assert probs[targets == 1, 1].min() > probs[targets == 0, 1].mean()
-    np.testing.assert_array_equal(
-        train.probe(features, targets).predict_proba(features), fitted.predict_proba(features)
-    )
-
-
 class Signs(torch.utils.data.Dataset):
     """Items (1, 3) in view 0 and (5, -1) in view 1."""
 
@@ -371,16 +267,18 @@ def test_predictions_average_views_without_dropout_and_restore_the_mode(training
 
 def test_evaluate_is_what_scikit_learn_says():
     from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+    from sklearn.utils.class_weight import compute_sample_weight
 
     dataset = Points(30, 1)
-    dataset.targets[:6] = [1, 1, 0, 0, 1, 0]
+    dataset.targets[:6] = [1, 1, 1, 0, 1, 1]  # 17 of 30
     torch.manual_seed(1)
     module = nn.Linear(6, 2)
     found = train.evaluate(module, dataset, CPU, views=3)
     probs = softmax(train.predict(module, dataset, CPU, views=3).astype(float), axis=1)[:, 1]
     assert found["val_auc"] == pytest.approx(roc_auc_score(dataset.targets, probs))
     assert found["val_accuracy"] == accuracy_score(dataset.targets, probs > 0.5)
-    assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs), rel=1e-5)
+    alike = compute_sample_weight("balanced", dataset.targets)
+    assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs, sample_weight=alike), rel=1e-5)
 
 
 def be_one_of(number, count, folder, config):
@@ -396,6 +294,7 @@ def be_one_of(number, count, folder, config):
     again = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt")
     assert again.history == found.history and sum(seen) == 41 * config.num_epochs
     logits = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
+    assert train.of_the_first(number) == 0
     torch.save(
         {"history": found.history, "state": net.state_dict(), "logits": logits.tolist()}, folder / f"{number}.pt"
     )

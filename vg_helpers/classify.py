@@ -20,23 +20,25 @@ from filelock import FileLock
 from scipy.special import softmax
 from sklearn.model_selection import train_test_split
 from torch import nn
+from torch.utils.data import Subset
 
 from . import search
 from .artifacts import fingerprint, read_json
 from .data import EVAL_VIEWS, build_dataset
 from .device import pick_device
+from .features import cache_features, probe, set_head
 from .models import CHOICES, Classifier, build_classifier
 from .train import (
     FitResult,
     TrainConfig,
-    cache_features,
     choose_depth,
     fit,
     join_processes,
+    leave_processes,
+    of_the_first,
     predict,
     prepare,
-    probe,
-    set_head,
+    rank,
 )
 
 PROTOCOL = 2  # raise it when the same parameters no longer give the same numbers: kept work is then done again
@@ -45,7 +47,10 @@ SCRATCH = {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"}  # of an AlexNet 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a task depends on besides network and paintings; `views` counts the augmented views that are kept."""
+    """What a task depends on besides network and paintings.
+
+    `views` counts the augmented views that are kept, `eval_views` those of a held-out painting that are averaged.
+    """
 
     data_dir: Path
     cache_dir: Path
@@ -56,6 +61,13 @@ class Setup:
     views: int = 2
     size: int = 224
     seed: int = 42
+    eval_views: int = EVAL_VIEWS
+
+    def __post_init__(self) -> None:
+        if self.eval_views not in (2, 4, 6):
+            raise ValueError(
+                f"eval_views={self.eval_views}: choose 2 (the centre, mirrored too), 4 or 6 (both ends too)"
+            )
 
 
 @dataclass
@@ -74,9 +86,9 @@ class Task:
         """The folder's name, which changes with everything the task is made from."""
         return self.folder.name
 
-    def probs(self, split: str, views: int = EVAL_VIEWS) -> np.ndarray:
-        """Return P(van_gogh) of a split, averaged in logits over each painting and its mirror image."""
-        logits = predict(self.learning, self.sets[split], self.setup.device, views)
+    def probs(self, split: str, views: int | None = None) -> np.ndarray:
+        """Return P(van_gogh) of a split, logits averaged over each painting's views, all of them unless told."""
+        logits = predict(self.learning, self.sets[split], self.setup.device, views or self.setup.eval_views)
         return softmax(logits.astype(np.float64), axis=1)[:, 1]
 
 
@@ -97,9 +109,10 @@ def build_task(
         augment = name == "train"
         sets[name] = build_dataset(part, setup.data_dir, setup.cache_dir, augment, setup.size, setup.seed)
         if len(lower) > 1:  # the first module is the normalisation alone
-            views = setup.views if augment else EVAL_VIEWS
-            with FileLock(folder / f"{name}.lock"):  # several workers may share the folder
-                sets[name] = cache_features(lower, sets[name], views, folder / f"{name}.npy", setup.device, on_batch)
+            views = setup.views if augment else setup.eval_views
+            path = folder / f"{name}-{views}.npy"
+            with FileLock(path.with_suffix(".lock")):  # several workers may share the folder
+                sets[name] = cache_features(lower, sets[name], views, path, setup.device, on_batch)
     learning = upper if len(lower) > 1 else model
     config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, config, setup, folder)
@@ -108,10 +121,11 @@ def build_task(
 def fit_probe(task: Task) -> dict[str, np.ndarray]:
     """Return P(van_gogh) of val and test by logistic regression on the last layer's inputs, and set that layer to it.
 
-    Called before any training, so the weights are pre-trained throughout.
+    Called before any training, so the weights are pre-trained throughout. Held-out features are means over the views.
     """
     body = nn.Sequential(*list(task.learning.children())[:-1]) if task.learning is not task.model else _body(task.model)
-    features = {name: predict(body, task.sets[name], task.setup.device) for name in ("train", "val", "test")}
+    views = {"train": 1, "val": task.setup.eval_views, "test": task.setup.eval_views}
+    features = {name: predict(body, task.sets[name], task.setup.device, n) for name, n in views.items()}
     fitted = probe(features["train"], np.asarray(task.sets["train"].targets), task.setup.seed)
     set_head(task.model.module_of("fc8"), fitted)
     return {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")}
@@ -154,7 +168,6 @@ def search_training(
             if row["epoch"] < num_epochs and trial.should_prune():
                 raise optuna.TrialPruned
 
-        task.learning.load_state_dict(start, strict=False)
         checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings)}.pt"
         train_set = _sample(task.sets["train"], num_paintings, task.setup.seed)
         try:
@@ -183,17 +196,12 @@ def _sample(dataset: Any, count: int, seed: int) -> Any:
     return Sample(dataset, sorted(keep.tolist()))
 
 
-@dataclass
-class Sample(torch.utils.data.Dataset):
-    """Some items of a data set; `view` is the data set's own."""
+class Sample(Subset):
+    """Some items of a data set, with their `targets`; `view` is the data set's own."""
 
-    dataset: Any
-    positions: list[int]
-
-    @property
-    def targets(self) -> list[int]:
-        """The labels of these items."""
-        return [self.dataset.targets[position] for position in self.positions]
+    def __init__(self, dataset: Any, indices: list[int]) -> None:
+        super().__init__(dataset, indices)
+        self.targets = [dataset.targets[index] for index in indices]
 
     @property
     def view(self) -> int:
@@ -203,12 +211,6 @@ class Sample(torch.utils.data.Dataset):
     @view.setter
     def view(self, view: int) -> None:
         self.dataset.view = view
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, position: int) -> Any:
-        return self.dataset[self.positions[position]]
 
 
 def train_finally(
@@ -248,10 +250,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         study = _work(options)
+        if rank() == 0:
+            print(search.trials_frame(study).to_string(index=False))
     except (ValueError, OSError, sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         print(f"search: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
-    print(search.trials_frame(study).to_string(index=False))
+    finally:
+        leave_processes()
     return 0
 
 
@@ -268,12 +273,24 @@ def _work(options: argparse.Namespace) -> optuna.Study:
         sources["data_dir"], sources["cache_dir"], state, device, options.depth, options.weights, options.views
     )
     task = build_task(options.model, index, options.split, setup)
-    fit_probe(task)
     if options.final:
         study = search.open_study(_study_name(task, options.num_epochs, options.num_paintings), options.storage)
-        train_finally(task, study.best_params, options.final)
+        best = of_the_first(_best_values(study, options))  # another worker's trial may have ended meanwhile
+        fit_probe(task)
+        train_finally(task, best, options.final)
         return study
+    fit_probe(task)
     return search_training(task, options.num_trials, options.num_epochs, options.num_paintings, options.storage)
+
+
+def _best_values(study: optuna.Study, options: argparse.Namespace) -> dict[str, Any]:
+    try:
+        return study.best_params
+    except ValueError as error:
+        raise ValueError(
+            f"no trial is complete with --num-epochs {options.num_epochs} --num-paintings {options.num_paintings}: "
+            "give both, and the other options, as the search had them"
+        ) from error
 
 
 if __name__ == "__main__":

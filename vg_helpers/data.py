@@ -34,14 +34,14 @@ UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)  # SyntaxError
 SHORT_SIDE = 256  # pixels of a cached picture's shorter side: what validation and test resize to
 NEAR_DUPLICATE = 8  # differing bits of 64 up to which two hashes mean the same picture
 MEDIUMS = {  # what titles tell, the more telling first
-    "self-portrait": r"self-?portrait",
-    "watercolour": r"watercolou?r|aquarelle|gouache",
-    "print": r"lithograph|etching|woodcut|poster",
-    "drawing or sketch": r"drawing|sketch|pencil|charcoal|chalk|\bink\b",
+    "self-portrait": r"\bself-?portrait",
+    "watercolour": r"\b(watercolou?r|aquarelle|gouache)",
+    "print": r"\b(lithograph|etching|woodcut|poster)",
+    "drawing or sketch": r"\b(drawing(?!-room)|sketch(?!ing)|pencil|charcoal|chalk|ink\b)",
     "study": r"\bstud(y|ies)\b",
 }
 SPLITS = ("train", "val", "test")
-EVAL_VIEWS = 2  # a picture and its mirror image
+EVAL_VIEWS = 2  # a picture and its mirror image; two more for each end of its longer side
 
 
 def find_folder(given: str, variable: str, default: str | Path | None) -> Path | None:
@@ -283,7 +283,8 @@ class PaintingDataset(Dataset):
     """Paintings as (picture (3, size, size) in [0, 1], target), in one of several views.
 
     `view` chooses the random augmentation while training, so that epoch, seed and position alone decide what comes out,
-    whatever the number of workers; when judging, odd views are mirror images.
+    whatever the number of workers. When judging, views 0 and 1 are the centre and its mirror image, 2 and 3 the start
+    of the longer side, 4 and 5 its end.
     """
 
     paths: Sequence[Path]
@@ -302,6 +303,9 @@ class PaintingDataset(Dataset):
 
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         image = torch.from_numpy(load_pixels(Path(self.paths[position]), Path(self.cache_dir))).permute(2, 0, 1)
+        if not self.augment and self.view > 1:
+            side = min(image.shape[1:])
+            image = image[:, :side, :side] if self.view < 4 else image[:, -side:, -side:]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, self.view, position)) & 0x7FFFFFFF)
             picture = self.transform(image)

@@ -15,7 +15,7 @@ from .device import autocast
 def judge(
     model: nn.Module, pictures: Iterable[str | Path | Tensor], device: torch.device, size: int = 224
 ) -> np.ndarray:
-    """Return P(van_gogh) of files or (1, 3, H, W) tensors, seen as a test painting is: centred, mirrored too.
+    """Return P(van_gogh) of files or (1, 3, H, W) tensors, seen as a test painting's centre is, mirrored too.
 
     Raises:
         ValueError: if a file is missing or no image.

@@ -22,9 +22,8 @@ from .judge import judge
 from .style import StyleParams, stylize
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-STARTUP_TRIALS = (
-    3  # random trials before the sampler models what it has seen; Optuna's own default of 10 exceeds the study
-)
+# Random trials before the sampler models what it has seen; Optuna's own default of 10 exceeds the study.
+STARTUP_TRIALS = 3
 KNOWN_GOOD = {
     "vgg19": {"lr": 1.18e-5, "batch_size": 16, "optimizer": "AdamW"},
     "alexnet": {"lr": 9e-5, "batch_size": 16, "optimizer": "SGD"},
@@ -64,8 +63,8 @@ def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.St
         study_name=name, storage=backend, direction="maximize", pruner=pruner, load_if_exists=True
     )
     if not shared:  # nobody else works on it, so whatever still runs was killed
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
@@ -84,8 +83,7 @@ def _connect(url: str, heartbeat: int | None = None) -> optuna.storages.RDBStora
 class KnownFirst(optuna.samplers.TPESampler):
     """Tree-structured Parzen estimators that give the first trial values known to be good.
 
-    Which trial is the first of a shared study its number decides, which the storage hands out once; a study of our own
-    has nothing finished then, however many attempts were killed.
+    In a shared study the trial numbered 0 gets them; in a study of our own, every attempt until one has finished.
     """
 
     def __init__(self, first: dict[str, Any] | None, shared: bool, **options: Any) -> None:
@@ -141,8 +139,10 @@ def _count(study: optuna.Study, *states: TrialState) -> int:
 
 
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
-    """Return one row per finished trial: place in order, parameters, value (a pruned trial's last), state, seconds,
-    and the study's own number, which counts killed attempts too."""
+    """Return one row per finished trial: place in order, parameters, value, state, seconds, number.
+
+    The value of a pruned trial is its last. `number` is the study's own, which counts killed attempts too.
+    """
     rows = []
     for place, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")

@@ -1,4 +1,4 @@
-"""Fine-tuning: which layers are trained, features of the frozen rest computed once, epochs that resume, predictions.
+"""Fine-tuning: which layers are trained, epochs that resume, several processes that train as one, predictions.
 
 Convention: seed, epoch and position decide every random draw, so that an interrupted run ends as if it had not been.
 Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
@@ -18,28 +18,25 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from . import artifacts
 from .device import autocast
 from .models import LAYERS, Classifier
 
 HEAD = "fc8"
-TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, six times AlexNet's, stay as they are
+TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
     "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
 AVERAGED = 100  # steps
-WARM_UP = 0.1  # of all steps; the new last layer comes without dropout, which makes the first errors large
+# Share of all steps; the head was fitted to features without dropout, so the first losses under dropout are large.
+WARM_UP = 0.1
 SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
 HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
 
@@ -97,6 +94,20 @@ def join_processes(device: torch.device) -> torch.device:
     return device
 
 
+def leave_processes() -> None:
+    """Undo `join_processes`, where it initialised anything."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def of_the_first(value: Any) -> Any:
+    """Return the value that the first of the processes that train together has."""
+    if processes() > 1:
+        dist.broadcast_object_list(box := [value])
+        value = box[0]
+    return value
+
+
 def choose_depth(depth: str, device: torch.device) -> str:
     """Return the depth that is asked for; "auto" trains all layers on a GPU and the top layers on a CPU."""
     if depth not in ("auto", "all", "top", "head"):
@@ -120,99 +131,6 @@ def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential
     return lower.eval(), upper
 
 
-@dataclass
-class FeatureDataset(Dataset):
-    """Features (views, N, ...) of a frozen network, kept on disk as float16, as (features, target) of one view."""
-
-    path: Path
-    targets: Sequence[int]
-    view: int = 0
-
-    def __post_init__(self) -> None:
-        self.features = np.load(self.path, mmap_mode="r")
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, position: int) -> tuple[Tensor, int]:
-        features = self.features[self.view % len(self.features), position]
-        return torch.from_numpy(features.astype(np.float32)), int(self.targets[position])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "features"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()
-
-
-@torch.inference_mode()
-def cache_features(
-    lower: nn.Module,
-    dataset: Any,
-    views: int,
-    path: Path,
-    device: torch.device,
-    on_batch: Callable[[int], None] | None = None,
-) -> FeatureDataset:
-    """Return the features of `views` views of every picture, computed once; an interrupted computation goes on.
-
-    Args:
-        path: the .npy file; beside it a small file counts the finished batches.
-        on_batch: called with the number of pictures done after each batch.
-    """
-    done_path, part_path = path.with_suffix(".done"), path.with_suffix(".part.npy")
-    if path.is_file():
-        return FeatureDataset(path, dataset.targets)
-    done = int(done_path.read_text(encoding="utf-8")) if done_path.is_file() and part_path.is_file() else 0
-    store, batch_size = (np.load(part_path, mmap_mode="r+") if done else None), 32
-    lower.to(device)
-    starts = [(view, start) for view in range(views) for start in range(0, len(dataset), batch_size)]
-    for number, (view, start) in enumerate(starts[done:], done + 1):
-        dataset.view = view
-        stop = min(start + batch_size, len(dataset))
-        pictures = torch.stack([dataset[i][0] for i in range(start, stop)])
-        with autocast(device):
-            features = lower(pictures.to(device, memory_format=torch.channels_last)).float().cpu().numpy()
-        if store is None:
-            shape = (views, len(dataset), *features.shape[1:])
-            store = np.lib.format.open_memmap(part_path, "w+", dtype=np.float16, shape=shape)
-        store[view, start:stop] = features.clip(-65504, 65504)
-        if number % 4 == 0:
-            store.flush()
-            artifacts.write_text(done_path, str(number))
-        if on_batch:
-            on_batch(stop - start)
-    store.flush()
-    del store
-    part_path.replace(path)
-    done_path.unlink(missing_ok=True)
-    return FeatureDataset(path, dataset.targets)
-
-
-def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
-    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
-    pipeline = make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced", random_state=seed)
-    )
-    grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
-    return GridSearchCV(pipeline, grid, scoring="roc_auc", cv=4).fit(features, targets).best_estimator_
-
-
-@torch.no_grad()
-def set_head(layer: nn.Linear, fitted: Any) -> None:
-    """Give a two-output layer the weights of a `probe`: fine-tuning then starts from the best linear head.
-
-    Linear probing before fine-tuning: Kumar et al. 2022, "Fine-tuning can distort pretrained features".
-    """
-    scaler, regression = fitted[0], fitted[-1]
-    weight = regression.coef_[0] / scaler.scale_
-    bias = regression.intercept_[0] - weight @ scaler.mean_
-    sign = torch.tensor([-0.5, 0.5], dtype=layer.weight.dtype)
-    layer.weight.copy_(sign[:, None] * torch.from_numpy(weight).to(layer.weight)[None])
-    layer.bias.copy_(sign * bias)
-
-
 def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """Return the optimiser over the parameters that are free; the last layer gets HEAD_LR times the rate."""
     head = [p for p in list(module.modules())[-1].parameters() if p.requires_grad]
@@ -231,6 +149,42 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optim
 def one_cycle(step: int, steps: int) -> float:
     """Return the share of the learning rate: a rise over the first WARM_UP of the steps, and a cosine to zero."""
     return min(1.0, (step + 1) / (WARM_UP * steps)) * float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
+
+
+@dataclass
+class Learner:
+    """What changes from step to step: `free` are the module's trained parameters, `means` their running means."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+    free: list[nn.Parameter]
+    means: list[Tensor]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return {
+            "model": _trained_state(self.module),
+            "means": [mean.cpu() for mean in self.means],
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.module.load_state_dict(saved["model"], strict=False)
+        for mean, value in zip(self.means, saved["means"], strict=True):
+            mean.copy_(value)
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+
+
+def build_learner(module: nn.Module, config: TrainConfig, steps: int) -> Learner:
+    """Return a module, on its device, before the first of so many steps."""
+    optimizer = build_optimizer(module, config)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
+    free = [p for p in module.parameters() if p.requires_grad]
+    return Learner(module, optimizer, schedule, free, [p.detach().clone() for p in free])
 
 
 def fit(
@@ -261,31 +215,22 @@ def fit(
     module.to(device, memory_format=torch.channels_last)
     for parameter in module.parameters() if processes() > 1 else ():
         dist.broadcast(parameter.data, 0)
-    optimizer = build_optimizer(module, config)
-    steps = -(-len(train_set) // config.batch_size) * config.num_epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
-    free = [p for p in module.parameters() if p.requires_grad]
-    means = [p.detach().clone() for p in free]
-    result, saved_at = _resume(module, optimizer, schedule, means, config, checkpoint), time.monotonic()
+    learner = build_learner(module, config, -(-len(train_set) // config.batch_size) * config.num_epochs)
+    result, saved_at = _resume(learner, config, checkpoint), time.monotonic()
     for row in result.history:
         if on_epoch:
             on_epoch(row)
     for epoch in range(len(result.history) + 1, config.num_epochs + 1):
-        loss = _train_epoch(module, train_set, config, epoch, optimizer, schedule, means, device, on_batch)
-        with exchanged(free, means):
+        loss = _train_epoch(learner, train_set, config, epoch, device, on_batch)
+        with exchanged(learner.free, learner.means):
             row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
                 result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
         due = epoch == config.num_epochs or time.monotonic() - saved_at >= SAVE_EVERY
         if checkpoint and due and rank() == 0:
-            live = {
-                "model": _trained_state(module),
-                "means": [mean.cpu() for mean in means],
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-            }
-            artifacts.save_torch(checkpoint, {"config": asdict(config), "live": live, "result": vars(result)})
+            saved = {"config": asdict(config), "live": learner.state(), "result": vars(result)}
+            artifacts.save_torch(checkpoint, saved)
             saved_at = time.monotonic()
         if on_epoch:
             on_epoch(row)
@@ -310,64 +255,43 @@ def _trained_state(module: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().cpu() for name, p in module.named_parameters() if p.requires_grad}
 
 
-def _resume(
-    module: nn.Module,
-    optimizer: Any,
-    schedule: Any,
-    means: list[Tensor],
-    config: TrainConfig,
-    checkpoint: Path | None,
-) -> FitResult:
+def _resume(learner: Learner, config: TrainConfig, checkpoint: Path | None) -> FitResult:
     saved = None
     if checkpoint and checkpoint.is_file() and rank() == 0:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if processes() > 1:  # the first one's file counts, on however many machines
-        dist.broadcast_object_list(box := [saved])
-        saved = box[0]
+    saved = of_the_first(saved)  # its file counts, on however many machines
     if saved is None or saved["config"] != asdict(config):
         return FitResult()
-    module.load_state_dict(saved["live"]["model"], strict=False)
-    for mean, value in zip(means, saved["live"]["means"], strict=True):
-        mean.copy_(value)
-    optimizer.load_state_dict(saved["live"]["optimizer"])
-    schedule.load_state_dict(saved["live"]["schedule"])
+    learner.load(saved["live"])
     return FitResult(**saved["result"])
 
 
 def _train_epoch(
-    module: nn.Module,
-    dataset: Any,
-    config: TrainConfig,
-    epoch: int,
-    optimizer: Any,
-    schedule: Any,
-    means: list[Tensor],
-    device: Any,
-    on_batch: Any,
+    learner: Learner, dataset: Any, config: TrainConfig, epoch: int, device: torch.device, on_batch: Any
 ) -> float:
     """Return the mean training loss of one epoch."""
     seed = config.seed * 1000 + epoch
     torch.manual_seed(seed + 10**9 * rank())  # dropout's draws; the order is everybody's
     dataset.view = epoch - 1
-    module.train()
+    learner.module.train()
     total = torch.zeros((), device=device)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
     batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
-    free = [p for p in module.parameters() if p.requires_grad]
     classes = class_weights(dataset.targets).to(device)
     for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
-        optimizer.zero_grad(set_to_none=True)
+        learner.optimizer.zero_grad(set_to_none=True)
         if len(targets):
             with autocast(device):
-                logits = module(inputs)
+                logits = learner.module(inputs)
             loss = cross_entropy(logits.float(), targets, classes, reduction="sum")
             (loss / len(batch)).backward()
             total += loss.detach()
-        _add_up(free)
-        optimizer.step()
-        schedule.step()
-        steps = schedule.last_epoch  # few at first, when a mean over many would still be the start
-        get_ema_multi_avg_fn(min(1 - 1 / AVERAGED, steps / (steps + 9)))(means, [p.detach() for p in free], steps)
+        _add_up(learner.free)
+        learner.optimizer.step()
+        learner.schedule.step()
+        steps = learner.schedule.last_epoch  # few at first, when a mean over many would still be the start
+        average = get_ema_multi_avg_fn(min(1 - 1 / AVERAGED, steps / (steps + 9)))
+        average(learner.means, [p.detach() for p in learner.free], steps)
         if on_batch:
             on_batch(len(batch))
     if processes() > 1:
