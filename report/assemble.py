@@ -32,7 +32,6 @@ def assemble(chain: list[Step], extras: list[Step], pictures: Path) -> tuple[str
             name, body = split_title(texts[stage] if stage in texts else _missing(known[stage]))
             alone = len(stages) == 1
             pages += [body] if alone else [f"## {name}", headings(body, 1)]
-            pages.append("::: {#flush}\n:::")
     pages.append(texts["appendix"])
     return title, "\n\n".join(pages) + "\n"
 

@@ -4,7 +4,6 @@ import argparse
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -160,24 +159,16 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def _given(pairs: list[str]) -> dict[str, dict[str, Any]]:
-    """Return {notebook: {name: value}} of `-p 03_style_search.num_trials=9`, values read as YAML."""
-    given: dict[str, dict[str, Any]] = {}
+def _given(pairs: list[str]) -> dict[str, dict[str, str]]:
+    """Return {notebook: {name: text}} of `-p 03_style_search.num_trials=9`."""
+    given: dict[str, dict[str, str]] = {}
     for pair in pairs:
         target, equals, value = pair.partition("=")
         notebook, dot, name = target.partition(".")
         if not (equals and dot):
             raise ValueError(f"-p {pair} must have the form NOTEBOOK.NAME=VALUE, such as 03_style_search.num_trials=9")
-        given.setdefault(notebook, {})[name] = _value(value)
+        given.setdefault(notebook, {})[name] = value
     return given
-
-
-def _value(text: str) -> Any:
-    """Return text as YAML reads it; 1e-5 is a number too, which YAML 1.1 takes for a word."""
-    value = yaml.safe_load(text)
-    with suppress(ValueError):
-        return float(value) if isinstance(value, str) else value
-    return value
 
 
 def _selected(chain: list[Step], options: argparse.Namespace) -> list[Step]:

@@ -13,7 +13,7 @@ local function quoted(text)
 end
 
 local function to_typst(blocks)
-  return pandoc.write(pandoc.Pandoc(blocks), "typst"):gsub("%s+$", "")
+  return pandoc.write(pandoc.Pandoc(blocks), "typst-smart"):gsub("%s+$", "")
 end
 
 local function number(kind, id)
@@ -72,9 +72,6 @@ local function formula(math)
   return pandoc.RawInline("typst", "#[#set math.equation(alt: " .. quoted(math.text) .. ")\n" .. written .. "]")
 end
 
--- A section's first figure stays where it is, the others float, the second only downwards: so they keep their order.
-local floats = { none = "bottom", bottom = "auto", auto = "auto" }
-local placement = "none"
 local function plain_table(grid)
   if typst and grid.identifier == "" then return breakable(grid), false end
 end
@@ -82,10 +79,8 @@ end
 local function figure(float)
   if not typst or not float.identifier:match "^fig:" then return nil end
   local image = float.content[1].content[1]
-  local written = string.format("#figure(image(%s, alt: %s), kind: image, placement: %s, caption: [%s]) <%s>",
-    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), placement, to_typst(float.caption.long),
-    float.identifier)
-  placement = floats[placement]
+  local written = string.format("#figure(image(%s, alt: %s), kind: image, caption: [%s]) <%s>",
+    quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), to_typst(float.caption.long), float.identifier)
   return pandoc.RawBlock("typst", written)
 end
 
@@ -100,9 +95,7 @@ local function picture(image)
 end
 
 local function marker(div)
-  local call = ({ contents = "#contents()", flush = "#place.flush()" })[div.identifier]
-  if div.identifier == "flush" then placement = "none" end
-  if call then return typst and pandoc.RawBlock("typst", call) or {} end
+  if div.identifier == "contents" then return typst and pandoc.RawBlock("typst", "#contents()") or {} end
 end
 
 local function without_empty_sections(blocks)

@@ -2,10 +2,13 @@
 
 import ast
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from .markdown import read_notebook
 
@@ -71,13 +74,14 @@ def plan(
     build_dir: Path,
     profile: dict[str, dict[str, Any]],
     common: dict[str, Any],
-    given: dict[str, dict[str, Any]],
+    given: dict[str, dict[str, str]],
 ) -> list[Step]:
     """Return a step for each notebook, with the profile's values, then `common`, then those `given` by hand.
 
     Args:
         profile: values per notebook name, and under `common` for every notebook that has such a parameter.
         common: as the profile's `common`, from the command line; names that a notebook lacks are left out for it.
+        given: texts per notebook name, read as YAML where the default is no text.
 
     Raises:
         ValueError: one sentence for a notebook, parameter or kind of value that does not exist.
@@ -90,8 +94,10 @@ def plan(
     for notebook in notebooks:
         own = known[notebook.stem]
         values = {k: v for k, v in (profile.get("common", {}) | common).items() if k in own}
-        for key, value in (profile.get(notebook.stem, {}) | given.get(notebook.stem, {})).items():
+        texts = given.get(notebook.stem, {})
+        for key, value in (profile.get(notebook.stem, {}) | texts).items():
             choose(key, list(own), f"parameter of {notebook.stem}")
+            value = _value(value, own[key]) if key in texts else value
             _check_kind(f"{notebook.stem}.{key}", value, own[key])
             values[key] = value
         values["build_dir"] = relative(build_dir, notebook.parent)
@@ -103,6 +109,16 @@ def _by_full_name(part: dict[str, Any], names: list[str]) -> dict[str, dict[str,
     return {
         name if name == "common" else choose(name, names, "notebook"): values or {} for name, values in part.items()
     }
+
+
+def _value(text: str, default: Any) -> Any:
+    """Return text as it is for a text (026 stays 026), else as YAML reads it; 1e-5, to YAML a word, is a number too."""
+    if isinstance(default, str):
+        return text
+    value = yaml.safe_load(text)
+    with suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
 def _check_kind(name: str, value: Any, default: Any) -> None:

@@ -32,7 +32,8 @@ def to_pdf(markdown: str, title: str, day: date, folder: Path) -> bytes:
     shutil.copy(HERE / "references.bib", folder)
     source = folder / "report.typ"
     meta = {"title-text": title, "year": day.year, "month": day.month, "day": day.day}
-    source.write_text(_pandoc(markdown, "typst", meta, folder, "--template", HERE / "template.typ"), encoding="utf-8")
+    pages = _pandoc(markdown, "typst-smart", meta, folder, "--template", HERE / "template.typ")
+    source.write_text(pages, encoding="utf-8")
     for _ in range(3):
         try:
             pdf, warnings = typst.compile_with_warnings(
@@ -56,7 +57,7 @@ def to_html(markdown: str, title: str, day: date, folder: Path) -> str:
     meta = {"pagetitle": title, "title": title, "date": day.isoformat(), "lang": "en", "toc-title": "Contents"}
     meta |= {"link-citations": "true", "reference-section-title": "References"}
     style = ["--include-in-header", HERE / "head.html"]
-    flags = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--section-divs", "--citeproc"]
+    flags = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=3", "--section-divs", "--citeproc"]
     return _pandoc(markdown, "html5", meta, folder, *flags, *style)
 
 

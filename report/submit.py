@@ -35,7 +35,19 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{os.path.relpath(archive)}: {archive.stat().st_size / 1e6:.1f} MB")
+    if not is_signed(HERE / "build" / profile):
+        again = (
+            f'run.py report --profile {profile} -p front_matter.group={options.group} -p "front_matter.members=A, B"'
+        )
+        print(f"the report's first page lacks your group or names; python {again} adds them", file=sys.stderr)
     return 0
+
+
+def is_signed(build_dir: Path) -> bool:
+    """Return whether the first page of the report names the group and its members."""
+    page = build_dir / ".report" / "report.typ"
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    return len(re.findall(r"(?m)^#strong\[(?:Group|Members)\] (?!#emph)", text)) == 2
 
 
 def pack(group: str, build_dir: Path, folder: Path, root: Path = ROOT) -> Path:

@@ -84,7 +84,7 @@ def test_the_chain_runs_what_changed_and_nothing_else(folder, monkeypatch, capsy
     assert runs() == []
     (folder / "build" / "demo" / "01_data" / "rows.txt").touch()
     assert runs() == []
-    assert runs(**{"02_classify": {"num_rows": 5}}) == ["02_classify"] and rows.read_text() == "35"
+    assert runs(**{"02_classify": {"num_rows": "5"}}) == ["02_classify"] and rows.read_text() == "35"
     assert runs() == ["02_classify"]
     write_text(folder / "build" / "demo" / "01_data" / "rows.txt", "8")
     assert runs() == ["02_classify"] and rows.read_text() == "83"
@@ -162,19 +162,24 @@ def test_a_slip_is_one_sentence_and_exit_code_two(folder, monkeypatch, capsys, a
 
 
 def test_parameter_values_keep_their_kind(folder):
-    given = build._given(["02_classify.num_rows=9", "02_classify.lr=1e-5", "02_classify.lr=1", "01_data.build_dir=x"])
-    assert given == {"02_classify": {"num_rows": 9, "lr": 1}, "01_data": {"build_dir": "x"}}
-    assert build._given(["a.lr=1e-5"]) == {"a": {"lr": 1e-5}}
-    assert steps_of(folder, **{"2": {"num_rows": 9}})[1].parameters["num_rows"] == 9
+    given = build._given(["02_classify.num_rows=9", "2.lr=1e-5", "01_data.build_dir=x"])
+    assert given == {"02_classify": {"num_rows": "9"}, "2": {"lr": "1e-5"}, "01_data": {"build_dir": "x"}}
     first, second = plan(
         sorted((folder / "notebooks").glob("*.ipynb")),
         folder / "build",
-        {"common": {"seed": 7}},
+        {"common": {"seed": 7}, "02_classify": {"num_rows": 5}},
         {"device": "cpu"},
-        given,
+        {"02_classify": {"num_rows": "9", "lr": "1e-5"}, "01_data": {"build_dir": "x", "lr": "1"}},
     )
-    assert first.parameters == {"seed": 7, "build_dir": "../build"}
-    assert second.parameters == {"seed": 7, "num_rows": 9, "lr": 1, "build_dir": "../build"}
+    assert first.parameters == {"seed": 7, "lr": 1, "build_dir": "../build"}
+    assert second.parameters == {"seed": 7, "num_rows": 9, "lr": 1e-5, "build_dir": "../build"}
+
+
+def test_a_text_is_taken_as_it_was_typed(tmp_path):
+    pairs = ["front_matter.group=026", "front_matter.due_date=2026-01-05", "front_matter.members=A: B, [C] #1"]
+    step = plan([build.HERE / "front_matter.ipynb"], tmp_path, {}, {}, build._given(pairs))[0]
+    typed = {"group": "026", "due_date": "2026-01-05", "members": "A: B, [C] #1"}
+    assert {name: step.parameters[name] for name in typed} == typed
 
 
 def shown(kind, **about):
@@ -303,19 +308,22 @@ def test_numbers_have_minus_signs_and_keep_their_percent_sign(tmp_path):
     assert "of −0.5 (−2.0 [−3.0, 1.0]), 95\u00a0% of all, 7\u00a0%, a 5%_x file of 2020-01-02." in html
 
 
-def test_figures_float_within_their_section(tmp_path):
+def test_figures_stay_in_their_section_and_in_order(tmp_path):
     (tmp_path / "pixel.png").write_bytes(PIXEL)
     figure = '::: {{.figure #fig:01_data-{} src=pixel.png alt="A"}}\nWords.\n:::\n\n'
-    text = "".join(figure.format(name) for name in "abc") + "::: {#flush}\n:::\n\n" + figure.format("d")
+    text = "# A\n\n" + "".join(map(figure.format, "abc")) + "# B\n\n" + figure.format("d")
     render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
     typst = (tmp_path / "report.typ").read_text(encoding="utf-8")
-    assert re.findall(r"placement: (\w+)|(place\.flush)", typst) == [
-        ("none", ""),
-        ("bottom", ""),
-        ("auto", ""),
-        ("", "place.flush"),
-        ("none", ""),
-    ]
+    order = re.findall(r"(?m)^= .|<fig:01_data-(.)>", typst)
+    assert order == ["", "a", "b", "c", "", "d"] and "placement" not in typst
+
+
+def test_an_apostrophe_after_a_digit_is_no_prime(tmp_path):
+    (tmp_path / "pixel.png").write_bytes(PIXEL)
+    figure = "::: {.figure #fig:01_data-a src=pixel.png alt=\"A\"}\nAlexNet's and VGG-19's.\n:::\n"
+    render.to_pdf(f'VGG-19\'s "words".\n\n{figure}', "T", date(2025, 1, 2), tmp_path)
+    typst = (tmp_path / "report.typ").read_text(encoding="utf-8")
+    assert "VGG-19’s “words”." in typst and "AlexNet’s and VGG-19’s." in typst
 
 
 def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):

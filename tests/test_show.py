@@ -109,3 +109,16 @@ def test_the_best_of_a_column_is_bold(stage, shown):
     assert bundle["text/markdown"].count("**") == 2 and "**0.95** [0.1, 1.0]" in bundle["text/markdown"]
     assert "<b>0.95</b> [0.1, 1.0]" in bundle["text/html"] and "**" not in bundle["text/html"]
     assert "the name" in bundle["text/markdown"] and "the_name" not in bundle["text/html"]
+
+
+def test_only_plain_names_lose_their_underscores(stage, shown):
+    show.table(pd.DataFrame({"p_vgg19": [1], "P(van_gogh)": [0.5], 3: [1]}), stage, "t", "T.")
+    head = [cell.strip() for cell in shown[0][0]["text/markdown"].splitlines()[0].split("|")[1:-1]]
+    assert head == ["p vgg19", "P(van_gogh)", "3"]
+
+
+@pytest.mark.parametrize(("source", "words"), [("embedded", " (Embedded weights.)"), ("imagenet", "")])
+def test_a_caption_names_weights_that_are_not_imagenets(stage, shown, source, words):
+    stage.weights.append({"source": source})
+    show.table(pd.DataFrame({"a": [1]}), stage, "t", "T.")
+    assert shown[0][1]["vg"]["caption"] == f"T.{words}"

@@ -3,10 +3,11 @@
 import json
 import os
 import zipfile
+from datetime import date
 
 import pytest
 
-from report import submit
+from report import render, submit
 
 
 @pytest.fixture
@@ -54,6 +55,24 @@ def test_the_archive_holds_report_notebooks_and_scripts_alone(project):
     assert str(project) not in notebook and "/mnt/paintings" not in notebook and "papermill" not in notebook
     assert "/mnt" not in notebook and "./b" in notebook
     assert archive.read_bytes() == pack(project).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("first_page", "signed"),
+    [
+        ("**Group** 026  \n**Members** A. Student, B. Student  \n**Due** *(not given)*", True),
+        ("**Group** 026  \n**Members** *(not given)*", False),
+        ("**Course** Introduction to Deep Learning", False),
+    ],
+)
+def test_a_report_without_names_is_packed_with_a_warning(project, monkeypatch, capsys, first_page, signed):
+    archive, build_dir = pack(project), project / "report" / "build" / "demo"
+    monkeypatch.setattr(submit, "HERE", project / "report")
+    monkeypatch.setattr(submit, "pack", lambda *_: archive)
+    render.to_pdf(first_page, "T", date(2025, 1, 2), build_dir / ".report")
+    assert submit.main(["--group", "026"]) == 0
+    said = capsys.readouterr().err
+    assert said == "" if signed else "-p front_matter.group=026" in said and said.count("\n") == 1
 
 
 def test_a_report_older_than_its_inputs_is_refused(project):

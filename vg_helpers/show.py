@@ -50,7 +50,7 @@ def table(frame: Any, stage: Stage | None, name: str, caption: str, digits: int 
         first = shown[column].str.extract(r"^([-\d.]+)", expand=False).astype(float)
         bold = shown[column].str.replace(r"^([-\d.]+)", r"**\1**", regex=True)
         shown[column] = shown[column].where(first != first.max(), bold)
-    shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
+    shown = shown.rename(columns=lambda name: name.replace("_", " ") if str(name).isidentifier() else str(name))
     right = [frame.dtypes.iloc[i].kind in "fiu" for i in range(len(frame.columns))]
     bundle = {
         "text/html": re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", shown.to_html(index=False, border=0, escape=True)),
@@ -70,7 +70,7 @@ def text(markdown: str) -> None:
 def _with_caveat(caption: str, stage: Stage | None) -> str:
     """Say of everything that depends on them when the networks started from other weights than ImageNet's."""
     sources = {weights["source"] for weights in stage.weights} if stage is not None else set()
-    notes = {"none": "No ImageNet weights.", "embedded": "Embedded weights, not ImageNet's."}
+    notes = {"none": "No ImageNet weights.", "embedded": "Embedded weights."}
     return " ".join([caption, *(f"({note})" for source, note in notes.items() if source in sources)])
 
 
