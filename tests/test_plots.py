@@ -1,6 +1,7 @@
 """Every figure: no wider than the text, labelled, inputs untouched, and the numbers drawn are the numbers given."""
 
 import functools
+from itertools import pairwise
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -66,9 +67,6 @@ METRICS = pd.DataFrame(
 STYLE_TRIALS = pd.DataFrame(
     {"content_weight": [0.1, 1.0, 3.0], "style_weight": [1e4, 8.79e6, 1e5], "p_van_gogh": [0.2, 0.886, 0.5]}
 )
-LOSSES = pd.DataFrame(
-    {"pair": [0, 0, 1, 1], "step": [1, 2, 1, 2], "height": 64, "content": [1.0, 2, 3, 4], "total": [8.0, 4, 12, 6]}
-)
 SCORES = pd.DataFrame(
     {
         "content": [ODD, "cat"] * 3,
@@ -122,7 +120,6 @@ CHARTS = {
     "plot_precision_recall": (TARGETS, PROBS),
     "plot_reliability": (TARGETS, PROBS),
     "plot_style_trials": (STYLE_TRIALS,),
-    "plot_loss_curves": (LOSSES,),
     "plot_judgements": (SCORES,),
     "plot_agreement": (AGREEMENT,),
     "plot_timings": (TIMINGS,),
@@ -310,7 +307,20 @@ def test_metric_comparison_draws_values_and_intervals():
 def test_variants_of_a_network_look_like_it():
     assert plots.name_of("vgg19_probe") == "VGG-19 probe" and plots.name_of("a_b c") == "a_b c"
     assert plots.look("vgg19_probe")["color"] == plots.look("vgg19")["color"]
-    assert plots.look("vgg19_probe")["linestyle"] != plots.look("vgg19")["linestyle"]
+    keys = ["vgg19", "alexnet", "vgg19_probe", "alexnet probe", "alexnet_scratch"]
+    looks = {tuple(sorted(plots.look(key, keys).items())) for key in keys}
+    assert len(looks) == 5 and plots.look("vgg19_probe")["linestyle"] != plots.look("vgg19")["linestyle"]
+    assert {plots.look(key, keys)["marker"] for key in keys if "alexnet" in key} == {"s"}
+
+
+def test_the_axis_of_a_metric_ends_at_one():
+    perfect = HISTORY.assign(val_auc=1.0, val_accuracy=1.0)
+    tops = [axes.get_ylim()[1] for axes in draw("plot_learning_curves", perfect).axes[1:]]
+    tops += [axes.get_ylim()[1] for axes in draw("plot_trials", TRIALS.assign(value=[1.0, 0.99, 0.5, 1.0, 1.0])).axes]
+    assert max(tops) == 1.005
+    assert draw("plot_learning_curves", HISTORY.assign(val_auc=0.5)).axes[1].get_ylim()[1] < 0.6
+    axes = draw("plot_metric_comparison", METRICS.assign(value=1.0, low=0.9, high=1.0)).axes[0]
+    assert max(axes.get_xticks()) == 1 < axes.get_xlim()[1]  # the labels have room beyond
 
 
 def test_sizes_that_are_all_the_same_are_no_range():
@@ -356,6 +366,7 @@ def test_reliability_of_two_bins_by_hand():
     np.testing.assert_allclose(curve.get_xydata(), [[0.2, 0.5], [0.9, 1.0]])
     assert [bar.get_height() for bar in below.patches] == [2, 2]
     assert curve.get_label() == "VGG-19 (error 0.200)"  # (2·0.3 + 2·0.1) / 4
+    assert 0 < below.get_ylim()[0] < 1  # a bin of one painting shows
 
 
 def test_style_trials_name_the_best():
@@ -364,11 +375,19 @@ def test_style_trials_name_the_best():
     assert title_of(draw("plot_style_trials")) == "Best of 3 trials: P = 0.886 at α = 1.00, β = 8.79e6"
 
 
-def test_losses_are_averaged_over_pairs():
-    axes = draw("plot_loss_curves").axes[0]
-    assert [p.get_label() for p in axes.get_lines()] == ["total", "content"]
-    assert list(line(axes, "total").get_ydata()) == [10, 5]
-    assert len(draw("plot_loss_curves", LOSSES.assign(run=["vgg19", "vgg19", "alexnet", "alexnet"])).axes) == 2
+def test_the_weights_have_plain_numbers_that_do_not_overprint():
+    narrow = STYLE_TRIALS.assign(content_weight=[0.7, 1.0, 3.0], style_weight=[20.0, 30.0, 60.0])
+    for trials in (STYLE_TRIALS, narrow):
+        axes = draw("plot_style_trials", trials).axes[1]
+        FigureCanvasAgg(axes.figure).draw()
+        for axis, side in ((axes.xaxis, 0), (axes.yaxis, 1)):
+            hidden = {id(label) for label in _hidden(axis)}
+            labels = [
+                label for label in axis.get_ticklabels(which="both") if label.get_text() and id(label) not in hidden
+            ]
+            spans = sorted(tuple(label.get_window_extent().get_points()[:, side]) for label in labels)
+            assert len(spans) >= 2
+            assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
 def test_judgements_are_beside_their_photo():
@@ -425,6 +444,11 @@ def test_odd_titles_are_drawn_as_they_are():
     assert {"a_b $5 & $6 #%", "Émile <x>"} <= set(texts(figure).split("\n"))
     drawn = next(text for text in figure.texts if "$5" in text.get_text())
     assert drawn._preprocess_math(drawn.get_text()) == ("a_b $5 & $6 #%", False)  # no formula
+
+
+def test_a_share_in_a_title_keeps_a_space_before_its_percent_sign():
+    shown = title_of(draw("plot_samples", title="96% (7%) of 5 % and a 5%_x"))
+    assert shown == "96\u00a0% (7\u00a0%) of 5 % and a 5%_x"
 
 
 def test_long_titles_stay_within_their_column():

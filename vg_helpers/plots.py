@@ -44,7 +44,6 @@ __all__ = [
     "plot_image_sizes",
     "plot_judgements",
     "plot_learning_curves",
-    "plot_loss_curves",
     "plot_metric_comparison",
     "plot_p_by_artist",
     "plot_precision_recall",
@@ -68,21 +67,32 @@ VAN_GOGH, OTHER, PALE, NEUTRAL = "#882255", "#B5B5B5", "#DDDDDD", "#555555"
 # colour, marker, line: different in hue, in lightness and in form
 LOOKS = {"vgg19": ("#0173B2", "o", "-"), "alexnet": ("#DE8F05", "s", "--")}
 MORE_LOOKS = [("#882255", "^", "-"), ("#029E73", "D", "--"), ("#CC78BC", "v", "-."), ("#56B4E9", "P", ":")]
+VARIANTS = ({"markerfacecolor": "white", "linestyle": ":"}, {"fillstyle": "left", "linestyle": "-."})
 LABELS = {"roc_auc": "ROC AUC", "auc": "ROC AUC", "f1": "F1", "brier": "Brier score"}
 P_LABEL = "P(van_gogh)"
 
 
 def look(key: str, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Return colour, marker and line of a network, its variant ("vgg19 calibrated"), or another key by its place."""
-    base, _, variant = str(key).replace("_", " ").partition(" ")
+    """Return colour, marker and line of a network, its variant ("vgg19 calibrated"), or another key by its place.
+
+    The first variant of a network among `keys` has empty markers, the second half-filled ones.
+    """
+    base, variant = _parts(key)
     if base in LOOKS:
         colour, marker, line = LOOKS[base]
+        variants = [other for other in keys if _parts(other)[0] == base and _parts(other)[1]]
+        place = variants.index(key) if key in variants else 0
         return {"color": colour, "marker": marker, "linestyle": line} | (
-            {"markerfacecolor": "white", "linestyle": ":"} if variant else {}
+            VARIANTS[place % len(VARIANTS)] if variant else {}
         )
-    others = [other for other in keys if str(other).replace("_", " ").partition(" ")[0] not in LOOKS]
+    others = [other for other in keys if _parts(other)[0] not in LOOKS]
     colour, marker, line = MORE_LOOKS[others.index(key) % len(MORE_LOOKS) if key in others else 0]
     return {"color": colour, "marker": marker, "linestyle": line}
+
+
+def _parts(key: str) -> tuple[str, str]:
+    base, _, variant = str(key).replace("_", " ").partition(" ")
+    return base, variant
 
 
 def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
@@ -106,6 +116,18 @@ def need(frame: pd.DataFrame, *columns: str) -> None:
     missing = ", ".join(column for column in columns if column not in frame)
     if missing:
         raise ValueError(f"this figure needs the column {missing}; the frame has {', '.join(map(str, frame))}")
+
+
+def up_to_one(axes: Any) -> None:
+    """Let the vertical axis of a metric end where the metric does."""
+    axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
+
+
+def plain_numbers(axis: Any) -> None:
+    """Write 0.5, 1, 2, 5 and so on at a logarithmic axis, and nothing at its minor ticks."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def percent(share: float) -> str:
@@ -259,6 +281,7 @@ def plot_trials(trials: pd.DataFrame, metric: str = "validation AUC", title: str
     left.set(xscale="log", xlabel="learning rate (log scale)", ylabel=metric)
     right.set(xlabel="batch size (images)", xlim=(-0.5, len(sizes) - 0.5))
     right.set_xticks(range(len(sizes)), sizes)
+    up_to_one(left)
     for place, model in enumerate(models):
         colour = look(model, models)["color"]
         left.plot([], [], "o", color=colour, mfc="white" if place else colour, mew=1.2, label=name_of(model))
@@ -340,6 +363,7 @@ def plot_learning_curves(history: pd.DataFrame, title: str | None = None) -> Fig
             axes.plot(own["epoch"], own[column], **style)
             best = own.loc[own[shown[0]].idxmax()]
             axes.plot(best["epoch"], best[column], "o", ms=9, mfc="none", mec=style["color"], clip_on=False)
+            up_to_one(axes)
         found += [f"{name} at epoch {best['epoch']:.0f} ({best[shown[0]]:.3f})"] if shown else []
     for axes, label in zip(panels, ["cross-entropy loss", *(labels[column] for column in shown)], strict=True):
         axes.set(xlabel="epoch" if axes in panels[-len(panels) // rows :] else "", ylabel=label)
@@ -373,6 +397,7 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
     axes.set_yticks(range(len(keys)), names)
     axes.set(xlabel="value, with 95 % interval", ylabel="metric", ylim=(len(keys) - 0.4, -0.6))
     axes.margins(x=0.1)
+    axes.set_xticks([tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= 1])  # labels take the rest
     axes.grid(axis="y", visible=False)
     wide = frame.pivot_table(index="metric", columns="model", values="value", sort=False).loc[keys[:2]]
     finding = "; ".join(f"{n}: {ranked(row.dropna())}" for n, (_, row) in zip(names, wide.iterrows(), strict=False))
@@ -478,11 +503,12 @@ def plot_reliability(targets: Any, probs: Mapping[str, Any], bins: int = 10, tit
         mean, share = (np.bincount(place, of, minlength=bins)[full] / number[full] for of in (values, targets))
         errors[model] = float(np.abs(mean - share) @ number[full] / len(values))
         axes.plot(mean, share, **style, label=f"{name_of(model)} (error {errors[model]:.3f})")
-        width, faint = 0.8 / bins / len(probs), 0.5 if "markerfacecolor" in style else 1
+        width, faint = 0.8 / bins / len(probs), 0.5 if _parts(model)[1] else 1
         left = (np.arange(bins) + 0.1) / bins + width * (i + 0.5)
         below.bar(left, number, width, color=style["color"], alpha=faint, edgecolor=NEUTRAL)
     axes.set(ylabel="share that is Van Gogh", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.set(xlabel=f"predicted {P_LABEL}", ylabel="paintings\n(log scale)", yscale="log")
+    below.set_ylim(bottom=0.5)  # a bin of one painting has a bar too
     best = min(errors, key=errors.get)
     finding = f"Smallest expected calibration error: {name_of(best)}, {errors[best]:.3f}"
     return finish(figure, title, finding, legend=axes)
@@ -552,40 +578,11 @@ def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
     right.plot(alpha[best], beta[best], "o", ms=11, mfc="none", mec=VAN_GOGH, mew=1.4)
     right.set(xscale="log", yscale="log", xlabel="content weight α (log scale)", ylabel="style weight β (log scale)")
     right.margins(0.15)
+    plain_numbers(right.xaxis)
+    plain_numbers(right.yaxis)
     figure.colorbar(points, ax=right, label=P_LABEL)
     found = f"P = {p[best]:.3f} at α = {short(alpha[best])}, β = {short(beta[best])}"
     return finish(figure, title, f"Best of {len(trials)} trials: {found}", legend=left)
-
-
-@styled
-def plot_loss_curves(losses: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the losses by step on a logarithmic axis, averaged over pairs, one panel for each run.
-
-    Args:
-        losses: column step, one column for each loss, and run or extractor where there are several; pair and height
-            are no losses.
-    """
-    need(losses, "step")
-    if losses.empty:
-        return nothing("losses")
-    by = next((column for column in ("run", "extractor") if column in losses), None)
-    runs = {"": losses} if by is None else dict(iter(losses.groupby(by, sort=False)))
-    columns = [c for c in losses.select_dtypes("number") if c not in ("step", "pair", "height", by)]
-    columns = sorted((c for c in columns if (losses[c] > 0).any()), key=lambda c: c != "total")
-    figure, panels = canvas(2.5, 1, len(runs), squeeze=False, sharey=True)
-    found, styles = [], [("black", "-"), *((colour, line) for colour, _, line in (MORE_LOOKS[1], *MORE_LOOKS[2:]))]
-    for axes, (run, own) in zip(panels[0], runs.items(), strict=True):
-        mean = own.groupby("step")[columns].mean()
-        for i, column in enumerate(columns):
-            colour, line = styles[i % len(styles)]
-            axes.plot(mean.index, mean[column], color=colour, ls=line, label=plain(column.replace("_", " ")))
-        axes.set(xlabel="step", ylabel="loss (log scale)", yscale="log", title=name_of(run))
-        axes.label_outer(remove_inner_ticks=False)
-        ends = mean[columns[0]].iloc[[0, -1]]
-        found.append(
-            f"{name_of(run)} {columns[0].replace('_', ' ')} loss {short(ends.iloc[0])} → {short(ends.iloc[1])}"
-        )
-    return finish(figure, title, "; ".join(found).strip(), legend=panels[0][0])
 
 
 @styled
@@ -719,9 +716,7 @@ def plot_speed(frame: pd.DataFrame, title: str | None = None) -> Figure:
                 axes.fill_between(own["size"], own["low"], own["high"], color=style["color"], alpha=0.2, lw=0)
         axes.set(xlabel="longer side (pixels)", ylabel="seconds per step (log scale)", yscale="log")
         axes.set_xticks(sorted(frame["size"].unique()))
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(axes.yaxis)
         return finish(figure, title, finding, legend=axes)
     figure, axes = canvas(0.8 + 0.3 * len(frame))
     seconds = frame["seconds_per_step"].to_numpy()

@@ -5,6 +5,7 @@ may differ. Figures are drawn at their final size, 160 mm wide at most, so that 
 """
 
 import functools
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -82,7 +83,8 @@ def fit(text: object, inches: float, size: float = 7.5, lines: int = 2) -> str:
 
 
 def _title(title: str) -> str:
-    return fit(title, WIDTH, 10, lines=3)
+    spaced = re.sub(r"(?<=\d)%(?=[)\].,;:]*(\s|$))", "\u00a0%", title)  # as in the report's text
+    return fit(spaced, WIDTH, 10, lines=3)
 
 
 def add_title(figure: Figure, title: str | None) -> None:
