@@ -167,7 +167,8 @@ def test_without_weights_every_layer_gives_zero_mean_and_unit_variance(tiny_zoo,
     noise, original = [], models._pink_noise
     monkeypatch.setattr(models, "_pink_noise", lambda *a: noise.append(original(*a)) or noise[0])
     net, weights = models.load_backbone(network, "none")
-    assert weights.source == "none" and weights.sha256 is None and "no ImageNet weights (weights='none'" in weights.note
+    assert weights.source == "none" and weights.sha256 is None
+    assert weights.note.endswith(": random filters of unit variance in place of ImageNet's.")
     seen = []
     for layer in (*net.features, *net.classifier):
         if hasattr(layer, "weight"):
@@ -250,7 +251,9 @@ def test_without_file_and_network_the_embedded_weights_serve_and_it_is_said(offl
     assert (weights.source, weights.choice, weights.file) == ("embedded", "embedded", f"{network}.npz")
     assert "could not be downloaded" in weights.note and "embedded weights instead" in weights.note
     assert weights.sha256 == hashlib.sha256((models.EMBEDDED / f"{network}.npz").read_bytes()).hexdigest()
-    asked = models.load_backbone(network, "embedded", features_only=True)[0]
+    asked, same = models.load_backbone(network, "embedded", features_only=True)
+    assert same.sha256 == weights.sha256 and "no ImageNet weights" not in same.note
+    assert "embedded weights in place of ImageNet's, taught on" in same.note
     for mine, theirs in zip(features.features.parameters(), asked.features.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
 

@@ -18,10 +18,11 @@ ROTATED = 6  # its value for a camera held upright
 
 class Tiny(nn.Module):
     layers = ("fine", "content")
-    weights = Weights("vgg19", "imagenet", "tiny.pth", None, "")
+    weights, checkpointing, asked = Weights("vgg19", "imagenet", "tiny.pth", None, ""), False, None
 
-    def __init__(self) -> None:
+    def __init__(self, network: str, weights: str) -> None:
         super().__init__()
+        Tiny.asked = (network, weights)
         self.conv = nn.Conv2d(3, 8, 3, padding=1)
         generator = torch.Generator().manual_seed(3)
         for parameter in self.parameters():
@@ -43,7 +44,7 @@ def place(tmp_path, monkeypatch):
     """A working folder with a photo and two paintings, and a tiny network in place of VGG-19."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VG_STYLES_DIR", raising=False)
-    monkeypatch.setattr("vg_helpers.models.build_extractor", lambda network, weights: Tiny())
+    monkeypatch.setattr(command, "build_extractor", Tiny)
     exif = Image.Exif()
     exif[ORIENTATION] = ROTATED
     write_picture(tmp_path / "photo.jpg", 1, exif=exif, quality=95)
@@ -69,6 +70,20 @@ def test_it_paints_upright_and_keeps_its_settings(place, capsys):
     assert settings["num_steps"] == 12 and settings["weights"] == "imagenet"
     assert "photo_stars.png" in capsys.readouterr().out
     assert sorted(path.name for path in place.iterdir()) == ["photo.jpg", "photo_stars.png", "stars.png", "wheat.png"]
+
+
+def test_network_weights_and_memory_are_as_asked_for(place):
+    assert paint("--style", "stars.png", "--extractor", "alexnet", "--weights", "embedded", "--low-memory") == 0
+    with Image.open("photo_stars.png") as image:
+        assert Tiny.asked == ("alexnet", "embedded") and json.loads(image.text["Settings"])["low_memory"]
+
+
+def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeypatch, capsys):
+    monkeypatch.setattr(command, "find_imagenet_weights", lambda _: "no route to host")
+    monkeypatch.setattr(command, "load_backbone", lambda *_: pytest.fail("half a minute for nothing"))
+    assert paint("--style", "stars.png", "--protect", "auto") == 2
+    sentence = "error: --protect auto needs ImageNet weights (no route to host); give a mask image instead\n"
+    assert capsys.readouterr().err == sentence
 
 
 def test_strength_leads_from_the_photo_to_the_style(place):

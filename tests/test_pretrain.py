@@ -37,9 +37,11 @@ def test_crops_are_drawn_by_the_generator_alone_and_stay_in_range():
 
 
 def test_crops_show_the_picture_they_are_cut_from():
-    pictures = torch.stack([torch.full((3, 96, 96), value) for value in (0.45, 0.55)])
-    crops = pretrain.crops_of(pictures, torch.Generator().manual_seed(1), 32)
-    assert (crops.flatten(2).std(2) < 1e-3).all()  # one colour stays one colour, whatever is done to it
+    pictures = torch.stack([torch.full((3, 96, 96), value) for value in (0.3, 0.7)])
+    dark, bright = pretrain.crops_of(pictures, torch.Generator().manual_seed(1), 32)
+    for crop in (dark, bright):
+        assert (crop.flatten(1).std(1) < 1e-3).all()  # one colour stays one colour, whatever is done to it
+    assert dark.mean() < 0.5 < bright.mean()  # and tints are weaker than the difference
 
 
 def test_the_pictures_are_the_painters_and_the_bundled_photographs(lesson_pictures):
@@ -47,6 +49,15 @@ def test_the_pictures_are_the_painters_and_the_bundled_photographs(lesson_pictur
     assert pictures.dtype == torch.uint8 and pictures.shape[1:] == (3, 256, 256) and len(pictures) == len(painters)
     assert painters[:16].tolist().count(pretrain.PAINTERS.index("flow")) == 4
     assert len(painters) > 16 and set(painters[16:].tolist()) == {pretrain.NO_PAINTER}
+
+
+def test_the_painter_the_direction_and_the_colour_are_learnt(lesson_pictures):
+    torch.manual_seed(0)
+    trunk = pretrain.Trunk("alexnet", len(lesson_pictures[0])).train()
+    optimizer = torch.optim.AdamW(trunk.parameters(), LESSON.lr)
+    rows = [pretrain.train_step(LESSON, trunk, optimizer, *lesson_pictures, step=0) for _ in range(10)]
+    for question in ("painter", "direction", "colour"):
+        assert rows[-1][question] < 0.9 * rows[0][question], question
 
 
 def test_a_killed_training_ends_as_if_it_had_not_been(lesson_pictures, tmp_path, monkeypatch):

@@ -391,6 +391,22 @@ def test_images_too_small_for_the_deepest_layer(role):
         stylize(images["content"], images["style"], Deep(), EXACT)
 
 
+def test_low_memory_turns_the_switch_on_in_the_copy_alone():
+    seen = []
+
+    class Switched(Tiny):
+        checkpointing = False
+
+        def forward(self, images):
+            seen.append(self.checkpointing)
+            return super().forward(images)
+
+    net = Switched()
+    for low_memory in (True, False):
+        engine.prepare(net, torch.device("cpu"), "float32", low_memory)(CONTENT)
+    assert seen == [True, False] and not net.checkpointing
+
+
 def test_a_frame_is_painted_beyond_the_border_and_cut_off():
     framed = style_images.add_frame(CONTENT, 4)
     assert framed.shape[2:] == (24, 20) and torch.equal(framed[..., 0, 4:-4], CONTENT[..., 4, :])

@@ -149,9 +149,11 @@ def test_a_wandb_that_refuses_is_offline_and_then_left_out(home, tmp_path, wandb
         with tracking.Tracker(tmp_path, f"run-{number}", "final", {}, on_problem=problems.append) as tracker:
             tracker.log(ROWS[0])
         assert [options["mode"] for options in wandb.init] == ["online", "offline"]
-        sentence = "Weights & Biases could not be started (API key must have 40 characters); the local record is kept."
-        assert problems == [sentence] * number
-        assert tracker.rows() == ROWS[:1] and (tracker.run is None) == (number == 2)
+        sentence = (
+            "Weights & Biases could not be started {} (API key must have 40 characters); the local record is kept."
+        )
+        assert problems == [sentence.format(mode) for mode in modes]
+        assert tracker.rows() == ROWS[:1] and tracker.mode == ("offline" if number == 1 else "off")
     assert wandb.rows == ROWS[:1]
 
 
@@ -162,7 +164,9 @@ def test_an_online_runs_rows_come_from_wandb_and_from_the_record_where_they_cann
         for row in ROWS:
             tracker.log(row)
     wandb.answer = [{**row, "val_auc": 0.5} for row in ROWS]
-    assert tracker.rows() == wandb.answer and not problems
+    assert tracker.rows() == wandb.answer and tracker.mode == "online" and not problems
+    wandb.answer = [{**row, "val_auc": 0.2} for row in ROWS] + wandb.answer  # from a build folder that was deleted
+    assert tracker.rows() == wandb.answer[3:]
     wandb.answer = wandb.answer[:2]  # not taken in yet
     assert tracker.rows() == ROWS
     wandb.answers = False

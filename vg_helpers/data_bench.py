@@ -12,11 +12,11 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from .bench import time_steps, training_step
-from .data import SHORT_SIDE, PaintingDataset, load_pixels
+from .data import SHORT_SIDE, PaintingDataset, load_pixels, read_pixels
 from .device import fast_dtype, pick_device
 from .models import build_classifier
 
@@ -36,20 +36,12 @@ def make_originals(folder: Path, count: int, side: int, seed: int = 0) -> list[P
     return paths
 
 
-def decode(path: Path) -> np.ndarray:
-    """Return what a data set without a cache would do each time: the whole file, then its shorter side scaled."""
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB")
-    scale = SHORT_SIDE / min(image.size)
-    return np.array(image.resize([round(side * scale) for side in image.size], Image.Resampling.BICUBIC))
-
-
 def read_rates(paths: list[Path], cache_dir: Path) -> dict[str, float]:
     """Return pictures per second, one at a time: decoded from the originals, and read from the filled cache."""
     for path in paths:
         load_pixels(path, cache_dir)
     rates = {}
-    for name, read in (("decoded", decode), ("cached", lambda path: load_pixels(path, cache_dir))):
+    for name, read in (("decoded", read_pixels), ("cached", lambda path: load_pixels(path, cache_dir))):
         seconds = time_steps(lambda read=read: [read(path) for path in paths], "cpu", warmup=1, repeats=3)
         rates[name] = len(paths) / float(np.median(seconds))
     return rates
@@ -57,8 +49,8 @@ def read_rates(paths: list[Path], cache_dir: Path) -> dict[str, float]:
 
 def loader_rate(paths: list[Path], cache_dir: Path, workers: int, batch_size: int = 16) -> float:
     """Return augmented training pictures per second that a loader delivers, once its workers have started."""
-    dataset = PaintingDataset(paths * max(1, 16 * batch_size // len(paths)), None, cache_dir, augment=True)
-    dataset.targets = [0] * len(dataset)
+    paths = paths * max(1, 16 * batch_size // len(paths))
+    dataset = PaintingDataset(paths, [0] * len(paths), cache_dir, augment=True)
     started, seen = None, 0
     for inputs, _ in DataLoader(dataset, batch_size, num_workers=workers):
         seen, started = (seen + len(inputs), started) if started else (0, perf_counter())

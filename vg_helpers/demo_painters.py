@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from vg_helpers import demo_subjects
 from vg_helpers.artifacts import atomic
@@ -328,13 +328,6 @@ MANNERS = {"flow": _flow, "dots": _dots, "flat": _flat, "hatch": _hatch, "smooth
 # ---------------------------------------------------------------- files
 
 
-def phash(image: Image.Image) -> str:
-    """Return the 64-bit perceptual hash, as hex: signs of the low 8 × 8 cosine coefficients about their median."""
-    grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), np.float64)
-    low = fft.dctn(grey)[:8, :8]
-    return f"{int(''.join('1' if bit else '0' for bit in (low > np.median(low)).ravel()), 2):016x}"
-
-
 def paint_file(folder: str, seed: int, index: int, size: int) -> dict:
     """Paint picture `index` into the folder unless it is there, and return its row of classes.csv."""
     painter = painter_of(seed, index)
@@ -355,7 +348,7 @@ def paint_file(folder: str, seed: int, index: int, size: int) -> dict:
             "artist": ARTISTS[painter],
             "genre": "['Post Impressionism']",
             "description": f"procedural demo painting, {manner}: {title}",
-            "phash": phash(image),
+            "phash": "",  # a column of WikiArt's that nothing here reads
             "width": image.width,
             "height": image.height,
             "genre_count": 1,

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from .style import StyleParams, gram_matrix, stylize
 
 MEASURES = ("content_inside", "ssim_inside", "style_outside")
-Judge = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()

@@ -123,7 +123,8 @@ def load_backbone(network: str, weights: str = "auto", features_only: bool = Fal
     if network not in ENUMS or weights not in CHOICES:
         raise ValueError(f"network {network!r}, weights {weights!r}: choose vgg19 or alexnet; {', '.join(CHOICES)}")
     asked = weights in ("embedded", "none")
-    found = f"weights={weights!r} was asked for" if asked else find_imagenet_weights(network)
+    found = None if asked else find_imagenet_weights(network)
+    before, after = ("", " in place of ImageNet's") if asked else (f"no ImageNet weights ({found}); ", " instead")
     with torch.device("meta"):
         net = getattr(zoo, network)()
     if features_only:
@@ -137,12 +138,12 @@ def load_backbone(network: str, weights: str = "auto", features_only: bool = Fal
         raise ValueError(f"{found}; put the file into {Path(torch.hub.get_dir(), 'checkpoints')} or use weights 'auto'")
     elif weights == "embedded" or (weights == "auto" and embedded.is_file()):
         net = initialise(net.to_empty(device="cpu"), taught=_read_codes(embedded))
-        note = f"{TITLES[network]}: no ImageNet weights ({found}); this project's embedded weights instead, taught on "
-        note += "the demo painters' pictures."
+        taught_on = "taught on the demo painters' pictures"
+        note = f"{TITLES[network]}: {before}this project's embedded weights{after}, {taught_on}."
         origin = Weights(network, "embedded", embedded.name, file_sha256(embedded), note)
     else:
         net = initialise(net.to_empty(device="cpu"))
-        note = f"{TITLES[network]}: no ImageNet weights ({found}); random filters of unit variance instead."
+        note = f"{TITLES[network]}: {before}random filters of unit variance{after}."
         origin = Weights(network, "none", None, None, note)
     for module in net.modules():
         if isinstance(module, nn.ReLU):
@@ -175,14 +176,15 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def initialise(net: nn.Module, seed: int = 0, taught: Sequence[tuple[Tensor, Tensor]] = ()) -> nn.Module:
-    """Fill a torchvision network with random orthogonal-scale weights and return it.
+    """Fill a torchvision network with Gaussian draws, scaled layer by layer, and return it.
 
-    Each layer is scaled so that its output has zero mean and unit variance on pink noise, the spectrum of natural
-    images (layer-sequential unit variance: Mishkin and Matas 2016, "All you need is a good init").
+    Each channel's output then has zero mean and unit variance on pink noise, the spectrum of natural images
+    (layer-sequential unit variance: Mishkin and Matas 2016, "All you need is a good init").
 
     Args:
-        taught: weight and bias of the first convolutions. Those above them then hand their input on, and the first
-            fully connected layer draws its weights once for all places: it sees what there is, not where.
+        taught: weight and bias of the first convolutions. Those above them then hand their input on, and no convolution
+            is scaled. Fully connected layers have one scale each, and the first of them draws its weights once for all
+            places: it sees what there is, not where.
     """
     generator = torch.Generator().manual_seed(seed)
     x = _pink_noise(4, 128, generator)
@@ -225,10 +227,6 @@ class Classifier(nn.Module):
     def __init__(self, network: str, net: nn.Module, weights: Weights) -> None:
         super().__init__()
         self.network, self.weights, self.normalize, self.net = network, weights, Normalize(), net
-
-    @property
-    def features(self) -> nn.Sequential:
-        return self.net.features
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, 2) of images (N, 3, H, W) in [0, 1]."""

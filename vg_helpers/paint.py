@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from .artifacts import fingerprint, load_image, save_image
 from .device import pick_device
-from .models import CHOICES
+from .models import CHOICES, Normalize, build_extractor, find_imagenet_weights, load_backbone
 from .style import NonFiniteLoss, StyleParams, StyleResult, stylize
 
 STYLE_PLACES = ("data/styles", "data")  # looked at below the current folder, after VG_STYLES_DIR
@@ -69,8 +69,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def paint(args: argparse.Namespace) -> Path:
     """Return the path of the painted photo."""
-    from .models import build_extractor
-
     device = pick_device(args.device)
     if args.size < 32 or args.steps < 1:
         raise ValueError(f"--size {args.size} and --steps {args.steps}: give at least 32 pixels and 1 step")
@@ -144,11 +142,11 @@ def load_protection(name: str, content_image: Tensor) -> Tensor:
 
 def _main_object(content_image: Tensor) -> Tensor:
     from .gradcam import content_mask
-    from .models import Normalize, load_backbone
 
-    network, weights = load_backbone("vgg19")
-    if weights.choice != "auto":
-        raise ValueError(f"--protect auto needs ImageNet weights ({weights.note}); give a mask image instead")
+    found = find_imagenet_weights("vgg19")
+    if isinstance(found, str):
+        raise ValueError(f"--protect auto needs ImageNet weights ({found}); give a mask image instead")
+    network, _ = load_backbone("vgg19", "imagenet")
     return content_mask(
         nn.Sequential(Normalize(), network).to(content_image.device), content_image, network.features[35]
     )
@@ -157,7 +155,7 @@ def _main_object(content_image: Tensor) -> Tensor:
 def describe(args: argparse.Namespace, params: StyleParams, styles: list[Path], extractor: nn.Module) -> dict[str, str]:
     """Return what the PNG says about how it was made."""
     names = {"photo": args.photo.name, "styles": [path.name for path in styles], "protect": args.protect}
-    network = {"extractor": args.extractor, "weights": asdict(extractor.weights)["source"], "size": args.size}
+    network = {"extractor": args.extractor, "weights": extractor.weights.source, "size": args.size}
     return {
         "Software": "vg_helpers.paint",
         "Settings": json.dumps(names | network | asdict(params), ensure_ascii=False),

@@ -147,7 +147,8 @@ def train(lesson: Lesson, pictures: Tensor, painters: Tensor, folder: Path, devi
             rows = saved["rows"]
             for name, part in parts.items():
                 part.load_state_dict(saved[name])
-    for step in tqdm(range(len(rows), lesson.num_steps), TITLES[lesson.network], len(rows) and None):
+    todo = range(len(rows), lesson.num_steps)
+    for step in tqdm(todo, TITLES[lesson.network], lesson.num_steps, initial=len(rows)):
         start = time.perf_counter()
         row = train_step(lesson, trunk, optimizer, pictures, painters, step)
         schedule.step()

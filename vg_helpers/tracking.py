@@ -42,13 +42,18 @@ class Tracker(AbstractContextManager):
 
     def _start(self, config: dict[str, Any]) -> Any:
         """Return W&B's run, offline where online fails, None where offline fails too: training goes on regardless."""
-        for online in (True, False) if is_online() else (False,):
+        for mode in ("online", "offline") if is_online() else ("offline",):
             try:
-                return _start_wandb(self.path.parent, self.path.stem, self.group, config, online)
+                return _start_wandb(self.path.parent, self.path.stem, self.group, config, mode)
             except Exception as error:  # a wrong key, no network, no disk space: W&B raises many kinds
                 reason = str(error).strip().split("\n")[0] or type(error).__name__
-                self.on_problem(f"Weights & Biases could not be started ({reason}); the local record is kept.")
+                self.on_problem(f"Weights & Biases could not be started {mode} ({reason}); the local record is kept.")
         return None
+
+    @property
+    def mode(self) -> str:
+        """How W&B logs these rows: "online", "offline", or not at all: "off"."""
+        return "off" if self.run is None else "offline" if self.run.offline else "online"
 
     def log(self, row: dict[str, Any]) -> None:
         """Append a row, unless it is there already (a resumed run reports its earlier epochs again)."""
@@ -68,19 +73,22 @@ class Tracker(AbstractContextManager):
             self.run.finish()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the run's rows as W&B's API has them when it is online, else from the local record, which is whole."""
+        """Return the run's rows as W&B's API has them when it is online, else from the local record, which is whole.
+
+        W&B goes on with the run of a build folder that was deleted, so its last rows are this record's.
+        """
         local = read_rows(self.path)
-        if self.run is None or self.run.offline:
+        if self.mode != "online" or not local:
             return local
         try:
             import wandb
 
             told = wandb.Api().run(self.run.path).scan_history()
-            told = [{key: row[key] for key in local[0] if key in row} for row in told] if local else []
+            told = [{key: row[key] for key in local[0] if key in row} for row in told]
         except Exception as error:
             self.on_problem(f"Weights & Biases could not be asked ({error}); the local record is drawn.")
             return local
-        return told if len(told) >= len(local) else local  # W&B has not taken in everything yet
+        return told[-len(local) :] if len(told) >= len(local) else local  # W&B has not taken in everything yet
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -102,7 +110,7 @@ def history(folder: Path) -> pd.DataFrame:
 
 
 def told_values(trials: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return a study's trials with the validation AUC that a tracker's rows tell: the best, or a pruned one's last.
+    """Return a study's trials with the validation AUC taken from the tracker's rows: the best, or a pruned one's last.
 
     Args:
         trials: columns number, value, state; a trial of which no row tells keeps its value.
@@ -132,7 +140,7 @@ def is_online() -> bool:
     return urlsplit(wandb.Settings().base_url).hostname in hosts
 
 
-def _start_wandb(folder: Path, run: str, group: str, config: dict[str, Any], online: bool) -> Any:
+def _start_wandb(folder: Path, run: str, group: str, config: dict[str, Any], mode: str) -> Any:
     import wandb
 
     # Offline runs get a new file each time, so a resumed one cannot be continued there; online W&B goes on by id.
@@ -140,11 +148,11 @@ def _start_wandb(folder: Path, run: str, group: str, config: dict[str, Any], onl
     return wandb.init(
         project=PROJECT,
         name=run,
-        id=f"{group}-{run}" if online else None,
-        resume="allow" if online else None,
+        id=f"{group}-{run}" if mode == "online" else None,
+        resume="allow" if mode == "online" else None,
         group=group,
         config=config,
         dir=folder,
-        mode="online" if online else "offline",
+        mode=mode,
         settings=settings,
     )
