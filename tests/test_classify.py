@@ -108,6 +108,21 @@ def test_the_head_starts_as_the_probe(index, setup):
     np.testing.assert_allclose(task.probs("test"), softmax(logits, axis=1)[:, 1], atol=1e-6)
 
 
+def test_splits_are_compared_by_the_same_features(index, setup, monkeypatch):
+    shuffled = index.split_grouped.sample(frac=1, random_state=3).to_numpy()
+    index, fitted, original = index.assign(split_seed=shuffled, artist="", group=0), [], classify.probe
+    monkeypatch.setattr(classify, "probe", lambda *a: fitted.append(a) or original(*a))
+    task = classify.build_task("alexnet", index, "split_grouped", setup)
+    found = classify.probe_splits(task, index, ["split_seed", "split_grouped", "split_grouped"])
+    assert list(found) == ["split_seed", "split_grouped"]
+    for (features, targets, _), split in zip(fitted, ["split_seed", "split_grouped"], strict=False):
+        assert targets.tolist() == index.label[index[split] == "train"].tolist() and len(features) == len(targets)
+        tested = index[index[split] == "test"]
+        assert found[split].path.tolist() == tested.path.tolist() and found[split].p.between(0, 1).all()
+    own = found["split_grouped"]
+    assert own.p[own.label == 1].mean() > own.p[own.label == 0].mean()
+
+
 def test_yellow_is_told_from_blue(index, setup):
     task = classify.build_task("vgg19", index, "split_grouped", replace(setup, depth="head"))
     found = classify.fit_probe(task)

@@ -150,6 +150,24 @@ def test_the_best_epochs_weights_are_kept_and_are_no_alias(net, monkeypatch):
     assert same(result.best_state, states[1])
 
 
+def test_patience_ends_a_training_that_no_longer_improves_and_more_of_it_goes_on(net, tmp_path, monkeypatch):
+    aucs = [0.6, 0.9, 0.7, 0.8, 0.95, 0.9]
+
+    def evaluate(*_):
+        return {"val_loss": 1.0, "val_auc": aucs[len(batches) // 3 - 1], "val_accuracy": 0.5}
+
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    config, batches = replace(CONFIG, num_epochs=6, batch_size=20), []
+
+    def learn(patience):
+        options = {"on_batch": batches.append, "patience": patience}
+        return train.fit(copy.deepcopy(net), Points(60), Points(30, 1), config, CPU, tmp_path / "a.pt", **options)
+
+    for patience, epochs, best in ((2, 4, 2), (2, 4, 2), (3, 6, 5), (0, 6, 5)):
+        result = learn(patience)
+        assert (len(result.history), result.best_epoch, len(batches)) == (epochs, best, 3 * epochs)
+
+
 def test_what_is_judged_and_kept_is_a_running_mean_of_the_weights(net, monkeypatch):
     monkeypatch.setattr(train, "AVERAGED", 4)
     means, number, judged = state_of(net), 0, []

@@ -6,7 +6,7 @@ is made from.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,22 @@ def fit_probe(task: Task) -> dict[str, np.ndarray]:
     return {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")}
 
 
+def probe_splits(task: Task, index: pd.DataFrame, splits: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return split -> its test paintings with their P(van_gogh) in a column p, by logistic regression on one network.
+
+    Every painting's features are the same in all splits, those of its centre, so that only the border differs. Called
+    before any training, as `fit_probe` is.
+    """
+    setup, found = task.setup, {}
+    everything = build_dataset(index, setup.data_dir, setup.cache_dir, False, setup.size, setup.seed)
+    features = predict(_body(task.model), everything, setup.device)
+    for split in splits:
+        train, test = (index[split].to_numpy() == name for name in ("train", "test"))
+        fitted = probe(features[train], index.label[train].to_numpy(), setup.seed)
+        found[split] = index[test].assign(p=fitted.predict_proba(features[test])[:, 1])
+    return found
+
+
 def _body(model: Classifier) -> nn.Module:
     lower, _ = model.split("fc8")
     return lower
@@ -219,12 +235,16 @@ def train_finally(
     num_epochs: int,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
+    patience: int = 0,
 ) -> FitResult:
-    """Train with the best values found and leave the task's model with its best epoch's weights."""
+    """Train with the best values found and leave the task's model with its best epoch's weights; `patience` as in fit.
+
+    Longer patience goes on from where a shorter one stopped.
+    """
     config = TrainConfig(**{**vars(task.config), **values, "num_epochs": num_epochs})
-    checkpoint = task.folder / f"final-{fingerprint(vars(config))}.pt"
+    checkpoint, sets = task.folder / f"final-{fingerprint(vars(config))}.pt", task.sets
     return fit(
-        task.learning, task.sets["train"], task.sets["val"], config, task.setup.device, checkpoint, on_epoch, on_batch
+        task.learning, sets["train"], sets["val"], config, task.setup.device, checkpoint, on_epoch, on_batch, patience
     )
 
 

@@ -196,6 +196,7 @@ def fit(
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
+    patience: int = 0,
 ) -> FitResult:
     """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
 
@@ -208,6 +209,7 @@ def fit(
             goes on from it and reports what it holds.
         on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
         on_batch: called after each batch with the number of pictures seen.
+        patience: stop once so many epochs in a row have brought nothing better; 0 trains all epochs.
 
     Raises:
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
@@ -220,14 +222,15 @@ def fit(
     for row in result.history:
         if on_epoch:
             on_epoch(row)
-    for epoch in range(len(result.history) + 1, config.num_epochs + 1):
+    while not _over(result, config, patience):
+        epoch = len(result.history) + 1
         loss = _train_epoch(learner, train_set, config, epoch, device, on_batch)
         with exchanged(learner.free, learner.means):
             row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
                 result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
-        due = epoch == config.num_epochs or time.monotonic() - saved_at >= SAVE_EVERY
+        due = _over(result, config, patience) or time.monotonic() - saved_at >= SAVE_EVERY
         if checkpoint and due and rank() == 0:
             saved = {"config": asdict(config), "live": learner.state(), "result": vars(result)}
             artifacts.save_torch(checkpoint, saved)
@@ -236,6 +239,11 @@ def fit(
             on_epoch(row)
     module.load_state_dict(result.best_state, strict=False)
     return result
+
+
+def _over(result: FitResult, config: TrainConfig, patience: int) -> bool:
+    done = len(result.history)
+    return done >= config.num_epochs or 0 < patience <= done - result.best_epoch
 
 
 @contextmanager
