@@ -162,7 +162,7 @@ def importances(study: optuna.Study, seed: int = 0) -> dict[str, float]:
     hyperparameter importance"). Empty where the trials are too few or too alike to have a variance.
     """
     values = {trial.value for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
-    if len(values) < 2:
+    if len(values) < 3:
         return {}
     return optuna.importance.get_param_importances(
         study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=seed)
