@@ -204,15 +204,24 @@ class Numbers:
         return 100 * self.view + position, self.targets[position]
 
 
-def test_a_sample_passes_the_view_on_and_keeps_the_classes():
-    dataset = Numbers()
-    sample = classify._sample(dataset, 4, 42)
-    sample.view = 3
-    assert dataset.view == sample.view == 3 and len(sample) == 4
-    assert [sample[i][0] for i in range(4)] == [300 + position for position in sample.indices]
-    assert [sample[i][1] for i in range(4)] == sample.targets and sum(sample.targets) == 2
-    assert sample.indices == classify._sample(dataset, 4, 42).indices != classify._sample(dataset, 4, 1).indices
-    assert classify._sample(dataset, 0, 42) is classify._sample(dataset, 10, 42) is dataset
+def test_a_sample_changes_with_the_view_and_keeps_the_classes():
+    dataset, parts = Numbers(), {}
+    sample = classify.Sample(dataset, 4, 42)
+    for sample.view in (0, 1, 3, 1):
+        assert dataset.view == sample.view and len(sample) == 4 and parts.get(sample.view) in (None, sample.indices)
+        parts[sample.view] = sample.indices
+        assert [sample[i][0] for i in range(4)] == [100 * sample.view + position for position in sample.indices]
+        assert [sample[i][1] for i in range(4)] == sample.targets and sum(sample.targets) == 2
+    assert len({tuple(part) for part in parts.values()}) == 3
+    assert parts[0] == classify.Sample(Numbers(), 4, 42).indices != classify.Sample(Numbers(), 4, 1).indices
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 16), (4, 4), (16, 16), (99, 16)])
+def test_an_epoch_of_a_trial_has_as_many_paintings_as_asked_for(index, setup, monkeypatch, count, expected):
+    seen, original = [], classify.fit
+    monkeypatch.setattr(classify, "fit", lambda *a: seen.append(len(a[1])) or original(*a))
+    classify.search_training(classify.build_task("alexnet", index, "split_grouped", setup), 1, 1, count)
+    assert seen == [expected]
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ from .train import (
     rank,
 )
 
-PROTOCOL = 2  # raise it when the same parameters no longer give the same numbers: kept work is then done again
+PROTOCOL = 3  # raise it when the same parameters no longer give the same numbers: kept work is then done again
 SCRATCH = {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"}  # of an AlexNet that starts from random weights
 
 
@@ -166,7 +166,7 @@ def search_training(
     Each trial starts from the weights that the task has now.
 
     Args:
-        num_paintings: training paintings per epoch, a fixed stratified sample; 0 takes all.
+        num_paintings: training paintings per epoch, a stratified sample that changes with it; 0 takes all.
         on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
     start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
@@ -185,7 +185,9 @@ def search_training(
                 raise optuna.TrialPruned
 
         checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings)}.pt"
-        train_set = _sample(task.sets["train"], num_paintings, task.setup.seed)
+        train_set = task.sets["train"]
+        if 0 < num_paintings < len(train_set):
+            train_set = Sample(train_set, num_paintings, task.setup.seed)
         try:
             result = fit(
                 task.learning, train_set, task.sets["val"], config, task.setup.device, checkpoint, report, on_batch
@@ -205,19 +207,15 @@ def _study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
     return f"{task.key}-{num_epochs}-{num_paintings}"
 
 
-def _sample(dataset: Any, count: int, seed: int) -> Any:
-    if not 0 < count < len(dataset):
-        return dataset
-    keep, _ = train_test_split(np.arange(len(dataset)), train_size=count, stratify=dataset.targets, random_state=seed)
-    return Sample(dataset, sorted(keep.tolist()))
-
-
 class Sample(Subset):
-    """Some items of a data set, with their `targets`; `view` is the data set's own."""
+    """A stratified part of a data set, another one in every view, with its `targets`; `view` is the data set's own.
 
-    def __init__(self, dataset: Any, indices: list[int]) -> None:
-        super().__init__(dataset, indices)
-        self.targets = [dataset.targets[index] for index in indices]
+    The same part in every epoch would soon be known by heart, and a trial would be judged by that.
+    """
+
+    def __init__(self, dataset: Any, count: int, seed: int) -> None:
+        super().__init__(dataset, [])
+        self.count, self.seed, self.view = count, seed, 0
 
     @property
     def view(self) -> int:
@@ -226,7 +224,10 @@ class Sample(Subset):
 
     @view.setter
     def view(self, view: int) -> None:
-        self.dataset.view = view
+        self.dataset.view, targets = view, self.dataset.targets
+        drawn = {"train_size": self.count, "stratify": targets, "random_state": self.seed + view}
+        self.indices = sorted(train_test_split(range(len(targets)), **drawn)[0])
+        self.targets = [targets[index] for index in self.indices]
 
 
 def train_finally(
