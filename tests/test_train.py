@@ -236,11 +236,13 @@ def test_the_rate_rises_and_falls_to_zero_along_a_cosine(net, monkeypatch):
     np.testing.assert_allclose(rates, expected, atol=1e-12)
 
 
-def test_the_depth_is_chosen_by_the_device():
-    assert train.choose_depth("auto", CPU) == "top" and train.choose_depth("auto", torch.device("cuda")) == "all"
-    assert train.choose_depth("head", torch.device("cuda")) == "head"
+def test_the_depth_is_chosen_by_device_and_network():
+    cuda = torch.device("cuda")
+    assert [train.choose_depth("auto", CPU, network) for network in ("vgg19", "alexnet")] == ["top", "all"]
+    assert [train.choose_depth("auto", cuda, network) for network in ("vgg19", "alexnet")] == ["all", "all"]
+    assert train.choose_depth("head", cuda, "vgg19") == "head"
     with pytest.raises(ValueError, match=r"^depth 'deep': choose auto, all, top or head$"):
-        train.choose_depth("deep", CPU)
+        train.choose_depth("deep", CPU, "vgg19")
 
 
 @pytest.mark.parametrize("network", ["vgg19", "alexnet"])

@@ -96,7 +96,7 @@ def build_task(
     network: str, index: pd.DataFrame, split: str, setup: Setup, on_batch: Callable[[int], None] | None = None
 ) -> Task:
     """Return the task of teaching `network` the training paintings of `index[split]`; frozen features come once."""
-    depth = choose_depth(setup.depth, setup.device)
+    depth = choose_depth(setup.depth, setup.device, network)
     model = build_classifier(network, setup.weights, setup.seed)
     lower, upper = prepare(model, depth)
     made_from = (PROTOCOL, network, depth, setup.views, setup.size, setup.seed, model.weights.sha256)

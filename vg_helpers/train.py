@@ -30,7 +30,7 @@ from .device import autocast
 from .models import LAYERS, Classifier
 
 HEAD = "fc8"
-TOP = {  # what a CPU trains; VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
+TOP = {  # VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
     "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
@@ -108,11 +108,12 @@ def of_the_first(value: Any) -> Any:
     return value
 
 
-def choose_depth(depth: str, device: torch.device) -> str:
-    """Return the depth that is asked for; "auto" trains all layers on a GPU and the top layers on a CPU."""
+def choose_depth(depth: str, device: torch.device, network: str) -> str:
+    """Return the depth that is asked for; "auto" is all layers, but of VGG-19 on a CPU the top ones."""
     if depth not in ("auto", "all", "top", "head"):
         raise ValueError(f"depth {depth!r}: choose auto, all, top or head")
-    return ("top" if device.type == "cpu" else "all") if depth == "auto" else depth
+    costly = device.type == "cpu" and network == "vgg19"
+    return ("top" if costly else "all") if depth == "auto" else depth
 
 
 def trained_layers(network: str, depth: str) -> tuple[str, ...]:
