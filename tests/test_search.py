@@ -23,7 +23,7 @@ from PIL import Image
 from vg_helpers import search
 from vg_helpers.artifacts import load_image
 
-FIRST = search.KNOWN_GOOD["vgg19"]
+FIRST = search.KNOWN_GOOD["vgg19"][0]
 
 
 def score(trial):
@@ -39,7 +39,7 @@ def score(trial):
     return height
 
 
-def study_of(folder, num_trials=8, objective=score, first=FIRST, seed=42, **options):
+def study_of(folder, num_trials=8, objective=score, first=(FIRST,), seed=42, **options):
     study = search.open_study("study", folder / "study.db", prune=True)
     return search.run_study(study, objective, num_trials, seed, first, **options)
 
@@ -62,6 +62,19 @@ def test_as_many_trials_as_asked_for_and_the_known_good_first(whole):
     assert not frame.duplicated(["lr"]).any() and frame.lr.between(1e-6, 1e-3).all()
     assert set(frame.batch_size) <= {16, 32} and set(frame.optimizer) <= {"AdamW", "SGD"}
     assert whole.best_value == frame.value.max()
+
+
+def test_several_known_good_trials_come_in_their_order_also_after_an_interruption(tmp_path):
+    known = search.KNOWN_GOOD["alexnet"]
+
+    def stop(trial):
+        raise KeyboardInterrupt if len(trial.study.trials) == 3 else optuna.TrialPruned
+
+    with pytest.raises(KeyboardInterrupt):
+        study_of(tmp_path, 4, stop, first=known[:1] * 2 + known)
+    frame = search.trials_frame(study_of(tmp_path, 5, first=known[:1] * 2 + known))
+    assert frame[list(FIRST)].to_dict("records")[:4] == [known[0], known[0], known[0], known[1]]
+    assert frame.loc[4, "lr"] not in {values["lr"] for values in known}
 
 
 def test_pruned_trials_count_and_keep_their_last_value(whole):
@@ -153,7 +166,7 @@ def test_three_trials_at_most_are_random(tmp_path, monkeypatch):
 
 
 def test_without_pruning_every_trial_is_completed(tmp_path):
-    study = search.run_study(search.open_study("a", tmp_path / "a.db"), score, 6, 42, FIRST)
+    study = search.run_study(search.open_study("a", tmp_path / "a.db"), score, 6, 42, [FIRST])
     assert set(search.trials_frame(study).state) == {"COMPLETE"}
 
 
@@ -168,7 +181,7 @@ def test_a_style_search_stays_in_its_ranges(tmp_path):
         assert 0.1 <= values["content_weight"] <= 10 and 1 <= values["style_weight"] <= 1000
         return values["style_weight"]
 
-    study = study_of(tmp_path, 4, objective, first={"content_weight": 1.0, "style_weight": 10.0})
+    study = study_of(tmp_path, 4, objective, first=[{"content_weight": 1.0, "style_weight": 10.0}])
     assert list(search.trials_frame(study))[1:3] == ["content_weight", "style_weight"]
 
 
@@ -205,7 +218,9 @@ def work(url, record, num_trials=8):
         time.sleep(0.4)
         return score(trial)
 
-    return search.run_study(search.open_study("shared", url, prune=True), objective, num_trials, 42, FIRST, shared=True)
+    return search.run_study(
+        search.open_study("shared", url, prune=True), objective, num_trials, 42, [FIRST], shared=True
+    )
 
 
 WORKER = """

@@ -38,7 +38,7 @@ AVERAGED = 100  # steps
 # Share of all steps; the head was fitted to features without dropout, so the first losses under dropout are large.
 WARM_UP = 0.1
 SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
-HEAD_LR = 10.0  # the new last layer learns this much faster than the layers that come pre-trained
+HEAD_LR = 3.0  # the last layer, fitted by the probe, learns this much faster than the layers that come pre-trained
 
 
 @dataclass(frozen=True)
