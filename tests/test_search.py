@@ -68,6 +68,7 @@ def test_several_known_good_trials_come_in_their_order_also_after_an_interruptio
     known = search.KNOWN_GOOD["alexnet"]
 
     def stop(trial):
+        search.suggest_training(trial)
         raise KeyboardInterrupt if len(trial.study.trials) == 3 else optuna.TrialPruned
 
     with pytest.raises(KeyboardInterrupt):
