@@ -49,8 +49,9 @@ local function number_floats(div)
     if not grid then return div.content end
     grid.identifier = div.identifier
     grid.caption = { long = caption_of(caption, number("Table", div.identifier)) }
-    local rows = grid.bodies[1] and #grid.bodies[1].body or 0
-    if not typst or rows <= LONG_TABLE then return grid end
+    local rows, pictures = grid.bodies[1] and #grid.bodies[1].body or 0, 0
+    grid:walk { Image = function() pictures = pictures + 1 end }
+    if not typst or rows <= LONG_TABLE and pictures == 0 then return grid end
     return breakable(grid)
   end
 end
@@ -76,10 +77,11 @@ local function plain_table(grid)
   if typst and grid.identifier == "" then return breakable(grid), false end
 end
 
+-- Figures gather at the foot of a page, the text flows on above them: so they keep their order, and no page stays empty.
 local function figure(float)
   if not typst or not float.identifier:match "^fig:" then return nil end
   local image = float.content[1].content[1]
-  local written = string.format("#figure(image(%s, alt: %s), kind: image, caption: [%s]) <%s>",
+  local written = string.format("#figure(image(%s, alt: %s), kind: image, placement: bottom, caption: [%s]) <%s>",
     quoted(image.src), quoted(pandoc.utils.stringify(image.caption)), to_typst(float.caption.long), float.identifier)
   return pandoc.RawBlock("typst", written)
 end

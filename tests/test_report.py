@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import typst
+from PIL import Image
 
 from report import assemble, build, chain, markdown, render
 from report.plan import plan
@@ -259,9 +261,9 @@ def test_odd_text_survives_in_a_tagged_pdf_that_is_always_the_same(odd_pages):
     text, folder = odd_pages
     first, second = (render.to_pdf(text, ODD, date(2025, 1, 2), folder) for _ in range(2))
     assert first == second and first.startswith(b"%PDF") and b"/StructTreeRoot" in first and b"pdfuaid" in first
-    typst = (folder / "report.typ").read_text(encoding="utf-8")
-    assert "中" not in typst and "▯" in typst and "Ünï ¼" in typst and "\\@nobody \\<b\\>said" in typst
-    assert "(not part of this run)" in typst and '#ref(label("fig:01_data-f"))' in typst and "@gatys2016" in typst
+    written = (folder / "report.typ").read_text(encoding="utf-8")
+    assert "中" not in written and "▯" in written and "Ünï ¼" in written and "\\@nobody \\<b\\>said" in written
+    assert "(not part of this run)" in written and '#ref(label("fig:01_data-f"))' in written and "@gatys2016" in written
 
 
 def test_the_same_pages_as_one_html_file(odd_pages):
@@ -273,8 +275,6 @@ def test_the_same_pages_as_one_html_file(odd_pages):
 
 
 def test_oddly_named_photos_and_styles_stand_side_by_side(tmp_path):
-    from PIL import Image
-
     content, style = "a_b#c$d%e&f@g ünï ` x y [z] @me", "vincent_s$t_r#%"
     photo, images = tmp_path / "p$#%@é.png", tmp_path / "04_style_eval" / "images"
     images.mkdir(parents=True)
@@ -308,29 +308,46 @@ def test_numbers_have_minus_signs_and_keep_their_percent_sign(tmp_path):
     assert "of −0.5 (−2.0 [−3.0, 1.0]), 95\u00a0% of all, 7\u00a0%, a 5%_x file of 2020-01-02." in html
 
 
-def test_figures_stay_in_their_section_and_in_order(tmp_path):
-    (tmp_path / "pixel.png").write_bytes(PIXEL)
-    figure = '::: {{.figure #fig:01_data-{} src=pixel.png alt="A"}}\nWords.\n:::\n\n'
-    text = "# A\n\n" + "".join(map(figure.format, "abc")) + "# B\n\n" + figure.format("d")
+def pages(folder):
+    """Return how many pages the report of a folder has."""
+    made = typst.compile(folder / "report.typ", root=folder, ignore_system_fonts=True, format="svg")
+    return len(made) if isinstance(made, list) else 1
+
+
+def test_text_flows_on_above_figures_that_gather_at_the_foot_of_a_page(tmp_path):
+    Image.new("RGB", (400, 500)).save(tmp_path / "tall.png", dpi=(72, 72))
+    figure = '::: {{.figure #fig:01_data-{} src=tall.png alt="A"}}\nWords.\n:::\n\n'
+    words = "Many words. " * 200 + "\n\n"
+    text = "# A\n\n" + words + "".join(map(figure.format, "ab")) + words * 3
     render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
-    typst = (tmp_path / "report.typ").read_text(encoding="utf-8")
-    order = re.findall(r"(?m)^= .|<fig:01_data-(.)>", typst)
-    assert order == ["", "a", "b", "c", "", "d"] and "placement" not in typst
+    written = (tmp_path / "report.typ").read_text(encoding="utf-8")
+    assert re.findall("<fig:01_data-(.)>", written) == ["a", "b"] and written.count("placement: bottom") == 2
+    flowing = pages(tmp_path)
+    (tmp_path / "report.typ").write_text(written.replace("placement: bottom, ", ""), encoding="utf-8")
+    assert flowing < pages(tmp_path)
+
+
+def test_parts_share_a_page_where_there_is_room(tmp_path):
+    parts = [f"# Part {number}\n\n" + "Words. " * 20 for number in range(1, 4)]
+    render.to_pdf("\n\n".join(parts), "T", date(2025, 1, 2), tmp_path)
+    assert pages(tmp_path) == 1
+    filled = parts[0] + "\n\nLine.\n" * 40
+    render.to_pdf(filled + parts[1], "T", date(2025, 1, 2), tmp_path)
+    assert pages(tmp_path) == 2
 
 
 def test_an_apostrophe_after_a_digit_is_no_prime(tmp_path):
     (tmp_path / "pixel.png").write_bytes(PIXEL)
     figure = "::: {.figure #fig:01_data-a src=pixel.png alt=\"A\"}\nAlexNet's and VGG-19's.\n:::\n"
     render.to_pdf(f'VGG-19\'s "words".\n\n{figure}', "T", date(2025, 1, 2), tmp_path)
-    typst = (tmp_path / "report.typ").read_text(encoding="utf-8")
-    assert "VGG-19’s “words”." in typst and "AlexNet’s and VGG-19’s." in typst
+    written = (tmp_path / "report.typ").read_text(encoding="utf-8")
+    assert "VGG-19’s “words”." in written and "AlexNet’s and VGG-19’s." in written
 
 
 def test_a_large_photograph_is_packed_and_a_drawing_is_not(tmp_path):
     from io import BytesIO
 
     import numpy as np
-    from PIL import Image
 
     noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
     for picture, suffix in ((Image.fromarray(noise), ".jpg"), (Image.new("RGB", (400, 300), "teal"), ".png")):
@@ -394,9 +411,8 @@ def test_the_summary_is_short_and_every_number_has_its_interval_and_figure(tmp_p
     write_json(tmp_path / "02_classify" / "metrics.json", {"vgg19": auc, "alexnet": auc})
     scores = "extractor,p_vgg19,p_alexnet\nvgg19,0.9,0.8\nvgg19,0.9,0.1\nalexnet,0.9,0.9\nphoto,0.1,0.2\n"
     write_text(tmp_path / "04_style_eval" / "scores.csv", scores)
-    write_text(
-        tmp_path / "06_gradcam" / "faithfulness.csv", "curve,against,gain,low,high\ninsertion,random,0.27,0.19,0.35\n"
-    )
+    curves = "insertion,random,0.27,0.19,0.35\ndeletion,random,-0.05,-0.06,-0.03\n"
+    write_text(tmp_path / "06_gradcam" / "faithfulness.csv", "curve,against,gain,low,high\n" + curves)
     notebook = assemble.run_here(build.HERE / "front_matter.ipynb", {"build_dir": str(tmp_path)})
     text = markdown.to_markdown(notebook, "front_matter", tmp_path, tmp_path).split("## Executive summary")[1]
     numbers = re.findall(r"(?m)^- .*$", text)

@@ -92,3 +92,11 @@ def interval(estimate: Any, digits: int = 3) -> str:
     get = estimate.__getitem__ if hasattr(estimate, "keys") else lambda name: getattr(estimate, name)
     value, low, high = (f"{get(name):.{digits}f}" for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
+
+
+def picture_name(stem: str) -> str:
+    """Return what a picture's file name tells: "vincent-van-gogh_the-night-cafe-1888" → "the night cafe 1888".
+
+    The recipe at the end of a demo painting's name ("-v5-42-640") says nothing to a reader.
+    """
+    return re.sub(r"-v\d+-\d+-\d+$", "", stem.removeprefix("vincent-van-gogh_")).replace("-", " ")
