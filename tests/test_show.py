@@ -122,3 +122,19 @@ def test_a_caption_names_weights_that_are_not_imagenets(stage, shown, source, wo
     stage.weights.append({"source": source})
     show.table(pd.DataFrame({"a": [1]}), stage, "t", "T.")
     assert shown[0][1]["vg"]["caption"] == f"T.{words}"
+
+
+def test_an_interval_of_shares():
+    assert show.interval({"value": 0.5, "low": 0.123, "high": 0.9}, digits=0, percent=True) == "50% [12%, 90%]"
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("vincent-van-gogh_the-night-cafe-1888", "the night cafe 1888"),
+        ("vincent-van-gogh_demo-style-1-night-v5-42-640", "demo style 1 night"),
+        ("a_b#c$ü", "a_b#c$ü"),
+    ],
+)
+def test_a_picture_is_called_what_its_file_tells(stem, name):
+    assert show.picture_name(stem) == name

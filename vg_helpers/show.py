@@ -87,10 +87,10 @@ def _pipe_table(frame: Any, right: list[bool]) -> str:
     return tabulate(cells, headers="keys", tablefmt="pipe", showindex=False, colalign=align, disable_numparse=True)
 
 
-def interval(estimate: Any, digits: int = 3) -> str:
+def interval(estimate: Any, digits: int = 3, percent: bool = False) -> str:
     """Return "value [low, high]" of anything with these three, a row of a frame or a named tuple."""
     get = estimate.__getitem__ if hasattr(estimate, "keys") else lambda name: getattr(estimate, name)
-    value, low, high = (f"{get(name):.{digits}f}" for name in ("value", "low", "high"))
+    value, low, high = (f"{get(name):.{digits}{'%' if percent else 'f'}}" for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
 
