@@ -126,3 +126,14 @@ def test_the_page_is_legible_in_dark_and_in_light_and_asks_nobody(browser):
     assert browser("performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length") == 0
     assert browser("document.querySelector('math').getBoundingClientRect().height") > 5
     assert browser("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_contents_stand_beside_the_text_where_there_is_room_and_above_it_elsewhere(browser):
+    box = "JSON.stringify(document.querySelector('{}').getBoundingClientRect())"
+    for width, beside in ((1500, True), (800, False), (400, False)):
+        browser.do("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        contents, words = (json.loads(browser(box.format(of))) for of in ("nav#TOC", "body > section > p"))
+        assert (contents["right"] < words["left"]) == beside and 0 <= contents["left"]
+        assert beside or contents["bottom"] < words["top"]
+        assert browser("document.documentElement.scrollWidth <= innerWidth")
+    browser.do("Emulation.clearDeviceMetricsOverride")
