@@ -484,7 +484,18 @@ def test_heat_maps_are_jet():
 
 
 def test_an_empty_row_of_examples_says_none():
-    assert "none" in texts(draw("plot_prediction_examples")).split("\n")
+    image = np.full((3, 20, 20), 0.5)
+    labels = ("true positives", "false positives")
+    some = plots_images.plot_prediction_examples([[image], []], [["a"], []], labels)
+    both = plots_images.plot_prediction_examples([[image], [image]], [["a"], ["b"]], labels)
+    assert "false positives: none" in texts(some).split("\n") and "none" not in texts(both)
+    assert some.get_figheight() < 0.7 * both.get_figheight()
+
+
+def test_numbers_in_titles_are_set_as_in_the_text():
+    assert plots_images.typeset("-0.44 (-1) is 96% of 3-4, e-5, a-1 and 5%_x") == (
+        "−0.44 (−1) is 96\u00a0% of 3-4, e-5, a-1 and 5%_x"
+    )
 
 
 def test_several_images_where_one_is_needed_are_an_error():

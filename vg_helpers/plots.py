@@ -106,8 +106,9 @@ def finish(figure: Figure, title: str | None, computed: str, legend: Any = None)
     add_title(figure, computed[:1].upper() + computed[1:] if title is None else title)
     if legend is not None:
         handles, labels = legend.get_legend_handles_labels()
-        fitting = int(130 / (8 + max(map(len, labels))))  # entries of this length side by side
-        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), fitting)))
+        fitting = max(1, int(130 / (8 + max(map(len, labels)))))  # entries of this length side by side
+        rows = -(-len(labels) // fitting)
+        figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(labels) // rows))
     return figure
 
 
@@ -399,9 +400,9 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
     axes.margins(x=0.1)
     axes.set_xticks([tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= 1])  # labels take the rest
     axes.grid(axis="y", visible=False)
-    wide = frame.pivot_table(index="metric", columns="model", values="value", sort=False).loc[keys[:2]]
-    finding = "; ".join(f"{n}: {ranked(row.dropna())}" for n, (_, row) in zip(names, wide.iterrows(), strict=False))
-    return finish(figure, title, finding, legend=axes)
+    first = frame[frame["metric"] == keys[0]].set_index("model")["value"].dropna()
+    main = first[[not _parts(model)[1] for model in first.index]]
+    return finish(figure, title, f"{names[0]}: {ranked(main if len(main) else first)}", legend=axes)
 
 
 @styled
@@ -639,7 +640,7 @@ def plot_agreement(counts: Any, title: str | None = None) -> Figure:
     ):
         style = {"left": start, "edgecolor": NEUTRAL, "label": column, "hatch": "///" if column == "neither" else ""}
         bars = axes.barh(rows, frame[column], color=colour, **style)
-        box = {"facecolor": colour, "edgecolor": "none", "pad": 1}
+        box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
         axes.bar_label(bars, [str(n) if n else "" for n in frame[column]], label_type="center", color=ink, bbox=box)
         start = start + frame[column].to_numpy()
     axes.set_yticks(rows, [f"{name_of(name)} features" if name in LOOKS else plain(name) for name in frame.index])

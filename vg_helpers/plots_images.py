@@ -82,9 +82,14 @@ def fit(text: object, inches: float, size: float = 7.5, lines: int = 2) -> str:
     return plain("\n".join(broken))
 
 
+def typeset(text: object) -> str:
+    """Return the text with true minus signs and spaces before percent signs, as in the report's text."""
+    spaced = re.sub(r"(?<=\d)%(?=[)\].,;:]*(\s|$))", "\u00a0%", str(text))
+    return re.sub(r"(?m)(?<![^\s(\[])-(?=\d)", "−", spaced)
+
+
 def _title(title: str) -> str:
-    spaced = re.sub(r"(?<=\d)%(?=[)\].,;:]*(\s|$))", "\u00a0%", title)  # as in the report's text
-    return fit(spaced, WIDTH, 10, lines=3)
+    return fit(typeset(title), WIDTH, 10, lines=3)
 
 
 def add_title(figure: Figure, title: str | None) -> None:
@@ -141,10 +146,12 @@ def grid(
     aspect = float(np.clip(np.median([shape[0] / shape[1] for shape in shapes]), 0.6, 1.35))
     texts = [[fit(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
     bands = [0.07 + 0.12 * max((_lines(text) for text in row), default=0) for row in texts]
-    heads = [fit(label, width, 8, lines=4) for label in column_labels]
+    heads = [fit(typeset(label), width, 8, lines=4) for label in column_labels]
     top = (0.17 * _lines(_title(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
-    height = min(width * aspect, (tallest - top - sum(bands)) / len(rows))
-    total = top + sum(bands) + len(rows) * height + 0.02
+    full = [any(image is not None for image in row) for row in rows]
+    height = min(width * aspect, (tallest - top - sum(bands)) / max(sum(full), 1))
+    heights = [height if pictures else 0.16 for pictures in full]
+    total = top + sum(bands) + sum(heights) + 0.02
     figure = Figure(figsize=(WIDTH, total))
     if title:
         figure.suptitle(_title(title), x=0.005, y=1 - 0.03 / total, ha="left", va="top")
@@ -161,12 +168,13 @@ def grid(
     y = top
     for r, row in enumerate(rows):
         y += bands[r]
-        if r < len(row_labels):
+        if not full[r]:
+            none = f"{row_labels[r]}: none" if r < len(row_labels) else "none"
+            figure.text(starts[0] / WIDTH, 1 - (y + heights[r] / 2) / total, plain(none), va="center", fontsize=8)
+        elif r < len(row_labels):
             label = fit(row_labels[r], height, 8, lines=2)
             middle = {"va": "center", "ha": "center", "rotation": 90, "fontsize": 8}
             figure.text(0.5 * left / WIDTH, 1 - (y + height / 2) / total, label, **middle)
-        if not any(image is not None for image in row):
-            figure.text(starts[0] / WIDTH, 1 - (y + height / 2) / total, "none", style="italic", color="0.4")
         for c, image in enumerate(row):
             if image is None:
                 continue
@@ -178,7 +186,7 @@ def grid(
             axes.set_axis_off()
             if c < len(texts[r]) and texts[r][c]:
                 write(starts[c] + width / 2, y, texts[r][c])
-        y += height
+        y += heights[r]
     return figure
 
 
