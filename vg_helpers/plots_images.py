@@ -1,13 +1,10 @@
-"""The look that all figures share, and the figures made of pictures: every function returns a closed matplotlib Figure.
+"""Figures made of pictures, in aligned cells: every function returns a closed matplotlib Figure.
 
 Convention: an image is a (3, H, W) array or tensor in [0, 1]; several are an (N, 3, H, W) tensor or a list, whose sizes
-may differ. Figures are drawn at their final size, 160 mm wide at most, so that text has the size it will have on paper.
+may differ.
 """
 
-import functools
-import re
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -15,94 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-WIDTH = 6.3  # inches: the width of the report's text block
+from vg_helpers.plots_base import WIDTH, fit, name_of, nothing, plain, styled, title_text, typeset
+
 HEIGHT = 5.0  # inches: about half a page, so that text or another figure goes beside it
-STYLE = {
-    "font.family": ["STIXGeneral", "DejaVu Serif"],  # the second where the first lacks a glyph
-    "mathtext.fontset": "stix",
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8.5,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
-    "legend.frameon": False,
-    "figure.titlesize": 9.5,
-    "figure.titleweight": "bold",
-    "figure.dpi": 100,
-    "figure.facecolor": "white",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": "0.3",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "0.88",
-    "grid.linewidth": 0.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 4,
-    "patch.linewidth": 0.6,
-    "hatch.linewidth": 0.5,
-}
-NAMES = {"vgg19": "VGG-19", "alexnet": "AlexNet"}
-
-
-def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Return the function with STYLE in force while it draws; the caller's matplotlib settings stay as they were."""
-
-    @functools.wraps(function)
-    def draw(*args: Any, **kwargs: Any) -> Figure:
-        with matplotlib.rc_context(STYLE):
-            return function(*args, **kwargs)
-
-    return draw
-
-
-def plain(text: object) -> str:
-    """Return the text so that matplotlib prints it as it is: a dollar sign starts no formula."""
-    return str(text).replace("$", r"\$")
-
-
-def name_of(key: object) -> str:
-    """Return the printed name: "vgg19" → "VGG-19", "vgg19_probe" → "VGG-19 probe"."""
-    first, _, rest = str(key).replace("_", " ").partition(" ")
-    return plain(f"{NAMES[first]} {rest}".strip() if first in NAMES else key)
-
-
-def fit(text: object, inches: float, size: float = 7.5, lines: int = 2) -> str:
-    """Return the text broken into at most `lines` lines that are about `inches` wide at `size` points, cut with "…"."""
-    width = max(4, int(inches * 72 / (0.47 * size)))
-    wrap = textwrap.TextWrapper(width, break_on_hyphens=False)
-    broken = [piece for line in str(text).splitlines() for piece in wrap.wrap(line) or [""]]
-    if len(broken) > lines:
-        broken = [*broken[: lines - 1], broken[lines - 1][: width - 1].rstrip() + "…"]
-    return plain("\n".join(broken))
-
-
-def typeset(text: object) -> str:
-    """Return the text with true minus signs and spaces before percent signs, as in the report's text."""
-    spaced = re.sub(r"(?<=\d)%(?=[)\].,;:]*(\s|$))", "\u00a0%", str(text))
-    return re.sub(r"(?m)(?<![^\s(\[])-(?=\d)", "−", spaced)
-
-
-def _title(title: str) -> str:
-    return fit(typeset(title), WIDTH, 10, lines=3)
-
-
-def add_title(figure: Figure, title: str | None) -> None:
-    """Write the figure's message at its top left."""
-    if title:
-        figure.suptitle(_title(title), x=0.005, ha="left")
-
-
-def nothing(what: str) -> Figure:
-    """Return a small figure that says "no <what>", for data that turned out to be empty."""
-    figure = Figure(figsize=(WIDTH, 0.8))
-    figure.text(0.5, 0.5, plain(f"no {what}"), ha="center", va="center", style="italic", color="0.3")
-    return figure
 
 
 def pixels(image: Any) -> np.ndarray:
@@ -147,14 +59,14 @@ def grid(
     texts = [[fit(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
     bands = [0.07 + 0.12 * max((_lines(text) for text in row), default=0) for row in texts]
     heads = [fit(typeset(label), width, 8, lines=4) for label in column_labels]
-    top = (0.17 * _lines(_title(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
+    top = (0.17 * _lines(title_text(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
     full = [any(image is not None for image in row) for row in rows]
     height = min(width * aspect, (tallest - top - sum(bands)) / max(sum(full), 1))
     heights = [height if pictures else 0.16 for pictures in full]
     total = top + sum(bands) + sum(heights) + 0.02
     figure = Figure(figsize=(WIDTH, total))
     if title:
-        figure.suptitle(_title(title), x=0.005, y=1 - 0.03 / total, ha="left", va="top")
+        figure.suptitle(title_text(title), x=0.005, y=1 - 0.03 / total, ha="left", va="top")
 
     def write(x: float, y: float, text: str, size: float = 7.5) -> None:
         """Write lines centred at x, the last one standing on y, in inches from the top left."""
