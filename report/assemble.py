@@ -24,7 +24,7 @@ def assemble(chain: list[Step], extras: list[Step], pictures: Path) -> tuple[str
     texts = to_markdown_all([(notebook, stage, places[stage]) for stage, notebook in done.items()], pictures)
     title, front = split_title(texts["front_matter"])
     pages = [headings(front, -1), "::: {#contents}\n:::"]
-    known = {step.stage: step.source for step in chain}
+    known = {step.stage: step for step in chain}
     for part, stages in PARTS.items():
         if known.keys() & set(stages):
             pages.append(f"# {part}")
@@ -53,11 +53,11 @@ def with_prose(source: Path, executed: Path) -> dict[str, Any]:
     return ran
 
 
-def _missing(source: Path) -> str:
+def _missing(step: Step) -> str:
     """Return a notebook's title and the sentence that this run has no results of it."""
-    title = read_notebook(source)["cells"][0]["source"].split("\n")[0]
-    command = f"python run.py report --only {source.stem[:2]}"
-    return f"{title}\n\n*This run holds no results of `{source.stem}`; `{command}` adds them.*\n"
+    title = read_notebook(step.source)["cells"][0]["source"].split("\n")[0]
+    command = f"python run.py report --profile {step.build_dir.name} --only {step.stage[:2]}"
+    return f"{title}\n\n*This run holds no results of `{step.stage}`; `{command}` adds them.*\n"
 
 
 def run_here(source: Path, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -376,7 +376,7 @@ def test_the_report_says_what_is_missing_and_takes_new_prose(folder):
     ]
     title, text = assemble.assemble([first, second], plan(extras, first.build_dir, {}, {}, {}), folder / "pictures")
     assert title == "The title" and "Newer words." in text and "Reads" not in text
-    assert "This run holds no results of `02_classify`" in text and "report --only 02" in text
+    assert "This run holds no results of `02_classify`" in text and "report --profile demo --only 02" in text
     write_stage(folder / "notebooks", "01_data", prose="Words for other code.", divisor=2)
     cells = assemble.with_prose(first.source, first.executed)["cells"]
     assert "Words." in cells[0]["source"] and "other code" not in cells[0]["source"]
