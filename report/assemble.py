@@ -14,6 +14,7 @@ PARTS = {
     "Part 3: CPU against GPU": ("05_gpu_bench",),
     "Bonus: Grad-CAM": ("06_gradcam",),
 }
+FLUSH = "::: {#flush}\n:::"  # figures stay within their part
 
 
 def assemble(chain: list[Step], extras: list[Step], pictures: Path) -> tuple[str, str]:
@@ -27,12 +28,12 @@ def assemble(chain: list[Step], extras: list[Step], pictures: Path) -> tuple[str
     known = {step.stage: step for step in chain}
     for part, stages in PARTS.items():
         if known.keys() & set(stages):
-            pages.append(f"# {part}")
+            pages.append(f"{FLUSH}\n\n# {part}")
         for stage in (stage for stage in stages if stage in known):
             name, body = split_title(texts[stage] if stage in texts else _missing(known[stage]))
             alone = len(stages) == 1
             pages += [body] if alone else [f"## {name}", headings(body, 1)]
-    pages.append(texts["appendix"])
+    pages += [FLUSH, texts["appendix"]]
     return title, "\n\n".join(pages) + "\n"
 
 

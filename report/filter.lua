@@ -6,6 +6,7 @@
 --   numbers have true minus signs and stay with their percent sign.
 local typst = FORMAT == "typst"
 local LONG_TABLE = 12 -- rows, from which on a table may be broken over pages
+local names = { fig = "a figure", tbl = "a table" }
 local label, counter, sources = {}, { Figure = 0, Table = 0 }, {}
 
 local function quoted(text)
@@ -59,7 +60,7 @@ end
 local function resolve(cite)
   local id = cite.citations[1].id
   if id:match "^fig:" or id:match "^tbl:" then
-    if not label[id] then return pandoc.Emph("(not part of this run)") end
+    if not label[id] then return pandoc.Emph(names[id:match "^..."] .. " that is not part of this run") end
     return typst and pandoc.RawInline("typst", "#ref(label(" .. quoted(id) .. "))") or pandoc.Link(label[id], "#" .. id)
   end
   for _, citation in ipairs(cite.citations) do
@@ -97,7 +98,8 @@ local function picture(image)
 end
 
 local function marker(div)
-  if div.identifier == "contents" then return typst and pandoc.RawBlock("typst", "#contents()") or {} end
+  local call = ({ contents = "#contents()", flush = "#place.flush()" })[div.identifier]
+  if call then return typst and pandoc.RawBlock("typst", call) or {} end
 end
 
 local function without_empty_sections(blocks)
