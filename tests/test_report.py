@@ -321,10 +321,11 @@ def test_text_flows_on_above_figures_that_gather_at_the_foot_of_a_page(tmp_path)
     Image.new("RGB", (400, 500)).save(tmp_path / "tall.png", dpi=(72, 72))
     figure = '::: {{.figure #fig:01_data-{} src=tall.png alt="A"}}\nWords.\n:::\n\n'
     words = "Many words. " * 200 + "\n\n"
-    text = "# A\n\n" + words + "".join(map(figure.format, "ab")) + words * 3
+    text = "# A\n\n" + words + "".join(map(figure.format, "ab")) + words * 3 + assemble.FLUSH
     render.to_pdf(text, "T", date(2025, 1, 2), tmp_path)
     written = (tmp_path / "report.typ").read_text(encoding="utf-8")
     assert re.findall("<fig:01_data-(.)>", written) == ["a", "b"] and written.count("placement: bottom") == 2
+    assert written.index("<fig:01_data-b>") < written.index("#place.flush()")
     flowing = pages(tmp_path)
     (tmp_path / "report.typ").write_text(written.replace("placement: bottom, ", ""), encoding="utf-8")
     assert flowing < pages(tmp_path)
@@ -379,6 +380,9 @@ def test_the_report_says_what_is_missing_and_takes_new_prose(folder):
     ]
     title, text = assemble.assemble([first, second], plan(extras, first.build_dir, {}, {}, {}), folder / "pictures")
     assert title == "The title" and "Newer words." in text and "Reads" not in text
+    assert (
+        text.index("::: {#flush}") < text.index("# Part 1") < text.rindex("::: {#flush}") < text.index("# Appendices")
+    )
     assert "This run holds no results of `02_classify`" in text and "report --profile demo --only 02" in text
     write_stage(folder / "notebooks", "01_data", prose="Words for other code.", divisor=2)
     cells = assemble.with_prose(first.source, first.executed)["cells"]
