@@ -64,7 +64,7 @@ def plot_split_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     for axes, column in zip(panels[0], columns, strict=True):
         table = pd.crosstab(index[column], index["label"])
         table = table.reindex(index=["train", "val", "test"], columns=[0, 1], fill_value=0)
-        axes.bar(table.index, table[1], color=VAN_GOGH, edgecolor=NEUTRAL, label="Vincent van Gogh")
+        axes.bar(table.index, table[1], color=VAN_GOGH, edgecolor=NEUTRAL, label="Van Gogh")
         axes.bar(table.index, table[0], bottom=table[1], color=OTHER, edgecolor=NEUTRAL, label="other")
         for x, (other, own) in enumerate(table.to_numpy()):
             shares.append(own / max(own + other, 1))
@@ -93,7 +93,7 @@ def plot_image_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     figure, (left, right) = canvas(2.5, 1, 2)
     ratio = index["width"] / index["height"]
     bins = np.geomspace(ratio.min() * 0.98, ratio.max() * 1.02, 30)
-    for label, name, colour, marker in ((0, "other", OTHER, "o"), (1, "Vincent van Gogh", VAN_GOGH, "x")):
+    for label, name, colour, marker in ((0, "other", OTHER, "o"), (1, "Van Gogh", VAN_GOGH, "x")):
         own = index["label"] == label
         left.plot(index["width"][own], index["height"][own], marker, color=colour, ms=3, mew=0.7, alpha=0.7, label=name)
         if own.any():
