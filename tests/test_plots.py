@@ -492,6 +492,13 @@ def test_an_empty_row_of_examples_says_none():
     assert some.get_figheight() < 0.7 * both.get_figheight()
 
 
+def test_every_curve_lies_within_its_panel():
+    for axes in draw("plot_learning_curves").axes:
+        low, high = axes.get_ylim()
+        values = np.concatenate([line.get_ydata() for line in axes.lines])
+        assert low <= values.min() and values.max() <= high
+
+
 def test_numbers_in_titles_are_set_as_in_the_text():
     assert plots_images.typeset("-0.44 (-1) is 96% of 3-4, e-5, a-1 and 5%_x") == (
         "−0.44 (−1) is 96\u00a0% of 3-4, e-5, a-1 and 5%_x"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from sklearn import metrics
 
 from vg_helpers.plots_base import (
@@ -168,6 +169,8 @@ def plot_reliability(targets: Any, probs: Mapping[str, Any], bins: int = 10, tit
     axes.set(ylabel="share that is Van Gogh", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.set(xlabel=f"predicted {P_LABEL}", ylabel="paintings\n(log scale)", yscale="log")
     below.set_ylim(bottom=0.5)  # a bin of one painting has a bar too
+    below.yaxis.set_major_formatter("{x:,.0f}")
+    below.yaxis.set_minor_formatter(NullFormatter())
     best = min(errors, key=errors.get)
     finding = f"Smallest expected calibration error: {name_of(best)}, {errors[best]:.3f}"
     return finish(figure, title, finding, legend=axes)

@@ -123,10 +123,13 @@ def plot_learning_curves(history: pd.DataFrame, title: str | None = None) -> Fig
             axes.plot(own["epoch"], own[column], **style)
             best = own.loc[own[shown[0]].idxmax()]
             axes.plot(best["epoch"], best[column], "o", ms=9, mfc="none", mec=style["color"], clip_on=False)
-            up_to_one(axes)
         found += [f"{name} at epoch {best['epoch']:.0f} ({best[shown[0]]:.3f})"] if shown else []
     for axes, label in zip(panels, ["cross-entropy loss", *(labels[column] for column in shown)], strict=True):
         axes.set(xlabel="epoch" if axes in panels[-len(panels) // rows :] else "", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    for axes in panels[1:]:
+        up_to_one(axes)
+    if history["epoch"].nunique() == 1:
+        panels[0].set_xticks(history["epoch"].unique())
     finding = f"Best {labels[shown[0]]}: {', '.join(found)}" if shown else "Loss by epoch"
     return finish(figure, title, finding, legend=panels[0])
