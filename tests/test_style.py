@@ -91,6 +91,26 @@ def test_style_loss_has_the_gradient_that_autograd_finds(scaling, masked):
     torch.testing.assert_close(style_loss(features, target, scaling=scaling, mask=mask), plain)
 
 
+@pytest.mark.parametrize("scaling", ["relative", "classic"])
+def test_content_loss_has_the_gradient_that_autograd_finds(scaling):
+    features, target = torch.randn(2, 2, 3, 4, 5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda f: engine.content_loss(f, target, scaling=scaling), features.requires_grad_()
+    )
+    squared = (features - target).square()
+    plain = (
+        squared.sum((1, 2, 3)) / target.square().sum((1, 2, 3)) if scaling == "relative" else squared.mean((1, 2, 3))
+    )
+    torch.testing.assert_close(engine.content_loss(features, target, scaling=scaling), plain)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_total_variation_has_the_gradient_that_autograd_finds(masked):
+    image = torch.rand(2, 3, 4, 5, dtype=torch.float64).requires_grad_()
+    mask = torch.rand(2, 1, 4, 5, dtype=torch.float64) if masked else None
+    assert torch.autograd.gradcheck(lambda x: total_variation(x, mask), image)
+
+
 def test_style_loss_keeps_the_memory_layout_of_its_features():
     features = torch.randn(1, 4, 6, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
     style_loss(features, torch.eye(4)[None]).sum().backward()
