@@ -11,8 +11,9 @@ from torch import nn
 
 from vg_helpers import style as engine
 from vg_helpers import style_images
+from vg_helpers.models import build_extractor
 from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
-from vg_helpers.style_bench import compare_quality, time_to_quality
+from vg_helpers.style_bench import compare_quality, compare_speed, describe_ceiling, time_to_quality
 from vg_helpers.style_checks import check_memory
 from vg_helpers.style_images import keep_luminance_only, match_colors
 from vg_helpers.style_run import CHECK_EVERY
@@ -427,6 +428,23 @@ def test_out_of_memory_says_which_size_would_fit():
     check_memory(features, torch.zeros(1, 3, fits, fits * 3 // 4), free=10_000_000)
 
 
+def test_memory_is_saved_where_it_is_short(monkeypatch, tiny_zoo):
+    extractor, content, style = build_extractor("vgg19", weights="none"), *picture(8, n=2, height=48, width=48).split(1)
+    whole, saving = (
+        engine.needed_memory(engine.prepare(extractor, torch.device("cpu"), "float32", low), content)
+        for low in (False, True)
+    )
+    pictures = []
+    for free, saved in [(2 * whole, False), ((whole + saving) / 2, True)]:
+        monkeypatch.setattr("vg_helpers.style.free_memory", lambda device, free=free: free)
+        monkeypatch.setattr("vg_helpers.style_checks.free_memory", lambda device, free=free: free)
+        result = stylize(content, style, extractor, change(low_memory=None, num_steps=2))
+        assert result.settings["low_memory"] is saved
+        pictures.append(result.image)
+    torch.testing.assert_close(*pictures)
+    assert stylize(CONTENT, STYLE, Tiny(), change(low_memory=None, num_steps=1)).settings["low_memory"] is False
+
+
 # Other machines, real networks
 
 
@@ -450,7 +468,6 @@ def test_real_networks_agree_in_both_precisions(network):
     if missing:
         pytest.skip(f"{', '.join(missing)} not set")
     from vg_helpers.artifacts import load_image
-    from vg_helpers.models import build_extractor
 
     content, style = (
         load_image(sorted(Path(os.environ[name]).glob("*.jpg"))[0], 128) for name in ("VG_PHOTOS_DIR", "VG_STYLES_DIR")
@@ -485,3 +502,25 @@ def test_the_listing_minimises_the_engines_classic_loss():
     curve = compare_quality(content, style, "alexnet", steps=20, every=5)
     ends = curve.groupby("variant").loss.agg(["first", "last"])
     assert (ends["last"] < ends["first"]).all() and len(ends) == 2
+
+
+def test_the_ceiling_is_the_engines_operations_at_the_peak():
+    table = pd.DataFrame(
+        [("vgg19", 256, "listing", 2.0, 300.0, 1.0), ("vgg19", 256, "bfloat16", 0.5, 200.0, 4.0)],
+        columns=["network", "size", "variant", "seconds", "gflop", "speed_up"],
+    )
+    sentence = describe_ceiling(table, {"float32": 1e11, "bfloat16": 1e12})
+    assert "200.0 GFLOP at the 1.00 TFLOP/s" in sentence and "take 0.2 s, 10.0 times" in sentence
+    assert "measured are 4.0 times" in sentence and "run at 0.15 TFLOP/s" in sentence
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_every_variant_is_timed_and_its_operations_counted():
+    if not os.environ.get("TORCH_HOME"):
+        pytest.skip("TORCH_HOME not set")
+    table = compare_speed([64], repeats=1, device="cpu", networks=["alexnet"])
+    gflop = dict(zip(table.variant, table.gflop, strict=True))
+    assert (table.seconds > 0).all() and table.speed_up[0] == 1 and table.floors.iloc[-1] == 1
+    listing, single, exact, batch, floor = gflop.values()
+    assert listing > single == pytest.approx(exact) == pytest.approx(batch) and single > floor

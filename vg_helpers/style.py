@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from .artifacts import fingerprint
 from .device import fast_dtype
-from .style_checks import Features, check_inputs, check_memory, pixels
+from .style_checks import Features, check_inputs, check_memory, free_memory, needed_memory, pixels
 from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size, start_image
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
 
@@ -59,7 +59,8 @@ class StyleParams:
         plateau: stop when the total loss fell by less than this fraction over 20 steps; 0 never stops early.
         frame: pixels painted beyond each border and cut off in the end.
         precision: "auto" (what the device does fast), "float32" or "bfloat16", for the convolutions.
-        low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch.
+        low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch; None
+            does so only where they would not fit into the memory that is free.
     """
 
     content_weight: float = 1.0
@@ -79,7 +80,7 @@ class StyleParams:
     plateau: float = 0.0
     frame: int = 4
     precision: str = "auto"
-    low_memory: bool = False
+    low_memory: bool | None = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -379,11 +380,16 @@ def stylize(
             one, several, areas = _pick(pair, content_image, styles, masks)
             parts.append(stylize(one, several, extractor, params, blend=blend, masks=areas, **watch.of(pair)))
         return _join(parts)
+    if params.low_memory is None:
+        plain = prepare(extractor, content_image.device, params.precision)
+        tight = needed_memory(plain, content_image) > free_memory(content_image.device)
+        params = replace(params, low_memory=tight and hasattr(extractor, "checkpointing"))
     features = prepare(extractor, content_image.device, params.precision, params.low_memory)
     check_memory(features, content_image)
     run = Run(params, len(content_image), content_image.device, masked=masks is not None)
     if watch.checkpoint is not None:
-        run.load(watch.checkpoint, _identity(params, extractor, blend, content_image, *styles, *(masks or [])))
+        same = replace(params, low_memory=False)  # the same picture either way
+        run.load(watch.checkpoint, _identity(same, extractor, blend, content_image, *styles, *(masks or [])))
     if params.colors == "histogram":
         styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
     for level in range(run.level, len(params.coarse) + 1):

@@ -212,13 +212,12 @@ def describe_ceiling(table: pd.DataFrame, peaks: dict[str, float]) -> str:
     for (network, size), rows in table.groupby(["network", "size"], sort=False):
         rows = rows.set_index("variant")
         fast = next(name for name in reversed(peaks) if name in rows.index)
-        step, listing = rows.loc[fast], rows.loc["listing"]
-        best = step.gflop * 1e9 / peaks[fast]
+        step, listing, peak = rows.loc[fast], rows.loc["listing"], peaks[fast]
+        best, reached = step.gflop * 1e9 / peak, listing.gflop * 1e9 / listing.seconds
         sentences.append(
-            f"{network} at {size} px: {step.gflop:.0f} GFLOP at the {peaks[fast] / 1e12:.2f} TFLOP/s of a {fast} matrix "
-            f"product are {best:.3g} s, {listing.seconds / best:.1f} times the listing; measured {step.seconds:.3g} s, "
-            f"{step.speed_up:.1f} times. The listing's {listing.gflop:.0f} GFLOP reach "
-            f"{listing.gflop / listing.seconds / 1e3:.2f} TFLOP/s (float32 matrix product {peaks['float32'] / 1e12:.2f})."
+            f"{network} at {size} px: {step.gflop:.1f} GFLOP at the {peak / 1e12:.2f} TFLOP/s of a {fast} matrix "
+            f"product take {best:.2g} s, {listing.seconds / best:.1f} times as fast as the listing; measured are "
+            f"{step.speed_up:.1f} times. The listing's {listing.gflop:.1f} GFLOP run at {reached / 1e12:.2f} TFLOP/s."
         )
     return "\n".join(sentences)
 
