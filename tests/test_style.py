@@ -274,6 +274,16 @@ def test_a_mask_keeps_the_style_on_its_side():
     assert moved[:10].min() > 0.01 and moved[20:].max() < 0.002
 
 
+def test_a_soft_border_of_a_mask_leaves_no_seam():
+    contents = nn.functional.interpolate(picture(7, n=4, height=4, width=12), size=(24, 72), mode="bicubic").clamp(0, 1)
+    mask = ((48 - torch.arange(72.0)) / 24).clamp(0, 1).expand(1, 1, 24, 72)  # fades from column 24 to column 48
+    result = stylize(contents, picture(2, height=24, width=24), Tiny(), change(num_steps=60), masks=mask).image
+    moved = (result - contents).abs().mean((0, 1, 2)).unflatten(0, (12, 6)).mean(1)
+    edges = (result[..., 1:] - result[..., :-1]).abs().mean((0, 1, 2))[:66].unflatten(0, (11, 6)).mean(1)
+    assert (moved[:-1] - moved[1:]).max() < 0.4 * moved.max()  # a mask of 0 and 1 falls by 0.58 at its border
+    assert edges[4:8].max() < 1.1 * edges[:4].max() and (edges[4:].diff() < 0).all()
+
+
 @pytest.mark.parametrize("strength", [0.0, 1.0])
 def test_strength_goes_from_the_photo_to_the_style(strength):
     result = stylize(CONTENT, STYLE, Tiny(), change(strength=strength, tv_weight=0.0))
