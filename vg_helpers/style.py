@@ -27,6 +27,7 @@ from .style_images import add_frame, keep_luminance_only, match_colors, resize, 
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
 
 __all__ = [
+    "VERSION",
     "NonFiniteLoss",
     "StyleParams",
     "StyleResult",
@@ -38,6 +39,8 @@ __all__ = [
     "stylize",
     "total_variation",
 ]
+
+VERSION = 1  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
 
 
 @dataclass(frozen=True)
@@ -432,7 +435,7 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
 def _identity(params: StyleParams, extractor: nn.Module, blend: Sequence[float], *images: Tensor) -> str:
     digests = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).hexdigest() for image in images]
     origin = [str(getattr(extractor, name, "")) for name in ("network", "layers", "weights")]
-    return fingerprint(asdict(params), origin, list(blend), digests)
+    return fingerprint(VERSION, asdict(params), origin, list(blend), digests)
 
 
 def _pick(pair: int, *groups: Tensor | Sequence[Tensor] | None) -> list:
