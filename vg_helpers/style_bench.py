@@ -206,7 +206,7 @@ def describe_ceiling(table: pd.DataFrame, peaks: dict[str, float]) -> str:
     """Return one sentence per network and size: the engine's step if it ran at the peak of a large matrix product.
 
     Args:
-        peaks: operations per second for "float32" and for the fast precision that `table` has a variant of.
+        peaks: precision -> operations per second; the last one that `table` has a variant of counts.
     """
     sentences = []
     for (network, size), rows in table.groupby(["network", "size"], sort=False):
