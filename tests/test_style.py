@@ -187,6 +187,14 @@ def test_raising_a_weight_lowers_what_it_weighs(weight, term):
     assert final[0] > final[1] > final[2]
 
 
+def test_total_variation_counts_for_every_pixel_that_the_first_layer_steps_over():
+    extractor = Tiny()
+    extractor.first.stride = (2, 2)
+    last = stylize(CONTENT, STYLE, extractor, EXACT).losses.iloc[-1]
+    weighted = EXACT.content_weight * last.content + EXACT.style_weight * last["style"] + 2 * EXACT.tv_weight * last.tv
+    assert last.total == pytest.approx(weighted, rel=1e-5)
+
+
 @pytest.mark.parametrize("optimizer, lr", [("adam", 0.02), ("lbfgs", 1.0)])
 def test_a_batch_gives_each_pair_what_it_gets_alone(optimizer, lr):
     params = change(optimizer=optimizer, lr=lr, plateau=0.02, num_steps=80, start="noise")

@@ -51,6 +51,8 @@ class StyleParams:
         content_weight, style_weight: α and β. With scaling "relative" each layer's loss is divided by its target's
             energy, so that both are of order 1 to 100 at every size and for every network; "classic" is the plain mean
             squared error of features and of Gram matrices divided by C·H·W.
+        tv_weight: counts times the stride of the network's first convolution: between the places that AlexNet looks at
+            nothing but total variation holds noise down.
         content_layer, style_layers: None takes the extractor's last named layer, and all its others.
         strength: how far the way goes from the photo's own Gram matrices (0) to the style's (1).
         layer_weights: one per style layer, made to add up to 1; None weighs them equally.
@@ -393,6 +395,7 @@ def stylize(
     if watch.checkpoint is not None:
         same = replace(params, low_memory=False)  # the same picture either way
         run.load(watch.checkpoint, _identity(same, extractor, blend, content_image, *styles, *(masks or [])))
+    weighed = replace(params, tv_weight=params.tv_weight * _first_stride(extractor))
     if params.colors == "histogram":
         styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
     for level in range(run.level, len(params.coarse) + 1):
@@ -403,12 +406,8 @@ def stylize(
         areas = areas and [add_frame(area, params.frame) for area in areas]
         start = partial(start_image, params.start, content, small, blend, params.seed)
         run.enter(level, start, content.shape[2:])
-        optimise(
-            run,
-            build_objective(add_frame(content, params.frame), small, features, params, blend=blend, masks=areas),
-            steps,
-            watch,
-        )
+        framed = add_frame(content, params.frame)
+        optimise(run, build_objective(framed, small, features, weighed, blend=blend, masks=areas), steps, watch)
     image = run.result()
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
     if watch.checkpoint is not None:
@@ -430,6 +429,10 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
     if weights is not None and (len(weights) != len(styles) or min(weights) < 0 or sum(weights) <= 0):
         raise ValueError(f"layer_weights={weights} must have one weight, 0 or more, for each of {', '.join(styles)}")
     return replace(params, content_layer=content, style_layers=styles)
+
+
+def _first_stride(extractor: nn.Module) -> int:
+    return next((module.stride[0] for module in extractor.modules() if isinstance(module, nn.Conv2d)), 1)
 
 
 def _identity(params: StyleParams, extractor: nn.Module, blend: Sequence[float], *images: Tensor) -> str:
