@@ -157,11 +157,12 @@ def compare_quality(
     Columns: variant, step, seconds (judging left out), loss.
 
     Args:
-        params: the engine's; None is L-BFGS from the recoloured photo, in half as many steps as the listing.
+        params: the engine's; None is L-BFGS from the recoloured photo, first at half the size.
     """
     device = content_image.device
     layers = {"content_layer": CONTENT_LAYER[network], "style_layers": STYLE_LAYERS[network]}
-    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, num_steps=steps // 2, start="style")
+    coarse = ((0.5, max(1, steps // 5)),)
+    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, coarse=coarse, num_steps=steps // 2, start="style")
     extractor = build_extractor(network)
     judge = build_objective(content_image, [style_image], extractor.to(device), replace(CLASSIC, **layers))
     curve: list[tuple[str, int, float, float]] = []
@@ -176,8 +177,8 @@ def compare_quality(
             curve.append((variant, step, now - clock["started"] - clock["judging"], loss))
         clock["judging"] += perf_counter() - now
 
-    clock.update(started=perf_counter(), judging=0.0)
     step, image = listing_step(content_image, style_image, network)
+    clock.update(started=perf_counter(), judging=0.0)  # the engine's preparations count, the listing's do not
     for number in range(1, steps + 1):
         step()
         if number % every == 0:
@@ -189,7 +190,7 @@ def compare_quality(
         extractor,
         replace(params, **layers),
         on_step=lambda number, _, picture: note("engine", number, picture),
-        every=every,
+        every=max(1, every // 4),
     )
     return pd.DataFrame(curve, columns=["variant", "step", "seconds", "loss"])
 
