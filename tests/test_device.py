@@ -1,5 +1,6 @@
 """device: the device that is there, the precision that is fast, the same numbers from the same seed."""
 
+import platform
 import random
 from types import SimpleNamespace
 
@@ -71,6 +72,24 @@ def test_emulated_bfloat16_of_an_old_gpu_is_not_fast(monkeypatch):
         assert device.fast_dtype("cuda") == torch.float32
     finally:
         device.fast_dtype.cache_clear()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
+def test_memory_of_one_step_serves_the_next_and_is_given_back():
+    import psutil
+
+    resource = pytest.importorskip("resource")
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(2**24)  # 64 MB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with device.steady_memory("cpu"):
+        first = faults()
+        assert faults() < 0.1 * first
+        held = psutil.Process().memory_info().rss
+    assert psutil.Process().memory_info().rss < held - 50e6
 
 
 def test_nvidia_smi_is_none_without_program_or_driver(monkeypatch):

@@ -81,6 +81,9 @@ SPEED = pd.DataFrame({"engine": ["listing", "ours"], "seconds_per_step": [2.0, 0
 SIZES = pd.DataFrame(
     {"engine": ["listing"] * 2 + ["ours"] * 2, "size": [256, 512] * 2, "seconds_per_step": [1.0, 4.0, 0.2, 0.8]}
 )
+QUALITY = pd.DataFrame(
+    {"engine": ["listing"] * 2 + ["ours"] * 2, "seconds": [10.0, 20.0, 1.0, 3.0], "loss": [5.0, 4.0, 6.0, 2.0]}
+)
 CURVES = pd.DataFrame(
     {
         "curve": ["deletion"] * 4 + ["insertion"] * 4,
@@ -124,6 +127,7 @@ CHARTS = {
     "plot_agreement": (AGREEMENT,),
     "plot_timings": (TIMINGS,),
     "plot_speed": (SPEED,),
+    "plot_quality": (QUALITY,),
     "plot_faithfulness": (CURVES,),
 }
 
@@ -419,6 +423,12 @@ def test_speed_is_bars_or_lines_over_the_size():
     assert "0.500 s (×4.0)" in texts(figure)
     assert list(line(draw("plot_speed", SIZES).axes[0], "ours").get_ydata()) == [0.2, 0.8]
     assert title_of(draw("plot_speed", SIZES)) == "Ours: 5.0 times as fast as listing"
+
+
+def test_quality_is_the_loss_over_time_and_where_the_reference_ends():
+    axes = draw("plot_quality").axes[0]
+    assert list(line(axes, "ours").get_xdata()) == [1, 3] and list(line(axes, "ours").get_ydata()) == [6, 2]
+    assert axes.get_lines()[-1].get_ydata()[0] == 4
 
 
 def test_faithfulness_gives_the_areas():

@@ -11,8 +11,9 @@ from torch import nn
 
 from vg_helpers import style as engine
 from vg_helpers import style_images
+from vg_helpers.models import build_extractor
 from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
-from vg_helpers.style_bench import compare_quality, time_to_quality
+from vg_helpers.style_bench import compare_quality, compare_speed, describe_ceiling, time_to_quality
 from vg_helpers.style_checks import check_memory
 from vg_helpers.style_images import keep_luminance_only, match_colors
 from vg_helpers.style_run import CHECK_EVERY
@@ -91,6 +92,26 @@ def test_style_loss_has_the_gradient_that_autograd_finds(scaling, masked):
     torch.testing.assert_close(style_loss(features, target, scaling=scaling, mask=mask), plain)
 
 
+@pytest.mark.parametrize("scaling", ["relative", "classic"])
+def test_content_loss_has_the_gradient_that_autograd_finds(scaling):
+    features, target = torch.randn(2, 2, 3, 4, 5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda f: engine.content_loss(f, target, scaling=scaling), features.requires_grad_()
+    )
+    squared = (features - target).square()
+    plain = (
+        squared.sum((1, 2, 3)) / target.square().sum((1, 2, 3)) if scaling == "relative" else squared.mean((1, 2, 3))
+    )
+    torch.testing.assert_close(engine.content_loss(features, target, scaling=scaling), plain)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_total_variation_has_the_gradient_that_autograd_finds(masked):
+    image = torch.rand(2, 3, 4, 5, dtype=torch.float64).requires_grad_()
+    mask = torch.rand(2, 1, 4, 5, dtype=torch.float64) if masked else None
+    assert torch.autograd.gradcheck(lambda x: total_variation(x, mask), image)
+
+
 def test_style_loss_keeps_the_memory_layout_of_its_features():
     features = torch.randn(1, 4, 6, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
     style_loss(features, torch.eye(4)[None]).sum().backward()
@@ -164,6 +185,14 @@ def test_losses_fall_and_are_told_for_every_step():
 def test_raising_a_weight_lowers_what_it_weighs(weight, term):
     final = [stylize(CONTENT, STYLE, Tiny(), change(**{weight: w})).losses[term].iloc[-1] for w in (1.0, 10.0, 100.0)]
     assert final[0] > final[1] > final[2]
+
+
+def test_total_variation_counts_for_every_pixel_that_the_first_layer_steps_over():
+    extractor = Tiny()
+    extractor.first.stride = (2, 2)
+    last = stylize(CONTENT, STYLE, extractor, EXACT).losses.iloc[-1]
+    weighted = EXACT.content_weight * last.content + EXACT.style_weight * last["style"] + 2 * EXACT.tv_weight * last.tv
+    assert last.total == pytest.approx(weighted, rel=1e-5)
 
 
 @pytest.mark.parametrize("optimizer, lr", [("adam", 0.02), ("lbfgs", 1.0)])
@@ -251,6 +280,16 @@ def test_a_mask_keeps_the_style_on_its_side():
     params = change(content_layer="fine", style_layers=("coarse",))
     moved = (stylize(content, STYLE, Tiny(), params, masks=mask).image - content).abs().mean((0, 1, 2))
     assert moved[:10].min() > 0.01 and moved[20:].max() < 0.002
+
+
+def test_a_soft_border_of_a_mask_leaves_no_seam():
+    contents = nn.functional.interpolate(picture(7, n=4, height=4, width=12), size=(24, 72), mode="bicubic").clamp(0, 1)
+    mask = ((48 - torch.arange(72.0)) / 24).clamp(0, 1).expand(1, 1, 24, 72)  # fades from column 24 to column 48
+    result = stylize(contents, picture(2, height=24, width=24), Tiny(), change(num_steps=60), masks=mask).image
+    moved = (result - contents).abs().mean((0, 1, 2)).unflatten(0, (12, 6)).mean(1)
+    edges = (result[..., 1:] - result[..., :-1]).abs().mean((0, 1, 2))[:66].unflatten(0, (11, 6)).mean(1)
+    assert (moved[:-1] - moved[1:]).max() < 0.4 * moved.max()  # a mask of 0 and 1 falls by 0.58 at its border
+    assert edges[4:8].max() < 1.1 * edges[:4].max() and (edges[4:].diff() < 0).all()
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0])
@@ -423,6 +462,23 @@ def test_out_of_memory_says_which_size_would_fit():
     check_memory(features, torch.zeros(1, 3, fits, fits * 3 // 4), free=10_000_000)
 
 
+def test_memory_is_saved_where_it_is_short(monkeypatch, tiny_zoo):
+    extractor, content, style = build_extractor("vgg19", weights="none"), *picture(8, n=2, height=48, width=48).split(1)
+    whole, saving = (
+        engine.needed_memory(engine.prepare(extractor, torch.device("cpu"), "float32", low), content)
+        for low in (False, True)
+    )
+    pictures = []
+    for free, saved in [(2 * whole, False), ((whole + saving) / 2, True)]:
+        monkeypatch.setattr("vg_helpers.style.free_memory", lambda device, free=free: free)
+        monkeypatch.setattr("vg_helpers.style_checks.free_memory", lambda device, free=free: free)
+        result = stylize(content, style, extractor, change(low_memory=None, num_steps=2))
+        assert result.settings["low_memory"] is saved
+        pictures.append(result.image)
+    torch.testing.assert_close(*pictures)
+    assert stylize(CONTENT, STYLE, Tiny(), change(low_memory=None, num_steps=1)).settings["low_memory"] is False
+
+
 # Other machines, real networks
 
 
@@ -446,7 +502,6 @@ def test_real_networks_agree_in_both_precisions(network):
     if missing:
         pytest.skip(f"{', '.join(missing)} not set")
     from vg_helpers.artifacts import load_image
-    from vg_helpers.models import build_extractor
 
     content, style = (
         load_image(sorted(Path(os.environ[name]).glob("*.jpg"))[0], 128) for name in ("VG_PHOTOS_DIR", "VG_STYLES_DIR")
@@ -481,3 +536,25 @@ def test_the_listing_minimises_the_engines_classic_loss():
     curve = compare_quality(content, style, "alexnet", steps=20, every=5)
     ends = curve.groupby("variant").loss.agg(["first", "last"])
     assert (ends["last"] < ends["first"]).all() and len(ends) == 2
+
+
+def test_the_ceiling_is_the_engines_operations_at_the_peak():
+    table = pd.DataFrame(
+        [("vgg19", 256, "listing", 2.0, 300.0, 1.0), ("vgg19", 256, "bfloat16", 0.5, 200.0, 4.0)],
+        columns=["network", "size", "variant", "seconds", "gflop", "speed_up"],
+    )
+    sentence = describe_ceiling(table, {"float32": 1e11, "bfloat16": 1e12})
+    assert "200.0 GFLOP at the 1.00 TFLOP/s" in sentence and "take 0.2 s, 10.0 times" in sentence
+    assert "measured are 4.0 times" in sentence and "run at 0.15 TFLOP/s" in sentence
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_every_variant_is_timed_and_its_operations_counted():
+    if not os.environ.get("TORCH_HOME"):
+        pytest.skip("TORCH_HOME not set")
+    table = compare_speed([64], repeats=1, device="cpu", networks=["alexnet"])
+    gflop = dict(zip(table.variant, table.gflop, strict=True))
+    assert (table.seconds > 0).all() and table.speed_up[0] == 1 and table.floors.iloc[-1] == 1
+    listing, single, exact, batch, floor = gflop.values()
+    assert listing > single == pytest.approx(exact) == pytest.approx(batch) and single > floor

@@ -3,17 +3,20 @@
 Convention: convolutions run in the precision that this machine does fast; everything that adds up stays in float32.
 """
 
+import ctypes
 import platform
 import random
 import shutil
 import subprocess
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -64,6 +67,26 @@ def synchronize(device: torch.device | str) -> None:
         torch.cuda.synchronize(device)
     elif kind == "mps":
         torch.mps.synchronize()
+
+
+@contextmanager
+def steady_memory(device: torch.device | str) -> Iterator[None]:
+    """Within it, memory that one step frees serves the next one; afterwards it goes back to the system.
+
+    By default glibc returns every block above 32 MB at once, and fetching its pages anew costs a tenth of a step.
+    """
+    libc = None
+    if torch.device(device).type == "cpu" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        if libc is not None:
+            libc.mallopt(M_MMAP_MAX, 65536)
+            libc.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
+            libc.malloc_trim(0)
 
 
 def nvidia_smi() -> str | None:

@@ -47,7 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--protect", metavar="auto|MASK.png", help="where the photo stays: bright places of a mask")
     parser.add_argument("--steps", type=int, default=200, help="steps at the coarsest size; half as many at each next")
     parser.add_argument("--weights", choices=CHOICES, default="auto", help="ImageNet's, else the embedded ones (auto)")
-    parser.add_argument("--low-memory", action="store_true", help="compute twice rather than keep, for large pictures")
+    parser.add_argument(
+        "--low-memory", action="store_true", default=None, help="compute twice rather than keep (where memory is short)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--seed", type=int, default=0)
     return parser

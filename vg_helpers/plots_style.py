@@ -204,6 +204,28 @@ def plot_speed(frame: pd.DataFrame, title: str | None = None) -> Figure:
 
 
 @styled
+def plot_quality(curve: pd.DataFrame, title: str | None = None) -> Figure:
+    """Return the loss of each engine over the seconds spent, and where the first one ends.
+
+    Args:
+        curve: columns engine, seconds, loss (all judged alike); the first engine is the reference.
+    """
+    need(curve, "engine", "seconds", "loss")
+    if curve.empty:
+        return nothing("losses over time")
+    engines = list(curve["engine"].unique())
+    end = curve[curve["engine"] == engines[0]].iloc[-1]
+    figure, axes = canvas(2.8)
+    for engine in engines:
+        own = curve[curve["engine"] == engine]
+        axes.plot(own["seconds"], own["loss"], **look(engine, engines), label=plain(engine))
+    axes.axhline(end["loss"], color=NEUTRAL, lw=0.8, ls=":")
+    axes.set(xlabel="seconds (log scale)", ylabel="loss (log scale)", xscale="log", yscale="log")
+    finding = f"After {short(end['seconds'])} s {engines[0]} is at {short(end['loss'])}"
+    return finish(figure, title, finding, legend=axes)
+
+
+@styled
 def plot_faithfulness(frame: pd.DataFrame, title: str | None = None) -> Figure:
     """Return the deletion and insertion curves of each map with their intervals.
 

@@ -22,11 +22,12 @@ from torch.autograd.function import once_differentiable
 
 from .artifacts import fingerprint
 from .device import fast_dtype
-from .style_checks import Features, check_inputs, check_memory, pixels
+from .style_checks import Features, check_inputs, check_memory, free_memory, needed_memory, pixels
 from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size, start_image
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
 
 __all__ = [
+    "VERSION",
     "NonFiniteLoss",
     "StyleParams",
     "StyleResult",
@@ -39,6 +40,8 @@ __all__ = [
     "total_variation",
 ]
 
+VERSION = 1  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
+
 
 @dataclass(frozen=True)
 class StyleParams:
@@ -48,6 +51,8 @@ class StyleParams:
         content_weight, style_weight: α and β. With scaling "relative" each layer's loss is divided by its target's
             energy, so that both are of order 1 to 100 at every size and for every network; "classic" is the plain mean
             squared error of features and of Gram matrices divided by C·H·W.
+        tv_weight: counts times the stride of the network's first convolution: between the places that AlexNet looks at
+            nothing but total variation holds noise down.
         content_layer, style_layers: None takes the extractor's last named layer, and all its others.
         strength: how far the way goes from the photo's own Gram matrices (0) to the style's (1).
         layer_weights: one per style layer, made to add up to 1; None weighs them equally.
@@ -59,7 +64,8 @@ class StyleParams:
         plateau: stop when the total loss fell by less than this fraction over 20 steps; 0 never stops early.
         frame: pixels painted beyond each border and cut off in the end.
         precision: "auto" (what the device does fast), "float32" or "bfloat16", for the convolutions.
-        low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch.
+        low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch; None
+            does so only where they would not fit into the memory that is free.
     """
 
     content_weight: float = 1.0
@@ -79,7 +85,7 @@ class StyleParams:
     plateau: float = 0.0
     frame: int = 4
     precision: str = "auto"
-    low_memory: bool = False
+    low_memory: bool | None = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -143,10 +149,9 @@ def style_loss(features: Tensor, target: Tensor, *, scaling: str = "relative", m
 
 def content_loss(features: Tensor, target: Tensor, *, scaling: str = "relative") -> Tensor:
     """Return the squared distance (N,) to the target features: over the target's squared norm, or their mean."""
-    distance = (_at_least_float32(features) - _at_least_float32(target)).square().flatten(1)
-    if scaling == "classic":
-        return distance.mean(1)
-    return distance.sum(1) / _at_least_float32(target).square().flatten(1).sum(1).clamp_min(1e-30)
+    target = _at_least_float32(target)
+    energy = target.square().sum((1, 2, 3)) if scaling == "relative" else target.new_full((1,), target[0].numel())
+    return _ContentLoss.apply(features, target, energy.clamp_min(1e-30))
 
 
 def total_variation(image: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -159,13 +164,49 @@ def total_variation(image: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     if min(image.shape[-2:]) < 2:
         raise ValueError(f"total variation needs at least 2×2 pixels, not {pixels(image)}")
-    rows = (image[..., 1:, :] - image[..., :-1, :]).square()
-    columns = (image[..., 1:] - image[..., :-1]).square()
-    count = rows[0].numel() + columns[0].numel()
-    if mask is not None:
-        rows = rows * mask[..., 1:, :] * mask[..., :-1, :]
-        columns = columns * mask[..., 1:] * mask[..., :-1]
-    return (rows.sum((1, 2, 3)) + columns.sum((1, 2, 3))) / count
+    return _TotalVariation.apply(image, mask)
+
+
+class _TotalVariation(torch.autograd.Function):
+    # By hand like the other two: autograd would fill and add up eight images on the way back.
+    @staticmethod
+    def forward(ctx, image: Tensor, mask: Tensor | None) -> Tensor:
+        rows, columns = image[..., 1:, :] - image[..., :-1, :], image[..., 1:] - image[..., :-1]
+        ctx.count = rows[0].numel() + columns[0].numel()
+        down, right = rows, columns
+        if mask is not None:
+            down = rows * (mask[..., 1:, :] * mask[..., :-1, :])
+            right = columns * (mask[..., 1:] * mask[..., :-1])
+        ctx.save_for_backward(image, down, right)
+        return ((down * rows).sum((1, 2, 3)) + (right * columns).sum((1, 2, 3))) / ctx.count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        image, down, right = ctx.saved_tensors
+        slope, pull = (2 * grad / ctx.count).view(-1, 1, 1, 1), torch.zeros_like(image)
+        down, right = down * slope, right * slope
+        pull[..., 1:, :] += down
+        pull[..., :-1, :] -= down
+        pull[..., 1:] += right
+        pull[..., :-1] -= right
+        return pull, None
+
+
+class _ContentLoss(torch.autograd.Function):
+    # Autograd's own gradient of this sum takes ten times as long in channels_last.
+    @staticmethod
+    def forward(ctx, features: Tensor, target: Tensor, energy: Tensor) -> Tensor:
+        difference = _at_least_float32(features) - target
+        ctx.save_for_backward(difference, energy)
+        ctx.dtype = features.dtype
+        return difference.square().sum((1, 2, 3)) / energy
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        difference, energy = ctx.saved_tensors
+        return (difference * (2 * grad / energy).view(-1, 1, 1, 1)).to(ctx.dtype), None, None
 
 
 class _StyleLoss(torch.autograd.Function):
@@ -260,7 +301,7 @@ def build_objective(
     blend = list(blend or [1.0] * len(styles))
     with torch.no_grad():
         own = _try_features(features, content_image, "content")
-        target, own = own[params.content_layer], {name: gram_matrix(own[name]) for name in layers}
+        target, own = _at_least_float32(own[params.content_layer]), {name: gram_matrix(own[name]) for name in layers}
         grams = []
         for style in styles:
             found = _try_features(features, style, "style")
@@ -344,11 +385,17 @@ def stylize(
             one, several, areas = _pick(pair, content_image, styles, masks)
             parts.append(stylize(one, several, extractor, params, blend=blend, masks=areas, **watch.of(pair)))
         return _join(parts)
+    if params.low_memory is None:
+        plain = prepare(extractor, content_image.device, params.precision)
+        tight = needed_memory(plain, content_image) > free_memory(content_image.device)
+        params = replace(params, low_memory=tight and hasattr(extractor, "checkpointing"))
     features = prepare(extractor, content_image.device, params.precision, params.low_memory)
     check_memory(features, content_image)
     run = Run(params, len(content_image), content_image.device, masked=masks is not None)
     if watch.checkpoint is not None:
-        run.load(watch.checkpoint, _identity(params, extractor, blend, content_image, *styles, *(masks or [])))
+        same = replace(params, low_memory=False)  # the same picture either way
+        run.load(watch.checkpoint, _identity(same, extractor, blend, content_image, *styles, *(masks or [])))
+    weighed = replace(params, tv_weight=params.tv_weight * _first_stride(extractor))
     if params.colors == "histogram":
         styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
     for level in range(run.level, len(params.coarse) + 1):
@@ -359,12 +406,8 @@ def stylize(
         areas = areas and [add_frame(area, params.frame) for area in areas]
         start = partial(start_image, params.start, content, small, blend, params.seed)
         run.enter(level, start, content.shape[2:])
-        optimise(
-            run,
-            build_objective(add_frame(content, params.frame), small, features, params, blend=blend, masks=areas),
-            steps,
-            watch,
-        )
+        framed = add_frame(content, params.frame)
+        optimise(run, build_objective(framed, small, features, weighed, blend=blend, masks=areas), steps, watch)
     image = run.result()
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
     if watch.checkpoint is not None:
@@ -388,10 +431,14 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
     return replace(params, content_layer=content, style_layers=styles)
 
 
+def _first_stride(extractor: nn.Module) -> int:
+    return next((module.stride[0] for module in extractor.modules() if isinstance(module, nn.Conv2d)), 1)
+
+
 def _identity(params: StyleParams, extractor: nn.Module, blend: Sequence[float], *images: Tensor) -> str:
     digests = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).hexdigest() for image in images]
     origin = [str(getattr(extractor, name, "")) for name in ("network", "layers", "weights")]
-    return fingerprint(asdict(params), origin, list(blend), digests)
+    return fingerprint(VERSION, asdict(params), origin, list(blend), digests)
 
 
 def _pick(pair: int, *groups: Tensor | Sequence[Tensor] | None) -> list:

@@ -5,6 +5,7 @@ Convention: both sides get the same images, weights, device and threads, in one 
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from time import perf_counter
 
@@ -13,8 +14,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .bench import time_steps
-from .device import fast_dtype, pick_device, synchronize
+from .artifacts import load_image
+from .bench import count_flops, matmul_peak, time_steps
+from .device import fast_dtype, pick_device, steady_memory, synchronize
 from .models import CONTENT_LAYER, LAYERS, STYLE_LAYERS, build_extractor, load_backbone
 from .style import StyleParams, build_objective, content_loss, prepare, stylize
 from .style_images import add_frame
@@ -101,33 +103,44 @@ def compare_speed(
 ) -> pd.DataFrame:
     """Return the time of a step for the listing, the engine in float32, in its fast precision, batched, and the floor.
 
-    Columns: network, size, variant, seconds (median per image), low and high (quartiles), speed_up (over the listing).
+    Columns: network, size, variant, seconds (median per image), low and high (quartiles), gflop (10⁹ operations of
+    convolutions and matrix products per image), speed_up (over the listing), floors (seconds over the floor's).
     """
     where, rows = pick_device(device), []
-    fast = str(fast_dtype(where)).removeprefix("torch.")
     for network in networks:
         extractor = build_extractor(network)
         for size in sizes:
-            content, style = torch.rand(2, 1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(where)
-            variants = {
-                "listing": lambda c=content, s=style, n=network: listing_step(c, s, n)[0],
-                "float32": lambda c=content, s=style, e=extractor: engine_step(c, s, e, "float32"),
-                fast: lambda c=content, s=style, e=extractor: engine_step(c, s, e),
-                f"{fast}, batch of {BATCH}": lambda c=content, s=style, e=extractor: engine_step(
-                    c.repeat(BATCH, 1, 1, 1), s, e
-                ),
-                f"{fast}, no style": lambda c=content, s=style, e=extractor: engine_step(c, s, e, style=False),
-            }
-            for variant, build in variants.items():
-                # On CUDA the engine's first steps are single ones and the next is captured: warm up past both.
-                seconds = time_steps(build(), where, warmup=5 if where.type == "cuda" else 2, repeats=repeats)
-                low, median, high = np.quantile(seconds / (BATCH if "batch" in variant else 1), (0.25, 0.5, 0.75))
-                rows.append((network, size, variant, median, low, high))
-    frame = pd.DataFrame(rows, columns=["network", "size", "variant", "seconds", "low", "high"])
-    listing = frame[frame.variant == "listing"].set_index(["network", "size"]).seconds
+            images = torch.rand(2, 1, 3, size, size, generator=torch.Generator().manual_seed(0))
+            counted = _variants(*images, extractor, str(fast_dtype(where)))
+            for variant, build in _variants(*images.to(where), extractor, str(fast_dtype(where))).items():
+                share = BATCH if "batch" in variant else 1
+                gflop = count_flops(counted[variant]()) / share / 1e9
+                # The listing gets the allocator that users of it have. On CUDA the engine's first steps are single ones
+                # and the next is captured: warm up past both.
+                with nullcontext() if variant == "listing" else steady_memory(where):
+                    seconds = time_steps(build(), where, warmup=5 if where.type == "cuda" else 2, repeats=repeats)
+                low, median, high = np.quantile(seconds / share, (0.25, 0.5, 0.75))
+                rows.append((network, size, variant, median, low, high, gflop))
+    frame = pd.DataFrame(rows, columns=["network", "size", "variant", "seconds", "low", "high", "gflop"])
+    per_size = frame.groupby(["network", "size"]).seconds
     return frame.assign(
-        speed_up=listing.loc[list(zip(frame.network, frame["size"], strict=True))].values / frame.seconds
+        speed_up=per_size.transform("first") / frame.seconds, floors=frame.seconds / per_size.transform("last")
     )
+
+
+def _variants(
+    content: Tensor, style: Tensor, extractor: nn.Module, fast: str
+) -> dict[str, Callable[[], Callable[[], object]]]:
+    """Return variant -> function that builds its step; the listing first, the floor last."""
+    fast = fast.removeprefix("torch.")
+    batch = content.repeat(BATCH, 1, 1, 1)
+    return {
+        "listing": lambda: listing_step(content, style, extractor.network)[0],
+        "float32": lambda: engine_step(content, style, extractor, "float32"),
+        fast: lambda: engine_step(content, style, extractor, fast),
+        f"{fast}, batch of {BATCH}": lambda: engine_step(batch, style, extractor, fast),
+        f"{fast}, no style": lambda: engine_step(content, style, extractor, fast, style=False),
+    }
 
 
 def compare_quality(
@@ -144,11 +157,12 @@ def compare_quality(
     Columns: variant, step, seconds (judging left out), loss.
 
     Args:
-        params: the engine's; None is L-BFGS from the recoloured photo, in half as many steps as the listing.
+        params: the engine's; None is L-BFGS from the recoloured photo, first at half the size.
     """
     device = content_image.device
     layers = {"content_layer": CONTENT_LAYER[network], "style_layers": STYLE_LAYERS[network]}
-    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, num_steps=steps // 2, start="style")
+    coarse = ((0.5, max(1, steps // 5)),)
+    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, coarse=coarse, num_steps=steps // 2, start="style")
     extractor = build_extractor(network)
     judge = build_objective(content_image, [style_image], extractor.to(device), replace(CLASSIC, **layers))
     curve: list[tuple[str, int, float, float]] = []
@@ -163,8 +177,8 @@ def compare_quality(
             curve.append((variant, step, now - clock["started"] - clock["judging"], loss))
         clock["judging"] += perf_counter() - now
 
-    clock.update(started=perf_counter(), judging=0.0)
     step, image = listing_step(content_image, style_image, network)
+    clock.update(started=perf_counter(), judging=0.0)  # the engine's preparations count, the listing's do not
     for number in range(1, steps + 1):
         step()
         if number % every == 0:
@@ -176,7 +190,7 @@ def compare_quality(
         extractor,
         replace(params, **layers),
         on_step=lambda number, _, picture: note("engine", number, picture),
-        every=every,
+        every=max(1, every // 4),
     )
     return pd.DataFrame(curve, columns=["variant", "step", "seconds", "loss"])
 
@@ -189,16 +203,47 @@ def time_to_quality(curve: pd.DataFrame) -> pd.Series:
     return pd.Series({"listing": listing.seconds, "engine": seconds, "ratio": listing.seconds / seconds})
 
 
+def describe_ceiling(table: pd.DataFrame, peaks: dict[str, float]) -> str:
+    """Return one sentence per network and size: the engine's step if it ran at the peak of a large matrix product.
+
+    Args:
+        peaks: precision -> operations per second; the last one that `table` has a variant of counts.
+    """
+    sentences = []
+    for (network, size), rows in table.groupby(["network", "size"], sort=False):
+        rows = rows.set_index("variant")
+        fast = next(name for name in reversed(peaks) if name in rows.index)
+        step, listing, peak = rows.loc[fast], rows.loc["listing"], peaks[fast]
+        best, reached = step.gflop * 1e9 / peak, listing.gflop * 1e9 / listing.seconds
+        sentences.append(
+            f"{network} at {size} px: {step.gflop:.1f} GFLOP at the {peak / 1e12:.2f} TFLOP/s of a {fast} matrix "
+            f"product take {best:.2g} s, {listing.seconds / best:.1f} times as fast as the listing; measured are "
+            f"{step.speed_up:.1f} times. The listing's {listing.gflop:.1f} GFLOP run at {reached / 1e12:.2f} TFLOP/s."
+        )
+    return "\n".join(sentences)
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Print the table of speeds."""
+    """Print the table of speeds, what the device could do at best, and, with --quality, the time to equal quality."""
     parser = argparse.ArgumentParser(prog="python -m vg_helpers.style_bench", description=main.__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[256, 512])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--networks", nargs="+", default=["vgg19", "alexnet"], choices=("vgg19", "alexnet"))
+    parser.add_argument("--quality", nargs=2, metavar=("PHOTO", "PAINTING"), help="also run the listing's 200 steps")
+    parser.add_argument("--quality-size", type=int, default=512, help="longer side of the photo in pixels (512)")
     args = parser.parse_args(argv)
-    table = compare_speed(args.sizes, args.repeats, args.device, args.networks)
-    print(table.to_string(index=False, float_format="%.4f"))
+    device = pick_device(args.device)
+    if args.sizes:
+        table = compare_speed(args.sizes, args.repeats, args.device, args.networks)
+        print(table.to_string(index=False, float_format="%.4f"))
+        peaks = {str(t).removeprefix("torch."): matmul_peak(device, t) for t in (torch.float32, fast_dtype(device))}
+        print(describe_ceiling(table, peaks))
+    if args.quality:
+        images = (load_image(path, args.quality_size).to(device) for path in args.quality)
+        curve = compare_quality(*images, args.networks[0])
+        print(curve.to_string(index=False, float_format="%.4g"))
+        print(time_to_quality(curve).to_string(float_format="%.4g"))
 
 
 if __name__ == "__main__":

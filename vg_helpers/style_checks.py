@@ -39,19 +39,24 @@ def check_inputs(
 def check_memory(features: Features, image: Tensor, free: int | None = None) -> None:
     """Raise a ValueError that says which size would fit, if the activations of the image would not.
 
-    What one pixel takes is counted on a small image; `free` bytes default to what the device has.
+    `free` bytes default to what the device has.
     """
-    side = 128
-    with torch.enable_grad():
-        needed = _saved_bytes(features, image.new_full((1, 3, side, side), 0.5)) / side**2
-    needed *= 1.6 * len(image) * image.shape[2] * image.shape[3]  # activations, their gradients, workspace
-    free = _free_memory(image.device) if free is None else free
+    needed = needed_memory(features, image)
+    free = free_memory(image.device) if free is None else free
     if needed > free:
         fits = int(max(image.shape[2:]) * (0.9 * free / needed) ** 0.5)
         raise ValueError(
             f"{len(image)} image(s) of {pixels(image)} pixels take about {needed / 1e9:.1f} GB of memory and "
             f"{free / 1e9:.1f} GB are free; at most {fits} pixels on the longer side would fit"
         )
+
+
+def needed_memory(features: Features, image: Tensor) -> float:
+    """Return the bytes that a step on the image takes, from what each pixel of a small one takes."""
+    side = 128
+    with torch.enable_grad():
+        per_pixel = _saved_bytes(features, image.new_full((1, 3, side, side), 0.5)) / side**2
+    return 1.6 * per_pixel * len(image) * image.shape[2] * image.shape[3]  # activations, their gradients, workspace
 
 
 def _saved_bytes(features: Features, probe: Tensor) -> int:
@@ -69,7 +74,7 @@ def _saved_bytes(features: Features, probe: Tensor) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
-def _free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     import psutil

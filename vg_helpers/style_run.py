@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .artifacts import save_torch
+from .device import steady_memory
 from .style_images import add_frame, cut_frame, resize
 
 TERMS = ("total", "content", "style", "tv")
@@ -184,18 +185,19 @@ def optimise(run: Run, objective: Objective, steps: int, watch: Watch) -> None:
     """Take the run's steps at its present size; `steps` counts those of an earlier, interrupted session in."""
     advance = stepper(run, objective)
     full_size = run.level == len(run.params.coarse)
-    while run.step < steps and not run.finished:
-        run.log.append(advance())
-        run.heights.append(run.size[0])
-        run.step += 1
-        total, last = len(run.log), run.step == steps
-        saving = watch.checkpoint is not None and total % watch.checkpoint_every == 0
-        if total % CHECK_EVERY == 0 or last or saving:
-            run.check(judge_plateau=full_size and total % CHECK_EVERY == 0)
-        if saving:
-            run.save(watch.checkpoint)
-        if watch.on_step is not None and (total % watch.every == 0 or (last and full_size) or run.finished):
-            watch.on_step(total, run.losses_now(), run.result())
+    with steady_memory(run.image.device):
+        while run.step < steps and not run.finished:
+            run.log.append(advance())
+            run.heights.append(run.size[0])
+            run.step += 1
+            total, last = len(run.log), run.step == steps
+            saving = watch.checkpoint is not None and total % watch.checkpoint_every == 0
+            if total % CHECK_EVERY == 0 or last or saving:
+                run.check(judge_plateau=full_size and total % CHECK_EVERY == 0)
+            if saving:
+                run.save(watch.checkpoint)
+            if watch.on_step is not None and (total % watch.every == 0 or (last and full_size) or run.finished):
+                watch.on_step(total, run.losses_now(), run.result())
 
 
 def stepper(run: Run, objective: Objective) -> Callable[[], Tensor]:
@@ -230,10 +232,11 @@ def _gradient(run: Run, objective: Objective) -> tuple[Tensor, dict[str, Tensor]
     """
     losses = objective(run.image)
     pixels = run.image.shape[2] * run.image.shape[3]
-    (gradient,) = torch.autograd.grad(losses["total"].sum() * pixels, run.image)
+    run.image.grad = None
+    (losses["total"].sum() * pixels).backward()
     if run.unit is None:
-        run.unit = gradient.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-30)
-    run.image.grad = gradient / run.unit
+        run.unit = run.image.grad.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-30)
+    run.image.grad /= run.unit
     return (losses["total"].detach() * pixels / run.unit.flatten()).sum(), {k: v.detach() for k, v in losses.items()}
 
 
@@ -255,7 +258,7 @@ def _lbfgs_step(run: Run, objective: Objective) -> Tensor:
         run.kept = torch.where(better.view(-1, 1, 1, 1), run.image.detach(), run.kept)
         seen.append(torch.stack([losses[name] for name in TERMS]))
         outside = run.image.detach() - run.image.detach().clamp(0, 1)
-        run.image.grad += RANGE_PENALTY * outside
+        run.image.grad = (run.image.grad + RANGE_PENALTY * outside).contiguous()  # torch's L-BFGS views it flat
         return value + 0.5 * RANGE_PENALTY * outside.square().sum()
 
     run.optimizer.step(closure)
