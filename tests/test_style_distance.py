@@ -1,5 +1,7 @@
 """style_distance: the judge's measure, that only ImageNet's network may judge, and the command."""
 
+import os
+
 import pytest
 import torch
 
@@ -76,6 +78,18 @@ def test_the_command_prints_a_mean_and_keeps_pictures_only_when_asked(tiny_judge
     assert f"none b a {again:.3f}".split()[-1] in printed.err.splitlines()[1]
 
 
-def test_a_missing_folder_is_one_sentence(tiny_judge, tmp_path):
+def test_a_missing_or_empty_folder_is_one_sentence(tiny_judge, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match=r"^error: .*empty must both hold JPEG or PNG pictures$"):
+        style_distance.main([str(tmp_path / "empty"), str(tmp_path / "empty")])
     with pytest.raises(SystemExit, match=r"^error: .*nowhere"):
         style_distance.main([str(tmp_path / "nowhere"), str(tmp_path)])
+
+
+@pytest.mark.real
+def test_embedded_weights_bring_a_photo_nearer_to_the_style(capsys):
+    folders = [os.environ["VG_PHOTOS_DIR"], os.environ["VG_STYLES_DIR"]]
+    few = ["--num-photos", "1", "--num-styles", "1", "--steps", "40", "--weights", "embedded"]
+    style_distance.main([*folders, *few])
+    mean = float(capsys.readouterr().out.splitlines()[-1].split()[1])
+    assert 0.01 < mean < 0.36  # random weights stay above one half

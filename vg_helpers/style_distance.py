@@ -89,8 +89,9 @@ def main(arguments: list[str] | None = None) -> None:
         )
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
-        pairs = [(photo, style) for photo in photos for style in styles]
-        found = []
+        pairs, found = [(photo, style) for photo in photos for style in styles], []
+        if not pairs:
+            raise ValueError(f"{options.photos} and {options.styles} must both hold JPEG or PNG pictures")
         for weights in options.weights:
             extractor = build_extractor(options.network, weights=weights).to(device)
             start = options.start or extractor.weights.start
