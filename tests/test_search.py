@@ -22,6 +22,7 @@ from PIL import Image
 
 from vg_helpers import search
 from vg_helpers.artifacts import load_image
+from vg_helpers.models import Weights
 
 FIRST = search.KNOWN_GOOD["vgg19"][0]
 
@@ -199,11 +200,13 @@ def test_a_style_trial_is_judged_as_the_picture_that_was_saved(tmp_path, monkeyp
 
     monkeypatch.setattr(search, "stylize", stylize)
     monkeypatch.setattr(search, "judge", judge)
-    objective = search.StyleObjective("photo", "painting", "extractor", "classifier", 50, tmp_path / "new", "cpu")
+    network = SimpleNamespace(weights=Weights("vgg19", "embedded", None, None, ""))
+    objective = search.StyleObjective("photo", "painting", network, "classifier", 50, tmp_path / "new", "cpu")
     values = {"content_weight": 2.0, "style_weight": 30.0}
     assert objective(optuna.trial.FixedTrial(values)) == 0.7
     content, style, extractor, params, checkpoint = asked[0]
-    assert (content, style, extractor, params.num_steps) == ("photo", "painting", "extractor", 50)
+    assert (content, style, params.num_steps) == ("photo", "painting", 50)
+    assert extractor is network and params.start == "style"
     assert (params.content_weight, params.style_weight) == (2, 30)
     assert Image.open(objective.path(values)).size == (4, 4) and checkpoint.stem == objective.path(values).stem
     assert judged == [("classifier", pytest.approx(round(0.3 * 255) / 255), "cpu")]

@@ -69,6 +69,14 @@ class Weights:
         """What to ask for when another network shall have weights of the same kind."""
         return self.source if self.source in ("embedded", "none") else "auto"
 
+    @property
+    def start(self) -> str:
+        """Where a style transfer with these weights starts best, as `StyleParams.start` calls it.
+
+        The embedded features alone leave too many of the photo's colours.
+        """
+        return "style" if self.source == "embedded" else "content"
+
 
 class Normalize(nn.Module):
     """Images in [0, 1] to zero mean and unit variance over ImageNet, channel by channel."""

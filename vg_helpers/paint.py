@@ -80,9 +80,11 @@ def paint(args: argparse.Namespace) -> Path:
         raise ValueError(f"--out {out} must end in .png, the format that also keeps the settings")
     content = load_image(args.photo, args.size).to(device)
     params = plan(max(content.shape[2:]), args.steps, args.strength, keep_colors=args.keep_colors, seed=args.seed)
-    params = replace(params, low_memory=args.low_memory)
     styles = [load_image(path, args.size).to(device) for path in paths]
     extractor = build_extractor(args.extractor, weights=args.weights)
+    # What stays or half stays the photo has to start as the photo.
+    start = extractor.weights.start if args.strength == 1 and args.protect is None else params.start
+    params = replace(params, low_memory=args.low_memory, start=start)
     if extractor.weights.source != "imagenet":
         print(f"Note: {extractor.weights.note}", file=sys.stderr)
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
