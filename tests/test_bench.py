@@ -71,16 +71,18 @@ def test_operations_of_a_training_step_closed_form(net, batch):
     assert bench.count_flops(partial(bench.training_step, net, *batch)) == (conv + linear) + conv + 2 * linear
 
 
-def test_matmul_peak_takes_the_best_of_its_repeats(monkeypatch):
-    shapes = []
+def test_matmul_peak_takes_the_best_repeat_of_the_better_way(monkeypatch):
+    products, seconds = [], iter(([0.5, 0.25, 1.0], [0.2, 0.125, 0.3], [0.25, 0.5], [0.5, 0.75]))
 
     def fake_time_steps(step, device, warmup, repeats):
-        shapes.append((tuple(step().shape), step().dtype, repeats))
-        return np.array([0.5, 0.25, 1.0])
+        products.append(step())
+        return np.array(next(seconds))
 
     monkeypatch.setattr(bench, "time_steps", fake_time_steps)
-    assert bench.matmul_peak("cpu", torch.bfloat16, size=16, repeats=3) == 2 * 16**3 / 0.25
-    assert shapes == [((16, 16), torch.bfloat16, 3)]
+    assert bench.matmul_peak("cpu", torch.bfloat16, size=16, repeats=3) == 2 * 16**3 / 0.125
+    assert bench.matmul_peak("cpu", torch.float32, size=16, repeats=3) == 2 * 16**3 / 0.25
+    assert [product.dtype for product in products] == [torch.bfloat16] * 2 + [torch.float32] * 2
+    torch.testing.assert_close(products[3], products[2])
 
 
 def test_summary_by_hand():

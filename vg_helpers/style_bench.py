@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .artifacts import load_image
 from .bench import count_flops, matmul_peak, time_steps
 from .device import fast_dtype, pick_device, steady_memory, synchronize
-from .models import CONTENT_LAYER, LAYERS, STYLE_LAYERS, build_extractor, load_backbone
+from .models import CONTENT_LAYER, LAYERS, STYLE_LAYERS, TITLES, build_extractor, load_backbone
 from .style import StyleParams, build_objective, content_loss, prepare, stylize
 from .style_images import add_frame
 from .style_run import Run, stepper
@@ -216,9 +216,10 @@ def describe_ceiling(table: pd.DataFrame, peaks: dict[str, float]) -> str:
         step, listing, peak = rows.loc[fast], rows.loc["listing"], peaks[fast]
         best, reached = step.gflop * 1e9 / peak, listing.gflop * 1e9 / listing.seconds
         sentences.append(
-            f"{network} at {size} px: {step.gflop:.1f} GFLOP at the {peak / 1e12:.2f} TFLOP/s of a {fast} matrix "
-            f"product take {best:.2g} s, {listing.seconds / best:.1f} times as fast as the listing; measured are "
-            f"{step.speed_up:.1f} times. The listing's {listing.gflop:.1f} GFLOP run at {reached / 1e12:.2f} TFLOP/s."
+            f"{TITLES[network]} at {size} px: {step.gflop:.1f} GFLOP at the {peak / 1e12:.2f} TFLOP/s of a {fast} "
+            f"matrix product take {best:.2g} s, {listing.seconds / best:.1f} times as fast as the listing; measured "
+            f"are {step.speed_up:.1f} times. "
+            f"The listing's {listing.gflop:.1f} GFLOP run at {reached / 1e12:.2f} TFLOP/s."
         )
     return "\n".join(sentences)
 
