@@ -258,9 +258,9 @@ def test_without_file_and_network_the_embedded_weights_serve_and_it_is_said(offl
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("source", "start"), [("imagenet", "content"), ("embedded", "style"), ("none", "content")])
-def test_a_transfer_starts_in_the_paintings_colours_with_embedded_weights_alone(source, start):
-    assert models.Weights("vgg19", source, None, None, "").start == start
+@pytest.mark.parametrize(("source", "start"), [("imagenet", "content"), ("embedded", "patches"), ("none", "content")])
+def test_a_transfer_starts_from_the_paintings_patches_with_embedded_weights_alone(source, start):
+    assert models.Weights("vgg19", source, None, None, "").style_params.get("start", "content") == start
 
 
 def test_above_the_embedded_layers_features_are_handed_on_and_places_count_alike():

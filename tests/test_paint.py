@@ -86,15 +86,15 @@ def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeyp
     assert capsys.readouterr().err == sentence
 
 
-def test_embedded_weights_start_in_the_paintings_colours_unless_the_photo_is_to_stay(place, monkeypatch):
-    monkeypatch.setattr(Tiny, "weights", Weights("vgg19", "embedded", "tiny.npz", None, ""))
-    write_picture(place / "mask.png", 4)
-    starts = []
-    for options in ([], ["--strength", "0.5"], ["--protect", "mask.png"]):
-        assert paint("--style", "stars.png", "--size", "32", "--out", "out.png", *options) == 0
+def test_embedded_weights_bring_their_own_parameters_and_the_strength_counts_as_well(place, monkeypatch):
+    weights = Weights("vgg19", "embedded", "tiny.npz", None, "")
+    monkeypatch.setattr(Tiny, "weights", weights)
+    for strength in ("1", "0.5"):
+        assert paint("--style", "stars.png", "--size", "32", "--out", "out.png", "--strength", strength) == 0
         with Image.open("out.png") as image:
-            starts.append(json.loads(image.text["Settings"])["start"])
-    assert starts == ["style", "content", "content"]
+            settings = json.loads(image.text["Settings"])
+        wanted = weights.style_params | {"tv_weight": float(strength) * weights.style_params["tv_weight"]}
+        assert settings["start"] == "patches" and {name: settings[name] for name in wanted} == wanted
 
 
 def test_strength_leads_from_the_photo_to_the_style(place):

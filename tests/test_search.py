@@ -206,7 +206,7 @@ def test_a_style_trial_is_judged_as_the_picture_that_was_saved(tmp_path, monkeyp
     assert objective(optuna.trial.FixedTrial(values)) == 0.7
     content, style, extractor, params, checkpoint = asked[0]
     assert (content, style, params.num_steps) == ("photo", "painting", 50)
-    assert extractor is network and params.start == "style"
+    assert extractor is network and params.start == "patches"
     assert (params.content_weight, params.style_weight) == (2, 30)
     assert Image.open(objective.path(values)).size == (4, 4) and checkpoint.stem == objective.path(values).stem
     assert judged == [("classifier", pytest.approx(round(0.3 * 255) / 255), "cpu")]

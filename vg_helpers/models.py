@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,12 +71,13 @@ class Weights:
         return self.source if self.source in ("embedded", "none") else "auto"
 
     @property
-    def start(self) -> str:
-        """Where a style transfer with these weights starts best, as `StyleParams.start` calls it.
+    def style_params(self) -> dict[str, Any]:
+        """Fields of `StyleParams` with which a style transfer by these weights looks best, where its defaults do not.
 
-        The embedded features alone leave too many of the photo's colours.
+        The embedded features leave too much of the photo's colours, know too little of brushstrokes, and stipple what
+        is flat if they pull long or hard.
         """
-        return "style" if self.source == "embedded" else "content"
+        return {"start": "patches", "tv_weight": 50.0, "lr": 0.01} if self.source == "embedded" else {}
 
 
 class Normalize(nn.Module):

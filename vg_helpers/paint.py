@@ -79,12 +79,10 @@ def paint(args: argparse.Namespace) -> Path:
     if out.suffix.lower() != ".png":
         raise ValueError(f"--out {out} must end in .png, the format that also keeps the settings")
     content = load_image(args.photo, args.size).to(device)
-    params = plan(max(content.shape[2:]), args.steps, args.strength, keep_colors=args.keep_colors, seed=args.seed)
     styles = [load_image(path, args.size).to(device) for path in paths]
     extractor = build_extractor(args.extractor, weights=args.weights)
-    # What stays or half stays the photo has to start as the photo.
-    start = extractor.weights.start if args.strength == 1 and args.protect is None else params.start
-    params = replace(params, low_memory=args.low_memory, start=start)
+    usual = StyleParams(**extractor.weights.style_params, low_memory=args.low_memory, seed=args.seed)
+    params = plan(max(content.shape[2:]), args.steps, args.strength, args.keep_colors, usual)
     if extractor.weights.source != "imagenet":
         print(f"Note: {extractor.weights.note}", file=sys.stderr)
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
@@ -99,20 +97,21 @@ def paint(args: argparse.Namespace) -> Path:
     return out
 
 
-def plan(size: int, steps: int, strength: float, *, keep_colors: bool = False, seed: int = 0) -> StyleParams:
+def plan(
+    size: int, steps: int, strength: float, keep_colors: bool = False, usual: StyleParams | None = None
+) -> StyleParams:
     """Return the parameters for a picture of this size: coarse levels of half the size each, with twice the steps."""
-    levels = 0
+    levels, usual = 0, usual or StyleParams()
     while size / 2 ** (levels + 1) >= SMALLEST:
         levels += 1
     halves = [(0.5**level, max(1, steps // 2 ** (levels - level))) for level in range(levels, -1, -1)]
-    weights = StyleParams()
-    return StyleParams(
+    return replace(
+        usual,
         strength=strength,
-        tv_weight=weights.tv_weight * strength,
+        tv_weight=usual.tv_weight * strength,
         num_steps=halves[-1][1],
         coarse=tuple(halves[:-1]),
         colors="luminance" if keep_colors else "style",
-        seed=seed,
     )
 
 

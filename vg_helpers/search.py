@@ -198,7 +198,7 @@ class StyleObjective:
 
     def __call__(self, trial: optuna.Trial) -> float:
         values = suggest_style(trial)
-        params = StyleParams(**values, num_steps=self.num_steps, start=self.extractor.weights.start)
+        params = StyleParams(**values, num_steps=self.num_steps, **self.extractor.weights.style_params)
         path = self.path(values)
         path.parent.mkdir(parents=True, exist_ok=True)
         result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))

@@ -23,8 +23,9 @@ from torch.autograd.function import once_differentiable
 from .artifacts import fingerprint
 from .device import fast_dtype
 from .style_checks import Features, check_inputs, check_memory, free_memory, needed_memory, pixels
-from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size, start_image
+from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
+from .style_start import start_image
 
 __all__ = [
     "VERSION",
@@ -40,7 +41,7 @@ __all__ = [
     "total_variation",
 ]
 
-VERSION = 1  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
+VERSION = 2  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class StyleParams:
         strength: how far the way goes from the photo's own Gram matrices (0) to the style's (1).
         layer_weights: one per style layer, made to add up to 1; None weighs them equally.
         optimizer: "adam", or "lbfgs" (lr is then a fraction of the quasi-Newton step; 1 is usual).
-        start: "content", "style" (the photo in the style's colours) or "noise".
+        start: "content", "style" (the photo in the style's colours), "patches" (it is made of the style's patches) or
+            "noise". What is masked, or of little strength, stays or half stays the photo.
         colors: "style", or the photo's own: "luminance" transfers brightness alone, "histogram" first gives the style
             image the photo's mean and covariance.
         coarse: (fraction of the size, steps) pairs that run before the num_steps at full size.
@@ -92,7 +94,7 @@ class StyleParams:
         choices = {
             "optimizer": ("adam", "lbfgs"),
             "scaling": ("relative", "classic"),
-            "start": ("content", "style", "noise"),
+            "start": ("content", "style", "patches", "noise"),
             "colors": ("style", "luminance", "histogram"),
             "precision": ("auto", "float32", "bfloat16"),
         }
@@ -403,8 +405,9 @@ def stylize(
         content = resize(content_image, scaled_size(content_image, fraction))
         small = [resize(style, scaled_size(style, fraction)) for style in styles]
         areas = None if masks is None else [F.interpolate(mask, content.shape[2:], mode="area") for mask in masks]
+        amount = params.strength * (1.0 if areas is None else sum(areas).clamp(max=1))
         areas = areas and [add_frame(area, params.frame) for area in areas]
-        start = partial(start_image, params.start, content, small, blend, params.seed)
+        start = partial(start_image, params.start, content, small, blend, params.seed, amount)
         run.enter(level, start, content.shape[2:])
         framed = add_frame(content, params.frame)
         optimise(run, build_objective(framed, small, features, weighed, blend=blend, masks=areas), steps, watch)

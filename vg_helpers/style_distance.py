@@ -76,7 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--network", choices=tuple(TITLES), default="vgg19", help="that paints")
     parser.add_argument("--style-weight", type=float, default=StyleParams.style_weight)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--start", choices=("content", "style"), help="for all (default: what the weights ask for)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="folder for the pictures (default: keep none)")
     options = parser.parse_args(arguments)
@@ -94,8 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(f"{options.photos} and {options.styles} must both hold JPEG or PNG pictures")
         for weights in options.weights:
             extractor = build_extractor(options.network, weights=weights).to(device)
-            start = options.start or extractor.weights.start
-            params = StyleParams(style_weight=options.style_weight, num_steps=options.steps, start=start)
+            usual = extractor.weights.style_params
+            params = StyleParams(style_weight=options.style_weight, num_steps=options.steps, **usual)
             found.append(measure(pairs, extractor, params, judge, options.out))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

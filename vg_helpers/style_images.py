@@ -1,4 +1,4 @@
-"""Image space around the style transfer: where it starts, which colours it keeps, which pixels a mask covers.
+"""Image space around the style transfer: sizes, frames and colours.
 
 Convention: images are (N, 3, H, W) float tensors in [0, 1], RGB; masks are (N, 1, H, W) in [0, 1].
 """
@@ -52,23 +52,6 @@ def match_colors(image: Tensor, reference: Tensor) -> Tensor:
     transform = _matrix_power(wanted, 0.5) @ _matrix_power(covariance, -0.5)
     matched = transform @ (pixels - mean) + wanted_mean
     return matched.to(image.dtype).reshape(image.shape).clamp(0, 1)
-
-
-def start_image(kind: str, content_image: Tensor, styles: list[Tensor], blend: list[float], seed: int) -> Tensor:
-    """Return the image that the optimisation starts from.
-
-    Args:
-        kind: "content" is the photo; "style" the photo in the styles' colours; "noise" is uniform, the same for every
-            image of a batch, so that a pair does not depend on its neighbours.
-    """
-    if kind == "noise":
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.rand(1, *content_image.shape[1:], generator=generator)
-        return noise.to(content_image).repeat(len(content_image), 1, 1, 1)
-    if kind == "style":
-        colored = [match_colors(content_image, style) * share for style, share in zip(styles, blend, strict=True)]
-        return torch.stack(colored).sum(0) / sum(blend)
-    return content_image.clone()
 
 
 def _color_statistics(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
