@@ -417,6 +417,31 @@ def test_params_say_what_is_wrong_with_them(fields):
         StyleParams(**fields)
 
 
+def huge(device):
+    """Ask the CPU's allocator for what no machine has; a GPU's error is what torch raises there."""
+    if device == "cuda":
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    return torch.empty(2**58, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_memory_that_runs_out_on_the_way_is_said_with_a_size_and_the_checkpoint_stays(device, tmp_path):
+    class Hungry(Tiny):
+        calls = 0
+
+        def forward(self, images):
+            Hungry.calls += 1
+            if Hungry.calls == 12:
+                huge(device)
+            return super().forward(images)
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(ValueError, match=r"ran out of memory at 1 image\(s\) of 12×16 pixels: try 11 pixels"):
+        stylize(CONTENT, STYLE, Hungry(), EXACT, checkpoint=path, checkpoint_every=2)
+    assert path.is_file()
+    stylize(CONTENT, STYLE, Hungry(), EXACT, checkpoint=path, checkpoint_every=2)  # goes on from there
+
+
 @pytest.mark.parametrize("role", ["content", "style"])
 def test_images_too_small_for_the_deepest_layer(role):
     class Deep(Tiny):

@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from .artifacts import fingerprint
 from .device import fast_dtype
-from .style_checks import Features, check_inputs, check_memory, free_memory, needed_memory, pixels
+from .style_checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory, pixels
 from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
 from .style_start import start_image
@@ -410,7 +410,8 @@ def stylize(
         start = partial(start_image, params.start, content, small, blend, params.seed, amount)
         run.enter(level, start, content.shape[2:])
         framed = add_frame(content, params.frame)
-        optimise(run, build_objective(framed, small, features, weighed, blend=blend, masks=areas), steps, watch)
+        with memory_errors(content):
+            optimise(run, build_objective(framed, small, features, weighed, blend=blend, masks=areas), steps, watch)
     image = run.result()
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
     if watch.checkpoint is not None:

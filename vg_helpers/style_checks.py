@@ -1,6 +1,7 @@
 """What can be wrong with a style transfer before it starts: images, masks, weights, memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,23 @@ def check_memory(features: Features, image: Tensor, free: int | None = None) -> 
             f"{len(image)} image(s) of {pixels(image)} pixels take about {needed / 1e9:.1f} GB of memory and "
             f"{free / 1e9:.1f} GB are free; at most {fits} pixels on the longer side would fit"
         )
+
+
+@contextmanager
+def memory_errors(image: Tensor) -> Iterator[None]:
+    """Turn the device's "out of memory" within it into a ValueError that says what to do.
+
+    `check_memory` knows what an image of this size usually takes; other programs may have taken the rest meanwhile.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
+        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            raise ValueError(
+                f"{image.device.type} ran out of memory at {len(image)} image(s) of {pixels(image)} pixels: try "
+                f"{int(0.7 * max(image.shape[2:]))} pixels on the longer side, which take half as much, or low_memory"
+            ) from error
+        raise
 
 
 def needed_memory(features: Features, image: Tensor) -> float:

@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--weights", nargs="+", choices=SOURCES, default=SOURCES)
     parser.add_argument("--network", choices=tuple(TITLES), default="vgg19", help="that paints")
     parser.add_argument("--style-weight", type=float, default=StyleParams.style_weight)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=40, help="as notebook 04 takes (40)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="folder for the pictures (default: keep none)")
     options = parser.parse_args(arguments)
