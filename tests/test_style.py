@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from vg_helpers import style as engine
-from vg_helpers import style_images
-from vg_helpers.models import build_extractor
+from vg_helpers import style_images, style_run
+from vg_helpers.models import BlockConv2d, build_extractor
 from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
 from vg_helpers.style_bench import compare_quality, compare_speed, describe_ceiling, time_to_quality
 from vg_helpers.style_checks import check_memory
@@ -440,6 +440,54 @@ def test_memory_that_runs_out_on_the_way_is_said_with_a_size_and_the_checkpoint_
         stylize(CONTENT, STYLE, Hungry(), EXACT, checkpoint=path, checkpoint_every=2)
     assert path.is_file()
     stylize(CONTENT, STYLE, Hungry(), EXACT, checkpoint=path, checkpoint_every=2)  # goes on from there
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, padding, mode", [(11, 4, 2, "replicate"), (3, 2, 1, "zeros"), (4, 2, 0, "zeros")]
+)
+@pytest.mark.parametrize("size", [(40, 43), (41, 52)])
+def test_a_convolution_taken_in_blocks_is_the_same_convolution(kernel, stride, padding, mode, size):
+    conv = nn.Conv2d(3, 5, kernel, stride, padding, padding_mode=mode).double()
+    found = []
+    for module in (conv, BlockConv2d(conv)):
+        image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
+        result = module(image)
+        result.square().sum().backward()
+        found.append((result.detach(), image.grad))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(theirs, mine)
+
+
+def test_alexnets_first_convolution_is_taken_in_blocks_and_no_other(monkeypatch):
+    taken, extractor = [], build_extractor("alexnet", ("conv1", "conv3"), weights="none")
+    monkeypatch.setattr(engine, "BlockConv2d", lambda conv: taken.append(conv.kernel_size) or BlockConv2d(conv))
+    engine.BlockConv2d.can_be = BlockConv2d.can_be
+    features = engine.prepare(extractor, torch.device("cpu"), "float32")
+    image = torch.rand(1, 3, 70, 75, generator=torch.Generator().manual_seed(1))
+    inner = (..., slice(2, -2), slice(2, -2))  # at the border the image goes on, in place of zeros
+    torch.testing.assert_close(features(image)["conv1"][inner], extractor(image)["conv1"][inner])
+    assert taken == [(11, 11)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_gram_matrices_of_bfloat16_features_are_added_up_in_float32(count):
+    features = torch.rand(count, 8, 40, 50, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    torch.testing.assert_close(gram_matrix(features).double(), gram_matrix(features.double()), rtol=2e-3, atol=0)
+
+
+def test_each_pair_of_a_batch_has_its_own_unit_of_gradient():
+    run = style_run.Run(EXACT, 2, torch.device("cpu"))
+    run.enter(0, lambda: torch.cat([CONTENT, CONTENT]), CONTENT.shape[2:])
+    steepness = torch.tensor([1.0, 1000.0]).view(2, 1, 1, 1)
+    style_run._gradient(run, lambda image: {"total": (steepness * image).sum((1, 2, 3))})
+    torch.testing.assert_close(run.image.grad, torch.ones_like(run.image))
+
+
+def test_a_layer_without_weight_does_not_count():
+    only = change(style_layers=("fine",)), change(layer_weights=(2.0, 0.0)), change(layer_weights=(1.0, 1.0))
+    one, same, both = (stylize(CONTENT, STYLE, Tiny(), params).image for params in only)
+    torch.testing.assert_close(one, same, rtol=0, atol=0)
+    assert not torch.equal(one, both)
 
 
 @pytest.mark.parametrize("role", ["content", "style"])

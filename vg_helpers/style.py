@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from .artifacts import fingerprint
 from .device import fast_dtype
+from .models import BlockConv2d
 from .style_checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory, pixels
 from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
@@ -270,17 +271,23 @@ def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto",
         if not hasattr(net, "checkpointing"):
             raise ValueError("low_memory=True needs an extractor with a `checkpointing` switch; leave low_memory out")
         net.checkpointing = True
-    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
-    for module in convolutions:
+    for number, (name, module) in enumerate(_convolutions(net)):
         module.to(dtype=dtype if dtype == torch.bfloat16 else None, memory_format=torch.channels_last)
-    if convolutions:
-        convolutions[0].padding_mode = "replicate"  # zeros around the image would be painted as a frame
+        if number == 0:
+            module.padding_mode = "replicate"  # zeros around the image would be painted as a frame
+        if BlockConv2d.can_be(module):
+            parent, _, own = name.rpartition(".")
+            setattr(net.get_submodule(parent), own, BlockConv2d(module))
 
     def features(images: Tensor) -> dict[str, Tensor]:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             return net(images)
 
     return features
+
+
+def _convolutions(net: nn.Module) -> list[tuple[str, nn.Conv2d]]:
+    return [(name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d)]
 
 
 def build_objective(
@@ -436,7 +443,7 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
 
 
 def _first_stride(extractor: nn.Module) -> int:
-    return next((module.stride[0] for module in extractor.modules() if isinstance(module, nn.Conv2d)), 1)
+    return next((module.stride[0] for _, module in _convolutions(extractor)), 1)
 
 
 def _identity(params: StyleParams, extractor: nn.Module, blend: Sequence[float], *images: Tensor) -> str:
