@@ -157,12 +157,12 @@ def compare_quality(
     Columns: variant, step, seconds (judging left out), loss.
 
     Args:
-        params: the engine's; None is L-BFGS from the recoloured photo, first at half the size.
+        params: the engine's; None is L-BFGS from the photo made of the painting's patches, coarse to fine.
     """
     device = content_image.device
     layers = {"content_layer": CONTENT_LAYER[network], "style_layers": STYLE_LAYERS[network]}
-    coarse = ((0.5, max(1, steps // 5)),)
-    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, coarse=coarse, num_steps=steps // 2, start="style")
+    coarse = ((0.25, max(1, steps * 3 // 10)), (0.5**0.5, max(1, steps // 20)))
+    params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, coarse=coarse, num_steps=steps // 2, start="patches")
     extractor = build_extractor(network)
     judge = build_objective(content_image, [style_image], extractor.to(device), replace(CLASSIC, **layers))
     curve: list[tuple[str, int, float, float]] = []
