@@ -92,4 +92,4 @@ def test_embedded_weights_bring_a_photo_nearer_to_the_style(capsys):
     few = ["--num-photos", "1", "--num-styles", "1", "--steps", "40", "--weights", "embedded"]
     style_distance.main([*folders, *few])
     mean = float(capsys.readouterr().out.splitlines()[-1].split()[1])
-    assert 0.01 < mean < 0.36  # random weights do not get there
+    assert 0.01 < mean < 0.28  # neither random weights get there, nor a start from anything but patches
