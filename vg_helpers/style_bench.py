@@ -24,6 +24,7 @@ from .style_run import Run, stepper
 
 CLASSIC = StyleParams(content_weight=0.089, style_weight=8.79e6, tv_weight=0.0, scaling="classic", frame=0)
 BATCH = 4
+SMALLEST = 24  # pixels of the shorter side of a coarse level: both networks halve it four times
 
 
 def listing_step(
@@ -161,7 +162,8 @@ def compare_quality(
     """
     device = content_image.device
     layers = {"content_layer": CONTENT_LAYER[network], "style_layers": STYLE_LAYERS[network]}
-    coarse = ((0.25, max(1, steps * 3 // 10)), (0.5**0.5, max(1, steps // 20)))
+    coarse = [(0.25, max(1, steps * 3 // 10)), (0.5**0.5, max(1, steps // 20))]
+    coarse = tuple(level for level in coarse if level[0] * min(content_image.shape[2:]) >= SMALLEST)
     params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, coarse=coarse, num_steps=steps // 2, start="patches")
     extractor = build_extractor(network)
     judge = build_objective(content_image, [style_image], extractor.to(device), replace(CLASSIC, **layers))
