@@ -519,6 +519,20 @@ def test_low_memory_turns_the_switch_on_in_the_copy_alone():
     assert seen == [True, False] and not net.checkpointing
 
 
+def test_the_frame_counts_times_the_first_stride_for_deeper_layers_see_as_much_further():
+    sizes = []
+
+    class Striding(Tiny):
+        def forward(self, images):
+            sizes.append(tuple(images.shape[2:]))
+            return super().forward(images)
+
+    extractor = Striding()
+    extractor.first.stride = (2, 2)
+    result = stylize(picture(1, height=40, width=36), STYLE, extractor, change(num_steps=1, frame=3))
+    assert sizes[-1] == (40 + 2 * 6, 36 + 2 * 6) and result.image.shape[2:] == (40, 36)
+
+
 def test_a_frame_is_painted_beyond_the_border_and_cut_off():
     framed = style_images.add_frame(CONTENT, 4)
     assert framed.shape[2:] == (24, 20) and torch.equal(framed[..., 0, 4:-4], CONTENT[..., 4, :])
@@ -626,7 +640,7 @@ def test_the_ceiling_is_the_engines_operations_at_the_peak():
 def test_every_variant_is_timed_and_its_operations_counted():
     if not os.environ.get("TORCH_HOME"):
         pytest.skip("TORCH_HOME not set")
-    table = compare_speed([64], repeats=1, device="cpu", networks=["alexnet"])
+    table = compare_speed([256], repeats=1, device="cpu", networks=["alexnet"])
     gflop = dict(zip(table.variant, table.gflop, strict=True))
     assert (table.seconds > 0).all() and table.speed_up[0] == 1 and table.floors.iloc[-1] == 1
     listing, single, exact, batch, floor = gflop.values()

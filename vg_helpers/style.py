@@ -35,6 +35,7 @@ __all__ = [
     "StyleResult",
     "build_objective",
     "content_loss",
+    "first_stride",
     "gram_matrix",
     "prepare",
     "style_loss",
@@ -65,7 +66,7 @@ class StyleParams:
             image the photo's mean and covariance.
         coarse: (fraction of the size, steps) pairs that run before the num_steps at full size.
         plateau: stop when the total loss fell by less than this fraction over 20 steps; 0 never stops early.
-        frame: pixels painted beyond each border and cut off in the end.
+        frame: pixels painted beyond each border and cut off in the end; counts times the same stride.
         precision: "auto" (what the device does fast), "float32" or "bfloat16", for the convolutions.
         low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch; None
             does so only where they would not fit into the memory that is free.
@@ -398,13 +399,15 @@ def stylize(
         plain = prepare(extractor, content_image.device, params.precision)
         tight = needed_memory(plain, content_image) > free_memory(content_image.device)
         params = replace(params, low_memory=tight and hasattr(extractor, "checkpointing"))
+    stride = first_stride(extractor)
+    params = replace(params, frame=params.frame * stride)
     features = prepare(extractor, content_image.device, params.precision, params.low_memory)
     check_memory(features, content_image)
     run = Run(params, len(content_image), content_image.device, masked=masks is not None)
     if watch.checkpoint is not None:
         same = replace(params, low_memory=False)  # the same picture either way
         run.load(watch.checkpoint, _identity(same, extractor, blend, content_image, *styles, *(masks or [])))
-    weighed = replace(params, tv_weight=params.tv_weight * _first_stride(extractor))
+    weighed = replace(params, tv_weight=params.tv_weight * stride)
     if params.colors == "histogram":
         styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
     for level in range(run.level, len(params.coarse) + 1):
@@ -442,7 +445,8 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
     return replace(params, content_layer=content, style_layers=styles)
 
 
-def _first_stride(extractor: nn.Module) -> int:
+def first_stride(extractor: nn.Module) -> int:
+    """Return the stride of the extractor's first convolution."""
     return next((module.stride[0] for _, module in _convolutions(extractor)), 1)
 
 

@@ -18,7 +18,7 @@ from .artifacts import load_image
 from .bench import count_flops, matmul_peak, time_steps
 from .device import fast_dtype, pick_device, steady_memory, synchronize
 from .models import CONTENT_LAYER, LAYERS, STYLE_LAYERS, TITLES, build_extractor, load_backbone
-from .style import StyleParams, build_objective, content_loss, prepare, stylize
+from .style import StyleParams, build_objective, content_loss, first_stride, prepare, stylize
 from .style_images import add_frame
 from .style_run import Run, stepper
 
@@ -78,16 +78,16 @@ def engine_step(
 ) -> Callable[[], Tensor]:
     """Return one step of this project's engine; without style it is the floor, trunk and content loss alone."""
     network = extractor.network
-    params = StyleParams(content_layer=CONTENT_LAYER[network], style_layers=STYLE_LAYERS[network])
+    frame = StyleParams.frame * first_stride(extractor)
+    params = StyleParams(content_layer=CONTENT_LAYER[network], style_layers=STYLE_LAYERS[network], frame=frame)
     features = prepare(extractor, content_image.device, precision)
+    framed = add_frame(content_image, frame)
     run = Run(params, len(content_image), content_image.device)
     run.enter(0, content_image.clone, content_image.shape[2:])
     if style:
-        return stepper(
-            run, build_objective(add_frame(content_image, StyleParams.frame), [style_image], features, params)
-        )
+        return stepper(run, build_objective(framed, [style_image], features, params))
     with torch.no_grad():
-        target = features(add_frame(content_image, StyleParams.frame))[params.content_layer] * 0.5
+        target = features(framed)[params.content_layer] * 0.5
 
     def floor(image: Tensor) -> dict[str, Tensor]:
         loss = content_loss(features(image)[params.content_layer], target)
