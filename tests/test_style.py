@@ -531,6 +531,7 @@ def test_the_frame_counts_times_the_first_stride_for_deeper_layers_see_as_much_f
     extractor.first.stride = (2, 2)
     result = stylize(picture(1, height=40, width=36), STYLE, extractor, change(num_steps=1, frame=3))
     assert sizes[-1] == (40 + 2 * 6, 36 + 2 * 6) and result.image.shape[2:] == (40, 36)
+    assert (result.settings["frame"], result.settings["tv_weight"]) == (3, EXACT.tv_weight)  # what was asked for
 
 
 def test_a_frame_is_painted_beyond_the_border_and_cut_off():

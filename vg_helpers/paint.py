@@ -100,7 +100,10 @@ def paint(args: argparse.Namespace) -> Path:
 def plan(
     size: int, steps: int, strength: float, keep_colors: bool = False, usual: StyleParams | None = None
 ) -> StyleParams:
-    """Return the parameters for a picture of this size: coarse levels of half the size each, with twice the steps."""
+    """Return the parameters for a picture of this size: coarse levels of half the size each, with twice the steps.
+
+    `usual` has the fields that do not depend on all this.
+    """
     levels, usual = 0, usual or StyleParams()
     while size / 2 ** (levels + 1) >= SMALLEST:
         levels += 1

@@ -399,15 +399,14 @@ def stylize(
         plain = prepare(extractor, content_image.device, params.precision)
         tight = needed_memory(plain, content_image) > free_memory(content_image.device)
         params = replace(params, low_memory=tight and hasattr(extractor, "checkpointing"))
-    stride = first_stride(extractor)
-    params = replace(params, frame=params.frame * stride)
+    asked, stride = params, first_stride(extractor)
+    params = replace(params, frame=params.frame * stride, tv_weight=params.tv_weight * stride)
     features = prepare(extractor, content_image.device, params.precision, params.low_memory)
     check_memory(features, content_image)
     run = Run(params, len(content_image), content_image.device, masked=masks is not None)
     if watch.checkpoint is not None:
-        same = replace(params, low_memory=False)  # the same picture either way
+        same = replace(asked, low_memory=False)  # the same picture either way
         run.load(watch.checkpoint, _identity(same, extractor, blend, content_image, *styles, *(masks or [])))
-    weighed = replace(params, tv_weight=params.tv_weight * stride)
     if params.colors == "histogram":
         styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
     for level in range(run.level, len(params.coarse) + 1):
@@ -421,12 +420,12 @@ def stylize(
         run.enter(level, start, content.shape[2:])
         framed = add_frame(content, params.frame)
         with memory_errors(content):
-            optimise(run, build_objective(framed, small, features, weighed, blend=blend, masks=areas), steps, watch)
+            optimise(run, build_objective(framed, small, features, params, blend=blend, masks=areas), steps, watch)
     image = run.result()
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
     if watch.checkpoint is not None:
         watch.checkpoint.unlink(missing_ok=True)
-    settings = asdict(params) | {"network": getattr(extractor, "network", type(extractor).__name__)}
+    settings = asdict(asked) | {"network": getattr(extractor, "network", type(extractor).__name__)}
     return StyleResult(image, run.frame(), settings, run.elapsed + time.perf_counter() - started, run.steps_per_pair())
 
 
