@@ -43,7 +43,7 @@ __all__ = [
     "total_variation",
 ]
 
-VERSION = 2  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
+VERSION = 3  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
 
 
 @dataclass(frozen=True)
