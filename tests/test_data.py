@@ -369,7 +369,7 @@ def test_judged_pictures_are_the_centre_and_its_mirror_image(build):
     assert torch.equal(judged[3][0], judged[3][0]) and torch.equal(judged[3][0], build(False, 224, seed=9)[3][0])
 
 
-def test_further_views_show_the_ends_of_the_longer_side(tmp_path):
+def test_further_views_show_the_ends_of_the_longer_side_turned(tmp_path):
     ramp = np.linspace(0, 255, 512).astype(np.uint8)
     for name, pixels in (("tall", ramp[:, None]), ("wide", ramp[None])):
         shape = (512, 256, 3) if name == "tall" else (256, 512, 3)
@@ -379,8 +379,20 @@ def test_further_views_show_the_ends_of_the_longer_side(tmp_path):
     for judged.view in range(6):
         seen.append(torch.stack([judged[0][0], judged[1][0]]))
     for view, place in ((0, 0.5), (2, 0.25), (4, 0.75)):
-        torch.testing.assert_close(seen[view].mean((1, 2, 3)), torch.full((2,), place), atol=0.01, rtol=0)
+        middle = seen[view][..., 100:124, 100:124].mean((1, 2, 3))
+        torch.testing.assert_close(middle, torch.full((2,), place), atol=0.01, rtol=0)
         assert torch.equal(seen[view + 1], seen[view].flip(-1))
+
+
+def test_the_ends_of_a_square_picture_are_the_whole_turned_both_ways(tmp_path):
+    pixels = np.full((256, 256, 3), 255, dtype=np.uint8)
+    pixels[128:] = 0  # a horizon in the middle
+    Image.fromarray(pixels).save(tmp_path / "square.png")
+    judged = data.PaintingDataset([tmp_path / "square.png"], [0], tmp_path / "cache", size=64)
+    small = Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC)
+    for judged.view, angle in ((2, data.TURN), (4, -data.TURN)):
+        expected = np.asarray(small.rotate(angle, Image.Resampling.BILINEAR)).transpose(2, 0, 1) / 255
+        assert np.abs(judged[0][0].numpy() - expected).mean() < 0.005
 
 
 def test_a_smaller_view_shows_the_same_part(build):

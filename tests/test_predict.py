@@ -65,8 +65,9 @@ class Darkness(nn.Module):
 def test_a_file_is_judged_as_the_same_painting_is_in_the_cache(tmp_path, make_paintings):
     paths = make_paintings(tmp_path / "p", 3, 3, (1400, 1100))
     cached = PaintingDataset(paths, [0] * 6, tmp_path / "cache")
-    expected = softmax(train.predict(Darkness(), cached, CPU, EVAL_VIEWS).astype(float), axis=1)[:, 1]
-    np.testing.assert_allclose(judge(Darkness(), paths, CPU), expected, atol=1e-6)
+    for views in (6, EVAL_VIEWS):
+        expected = softmax(train.predict(Darkness(), cached, CPU, views).astype(float), axis=1)[:, 1]
+        np.testing.assert_allclose(judge(Darkness(), paths, CPU, views=views), expected, atol=1e-6)
     loaded = judge(Darkness(), [load_image(path) for path in paths], CPU)  # decoded in full before it is scaled
     np.testing.assert_allclose(loaded, expected, atol=0.01)
     assert np.ptp(expected) > 0.01
@@ -79,7 +80,7 @@ def trained(tmp_path, tiny_zoo, monkeypatch):
     model = models.build_classifier("alexnet", "none").eval()
     for profile, threshold in (("demo", 0.0), ("full", 1.1)):
         models.save_classifier(tmp_path / "build" / profile / "02_classify" / "alexnet.pt", model)
-        facts = {"alexnet": {"threshold": threshold}}
+        facts = {"alexnet": {"threshold": threshold, "views": 4}}
         write_json(tmp_path / "build" / profile / "02_classify" / "metrics.json", facts)
     return model
 
@@ -91,7 +92,7 @@ def call(*arguments):
 def test_folders_and_files_get_a_line_each(trained, pictures, capsys):
     assert call(pictures, pictures / "red.png", "--profile", "demo") == 0
     lines = capsys.readouterr().out.splitlines()
-    probs = judge(trained, [pictures / name for name in ("blue.png", "red.png", "red.png")], CPU)
+    probs = judge(trained, [pictures / name for name in ("blue.png", "red.png", "red.png")], CPU, views=4)
     assert [line.rpartition(": P = ")[0] for line in lines] == [
         str(pictures / name) for name in ("blue.png", "red.png", "red.png")
     ]
@@ -145,7 +146,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(trained, pictures, tmp_path
 
 def test_a_classifier_of_the_demo_set_says_so(tmp_path, monkeypatch, capsys):
     path = tmp_path / "demo" / "02_classify" / "vgg19.pt"
-    monkeypatch.setattr(predict, "find_model", lambda network, profile: (path, 0.5))
+    monkeypatch.setattr(predict, "find_model", lambda network, profile: (path, 0.5, 2))
     monkeypatch.setattr(predict, "load_classifier", lambda path: None)
     for is_demo in (True, False):
         write_json(tmp_path / "demo" / "01_data" / "sources.json", {"is_demo": is_demo})

@@ -241,12 +241,12 @@ def test_the_depth_is_chosen_by_device_and_network():
     assert [train.choose_depth("auto", CPU, network) for network in ("vgg19", "alexnet")] == ["top", "all"]
     assert [train.choose_depth("auto", cuda, network) for network in ("vgg19", "alexnet")] == ["all", "all"]
     assert train.choose_depth("head", cuda, "vgg19") == "head"
-    with pytest.raises(ValueError, match=r"^depth 'deep': choose auto, all, top or head$"):
+    with pytest.raises(ValueError, match=r"^depth 'deep': choose auto, all, deeper, top or head$"):
         train.choose_depth("deep", CPU, "vgg19")
 
 
 @pytest.mark.parametrize("network", ["vgg19", "alexnet"])
-@pytest.mark.parametrize("depth", ["all", "top", "head"])
+@pytest.mark.parametrize("depth", ["all", "deeper", "top", "head"])
 def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     model = models.build_classifier(network, "none")
     lower, upper = train.prepare(model, depth)
@@ -255,9 +255,10 @@ def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     assert free == {id(p) for name in names for p in model.module_of(name).parameters()}
     assert not any(p.requires_grad for p in lower.parameters()) and not any(m.training for m in lower.modules())
     assert upper[0] is model.module_of(names[0]) and list(upper.modules())[-1] is model.module_of("fc8")
-    assert (len(lower) == 1) == (depth == "all")
+    assert (len(lower) == 1) == (names[0] in ("conv1_1", "conv1"))
     expected = {
         "all": {"vgg19": 19, "alexnet": 8},
+        "deeper": {"vgg19": 9, "alexnet": 8},
         "top": {"vgg19": 5, "alexnet": 6},
         "head": dict.fromkeys(["vgg19", "alexnet"], 1),
     }

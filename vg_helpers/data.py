@@ -41,7 +41,8 @@ MEDIUMS = {  # what titles tell, the more telling first
     "study": r"\bstud(y|ies)\b",
 }
 SPLITS = ("train", "val", "test")
-EVAL_VIEWS = 2  # a picture and its mirror image; two more for each end of its longer side
+EVAL_VIEWS = 2  # a picture's centre and its mirror image; two more for each end of its longer side
+TURN = 8  # degrees by which an end is turned when judged: about the mean of the turns in training
 
 
 def find_folder(given: str, variable: str, default: str | Path | None) -> Path | None:
@@ -278,13 +279,30 @@ def eval_transform(size: int = 224) -> v2.Transform:
     return v2.Compose([as_bytes, resize, v2.CenterCrop(size), as_floats])
 
 
+def eval_view(image: Tensor, size: int, view: int) -> Tensor:
+    """Return one view (3, size, size) of a held-out image (3, H, W), 8-bit or in [0, 1].
+
+    Views 0 and 1 are the centre and its mirror image, 2 and 3 the start of the longer side with the whole of the
+    shorter one, turned anticlockwise, 4 and 5 its end, turned clockwise; so a square image has six views as well.
+    """
+    side, start = min(image.shape[1:]), view < 4
+    if view < 2:
+        picture = eval_transform(size)(image)
+    else:
+        square = v2.functional.to_dtype(image, torch.uint8, scale=True)
+        square = square[:, :side, :side] if start else square[:, -side:, -side:]
+        square = v2.functional.resize(square, [size, size], v2.InterpolationMode.BICUBIC, antialias=True)
+        turned = v2.functional.rotate(square, TURN if start else -TURN, v2.InterpolationMode.BILINEAR)
+        picture = v2.functional.to_dtype(turned, torch.float32, scale=True)
+    return picture.flip(-1) if view % 2 else picture
+
+
 @dataclass
 class PaintingDataset(Dataset):
     """Paintings as (picture (3, size, size) in [0, 1], target), in one of several views.
 
     `view` chooses the random augmentation while training, so that epoch, seed and position alone decide what comes out,
-    whatever the number of workers. When judging, views 0 and 1 are the centre and its mirror image, 2 and 3 the start
-    of the longer side, 4 and 5 its end.
+    whatever the number of workers. When judging it is the one of `eval_view`.
     """
 
     paths: Sequence[Path]
@@ -296,22 +314,18 @@ class PaintingDataset(Dataset):
     view: int = 0
 
     def __post_init__(self) -> None:
-        self.transform = train_transform(self.size) if self.augment else eval_transform(self.size)
+        self.transform = train_transform(self.size)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         image = torch.from_numpy(load_pixels(Path(self.paths[position]), Path(self.cache_dir))).permute(2, 0, 1)
-        if not self.augment and self.view > 1:
-            side = min(image.shape[1:])
-            image = image[:, :side, :side] if self.view < 4 else image[:, -side:, -side:]
+        if not self.augment:
+            return eval_view(image, self.size, self.view), int(self.targets[position])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, self.view, position)) & 0x7FFFFFFF)
-            picture = self.transform(image)
-        if not self.augment and self.view % 2:
-            picture = picture.flip(-1)
-        return picture, int(self.targets[position])
+            return self.transform(image), int(self.targets[position])
 
 
 def build_dataset(

@@ -7,27 +7,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .data import UNREADABLE, eval_transform, read_pixels
+from .data import EVAL_VIEWS, UNREADABLE, eval_view, read_pixels
 from .device import autocast
 
 
 @torch.inference_mode()
 def judge(
-    model: nn.Module, pictures: Iterable[str | Path | Tensor], device: torch.device, size: int = 224
+    model: nn.Module,
+    pictures: Iterable[str | Path | Tensor],
+    device: torch.device,
+    size: int = 224,
+    views: int = EVAL_VIEWS,
 ) -> np.ndarray:
-    """Return P(van_gogh) of files or (1, 3, H, W) tensors, seen as a test painting's centre is, mirrored too.
+    """Return P(van_gogh) of files or (1, 3, H, W) tensors, logits averaged over the first views of a test painting.
 
     Raises:
         ValueError: if a file is missing or no image.
     """
-    was_training, view = model.training, eval_transform(size)
+    was_training = model.training
     model.to(device).eval()
     found = []
     for picture in pictures:
         image = picture[0] if isinstance(picture, Tensor) else _read(Path(picture))
-        square = view(image)[None].to(device)
+        seen = torch.stack([eval_view(image, size, view) for view in range(views)])
         with autocast(device):
-            logits = model(torch.cat([square, square.flip(-1)])).float().mean(0)
+            logits = model(seen.to(device)).float().mean(0)
         found.append(float(logits.softmax(0)[1]))
     model.train(was_training)
     return np.array(found)

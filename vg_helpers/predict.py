@@ -16,8 +16,10 @@ from .models import TITLES, load_classifier
 BUILD = Path(__file__).parents[1] / "report" / "build"
 
 
-def find_model(network: str, profile: str | None) -> tuple[Path, float]:
-    """Return the trained classifier's file and its threshold: of the named profile, else of the newest run.
+def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
+    """Return the trained classifier's file, its threshold, and how many views the threshold was chosen by.
+
+    Of the named profile, else of the newest run.
 
     Raises:
         ValueError: if no run has trained one.
@@ -26,12 +28,13 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float]:
     found = [path for path in found if path.with_name("metrics.json").is_file()]
     if not found:
         raise ValueError(f"no trained {TITLES[network]} under {BUILD}: run `python3 run.py report` first")
-    return found[-1], read_json(found[-1].with_name("metrics.json"))[network]["threshold"]
+    chosen = read_json(found[-1].with_name("metrics.json"))[network]
+    return found[-1], chosen["threshold"], chosen["views"]
 
 
 def predict_files(names: list[str], network: str, profile: str | None = None, device: str = "auto") -> pd.DataFrame:
     """Return one row per picture: file, p_van_gogh, decision, error; folders stand for the pictures in them."""
-    path, threshold = find_model(network, profile)
+    path, threshold, views = find_model(network, profile)
     sources = path.parents[1] / "01_data" / "sources.json"
     if sources.is_file() and read_json(sources)["is_demo"]:
         print(
@@ -46,7 +49,7 @@ def predict_files(names: list[str], network: str, profile: str | None = None, de
     for file in tqdm(files, desc=f"{TITLES[network]} judges", disable=len(files) < 5):
         row = {"file": str(file), "p_van_gogh": float("nan"), "decision": "", "error": ""}
         try:
-            row["p_van_gogh"] = float(judge(model, [file], chosen)[0])
+            row["p_van_gogh"] = float(judge(model, [file], chosen, views=views)[0])
             row["decision"] = "van_gogh" if row["p_van_gogh"] >= threshold else "other"
         except ValueError as error:
             row["error"] = str(error)

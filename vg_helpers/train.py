@@ -34,6 +34,10 @@ TOP = {  # VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
     "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
+DEEPER = {
+    "vgg19": ("conv4_1", "conv4_2", "conv4_3", "conv4_4", *TOP["vgg19"]),
+    "alexnet": ("conv1", "conv2", *TOP["alexnet"]),
+}
 AVERAGED = 100  # steps
 # Share of all steps; the head was fitted to features without dropout, so the first losses under dropout are large.
 WARM_UP = 0.1
@@ -43,7 +47,7 @@ HEAD_LR = 3.0  # the last layer, fitted by the probe, learns this much faster th
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What one training depends on; `depth` is "all" layers, the "top" ones or the "head".
+    """What one training depends on; `depth` is "all" layers, the "top" ones, these and "deeper" ones, or the "head".
 
     `val_views` counts the views that validation averages, as the test does later on.
     """
@@ -110,8 +114,8 @@ def of_the_first(value: Any) -> Any:
 
 def choose_depth(depth: str, device: torch.device, network: str) -> str:
     """Return the depth that is asked for; "auto" is all layers, but of VGG-19 on a CPU the top ones."""
-    if depth not in ("auto", "all", "top", "head"):
-        raise ValueError(f"depth {depth!r}: choose auto, all, top or head")
+    if depth not in ("auto", "all", "deeper", "top", "head"):
+        raise ValueError(f"depth {depth!r}: choose auto, all, deeper, top or head")
     costly = device.type == "cpu" and network == "vgg19"
     return ("top" if costly else "all") if depth == "auto" else depth
 
@@ -119,7 +123,7 @@ def choose_depth(depth: str, device: torch.device, network: str) -> str:
 def trained_layers(network: str, depth: str) -> tuple[str, ...]:
     """Return the names of the layers whose weights a depth trains, from the lowest up."""
     every = (*(name for name in LAYERS[network] if name.startswith("conv")), "fc6", "fc7", HEAD)
-    return {"all": every, "top": TOP[network], "head": (HEAD,)}[depth]
+    return {"all": every, "deeper": DEEPER[network], "top": TOP[network], "head": (HEAD,)}[depth]
 
 
 def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:
@@ -371,11 +375,11 @@ def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 
     batches = [places[start : start + batch_size] for start in places[::batch_size]]
     total = []
     for view in range(views):
-        dataset.view = view
-        with autocast(device):
-            parts = [
-                module(inputs).float().cpu() for inputs, targets in _loader(dataset, batches, device) if len(targets)
-            ]
+        dataset.view, parts = view, []
+        for inputs, targets in _loader(dataset, batches, device):
+            if len(targets):
+                with autocast(device):  # the loader's own resampling is not to run in half the precision
+                    parts.append(module(inputs).float().cpu())
         total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
     module.train(was_training)
     return torch.stack(total).mean(0).numpy()
