@@ -101,6 +101,37 @@ def test_every_depth_runs_and_trains_what_it_says(index, setup):
         assert len(task.probs("val", views=1)) == 4
 
 
+def test_deeper_layers_learn_after_the_others_and_go_on_after_an_interruption(index, setup):
+    values = {"lr": 1e-3, "batch_size": 16, "optimizer": "SGD"}
+
+    def train_deeper(on_epoch=None):
+        task = classify.build_task("vgg19", index, "split_grouped", replace(setup, depth="head", eval_views=4))
+        classify.fit_probe(task)
+        result = classify.train_finally(task, values, 1)
+        before = {name: value.clone() for name, value in task.model.state_dict().items()}
+        start = task.probs("test")
+        deeper = classify.unfreeze(task, index, "split_grouped", result)
+        np.testing.assert_allclose(deeper.probs("test"), start, atol=0.02)  # features were kept as float16
+        classify.train_finally(deeper, classify.gentler(values), 2, on_epoch)
+        return task, deeper, before
+
+    def interrupt(row):
+        if row["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    task, deeper, before = train_deeper()
+    changed = {name for name, value in task.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert len(changed) == 2 * 9 and "net.features.19.weight" in changed and "net.features.16.weight" not in changed
+    assert deeper.folder.parent == task.folder and deeper.sets["train"].augment and not deeper.sets["val"].augment
+    (kept,) = deeper.folder.glob("final-*.pt")
+    config = torch.load(kept, weights_only=True)["config"]
+    assert (config["lr"], config["depth"]) == (classify.GENTLER * values["lr"], "deeper")
+    kept.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train_deeper(interrupt)
+    np.testing.assert_array_equal(train_deeper()[1].probs("test"), deeper.probs("test"))
+
+
 def test_the_head_starts_as_the_probe(index, setup):
     task = classify.build_task("alexnet", index, "split_grouped", setup)
     found = classify.fit_probe(task)

@@ -7,7 +7,7 @@ is made from.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch.utils.data import Subset
 
 from . import search
 from .artifacts import fingerprint, read_json
-from .data import EVAL_VIEWS, build_dataset
+from .data import EVAL_VIEWS, SPLITS, build_dataset
 from .device import pick_device
 from .features import cache_features, probe, set_head
 from .models import CHOICES, Classifier, build_classifier
@@ -41,7 +41,8 @@ from .train import (
     rank,
 )
 
-PROTOCOL = 4  # raise it when the same parameters no longer give the same numbers: kept work is then done again
+PROTOCOL = 5  # raise it when the same parameters no longer give the same numbers: kept work is then done again
+GENTLER = 0.5  # the rate once deeper layers learn too, as a share of the one that the search found for the others
 SCRATCH = {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"}  # of an AlexNet that starts from random weights
 
 
@@ -66,7 +67,7 @@ class Setup:
     def __post_init__(self) -> None:
         if self.eval_views not in (2, 4, 6):
             raise ValueError(
-                f"eval_views={self.eval_views}: choose 2 (the centre, mirrored too), 4 or 6 (both ends too)"
+                f"eval_views={self.eval_views}: choose 2 (the centre, mirrored too), 4 or 6 (its ends, turned, too)"
             )
 
 
@@ -103,19 +104,39 @@ def build_task(
     rows = index[["path", "label", split]].to_dict("list")
     folder = Path(setup.state_dir, f"{network}-{fingerprint(made_from, rows)}")
     folder.mkdir(parents=True, exist_ok=True)
-    sets = {}
-    for name in ("train", "val", "test"):
-        part = index[index[split] == name]
-        augment = name == "train"
-        sets[name] = build_dataset(part, setup.data_dir, setup.cache_dir, augment, setup.size, setup.seed)
-        if len(lower) > 1:  # the first module is the normalisation alone
-            views = setup.views if augment else setup.eval_views
-            path = folder / f"{name}-{views}.npy"
-            with FileLock(path.with_suffix(".lock")):  # several workers may share the folder
-                sets[name] = cache_features(lower, sets[name], views, path, setup.device, on_batch)
+    sets = _pictures(index, split, setup)
+    for name in sets if len(lower) > 1 else ():  # the first module is the normalisation alone
+        views = setup.views if name == "train" else setup.eval_views
+        path = folder / f"{name}-{views}.npy"
+        with FileLock(path.with_suffix(".lock")):  # several workers may share the folder
+            sets[name] = cache_features(lower, sets[name], views, path, setup.device, on_batch)
     learning = upper if len(lower) > 1 else model
     config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, config, setup, folder)
+
+
+def _pictures(index: pd.DataFrame, split: str, setup: Setup) -> dict[str, Any]:
+    parts = {name: index[index[split] == name] for name in SPLITS}
+    options = setup.size, setup.seed
+    return {k: build_dataset(v, setup.data_dir, setup.cache_dir, k == "train", *options) for k, v in parts.items()}
+
+
+def unfreeze(task: Task, index: pd.DataFrame, split: str, result: FitResult) -> Task:
+    """Return the sequel of a training of the upper layers alone, which gave `result` and its weights to the model.
+
+    Deeper layers learn too, from pictures that are augmented anew in every epoch. From the top down: Howard and Ruder
+    2018, "Universal language model fine-tuning for text classification".
+    """
+    prepare(task.model, "deeper")
+    folder = task.folder / fingerprint(result.history)
+    folder.mkdir(exist_ok=True)
+    config = replace(task.config, depth="deeper")
+    return Task(task.model, task.model, _pictures(index, split, task.setup), config, task.setup, folder)
+
+
+def gentler(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the search found best for the upper layers, made fit for their training with deeper ones."""
+    return {**values, "lr": values["lr"] * GENTLER}
 
 
 def fit_probe(task: Task) -> dict[str, np.ndarray]:
