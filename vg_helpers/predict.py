@@ -8,7 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .artifacts import read_json, write_csv
-from .data import list_images
+from .data import EVAL_VIEWS, list_images
 from .device import pick_device
 from .judge import judge
 from .models import TITLES, load_classifier
@@ -29,7 +29,7 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     if not found:
         raise ValueError(f"no trained {TITLES[network]} under {BUILD}: run `python3 run.py report` first")
     chosen = read_json(found[-1].with_name("metrics.json"))[network]
-    return found[-1], chosen["threshold"], chosen["views"]
+    return found[-1], chosen["threshold"], chosen.get("views", EVAL_VIEWS)
 
 
 def predict_files(names: list[str], network: str, profile: str | None = None, device: str = "auto") -> pd.DataFrame:
