@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from vg_helpers import classify, search
+from vg_helpers import classify, search, train
 from vg_helpers.artifacts import write_csv, write_json
 
 CPU = torch.device("cpu")
@@ -101,10 +101,11 @@ def test_every_depth_runs_and_trains_what_it_says(index, setup):
         assert len(task.probs("val", views=1)) == 4
 
 
-def test_deeper_layers_learn_after_the_others_and_go_on_after_an_interruption(index, setup):
+def test_deeper_layers_learn_after_the_others_and_go_on_after_an_interruption(index, setup, monkeypatch):
+    monkeypatch.setattr(train, "SAVE_EVERY", 0)  # every epoch is kept
     values = {"lr": 1e-3, "batch_size": 16, "optimizer": "SGD"}
 
-    def train_deeper(on_epoch=None):
+    def train_deeper(on_epoch=None, on_batch=None):
         task = classify.build_task("vgg19", index, "split_grouped", replace(setup, depth="head", eval_views=4))
         classify.fit_probe(task)
         result = classify.train_finally(task, values, 1)
@@ -112,7 +113,7 @@ def test_deeper_layers_learn_after_the_others_and_go_on_after_an_interruption(in
         start = task.probs("test")
         deeper = classify.unfreeze(task, index, "split_grouped", result)
         np.testing.assert_allclose(deeper.probs("test"), start, atol=0.02)  # features were kept as float16
-        classify.train_finally(deeper, classify.gentler(values), 2, on_epoch)
+        classify.train_finally(deeper, classify.gentler(values), 2, on_epoch, on_batch)
         return task, deeper, before
 
     def interrupt(row):
@@ -129,7 +130,9 @@ def test_deeper_layers_learn_after_the_others_and_go_on_after_an_interruption(in
     kept.unlink()
     with pytest.raises(KeyboardInterrupt):
         train_deeper(interrupt)
-    np.testing.assert_array_equal(train_deeper()[1].probs("test"), deeper.probs("test"))
+    seen = []
+    np.testing.assert_array_equal(train_deeper(on_batch=seen.append)[1].probs("test"), deeper.probs("test"))
+    assert sum(seen) == 16  # the second epoch alone
 
 
 def test_the_head_starts_as_the_probe(index, setup):
