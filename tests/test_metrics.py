@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
@@ -182,19 +182,47 @@ def test_confusion_and_outcomes_agree():
     assert metrics.confusion_of([1, 1], [0.9, 0.8]).tolist() == [[0, 0], [0, 2]]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_threshold_has_a_higher_f1_on_validation(seed):
-    targets, probs = make_predictions(80, seed)
-    threshold = metrics.threshold_for_f1(targets, probs)
-    best = max(sk.f1_score(targets, probs >= t) for t in np.unique(probs))
-    assert sk.f1_score(targets, probs >= threshold) == pytest.approx(best)
-    assert threshold not in probs  # between two paintings, not on one
+def overconfident_predictions(num, seed):
+    """Targets (a quarter van_gogh) and probs whose log odds are twice too far from zero."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random(num) < 0.25).astype(int)
+    odds = 1.5 * rng.normal(size=num) + 2.25 * (targets - 0.5)  # the true log odds, but for the prior's
+    return targets, special.expit(2.0 * odds)
 
 
-def test_threshold_lies_halfway_between_separated_classes():
-    assert metrics.threshold_for_f1([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.4)
-    assert metrics.threshold_for_f1([1, 1], [0.6, 0.9]) == pytest.approx(0.6)
-    with pytest.raises(ValueError, match="at least one Van Gogh"):
+def test_threshold_is_that_of_the_highest_f1_to_be_expected():
+    targets, probs = overconfident_predictions(50_000, 0)
+    best = max(sk.f1_score(targets, probs >= t) for t in np.linspace(0.01, 0.99, 99))
+    found = sk.f1_score(targets, probs >= metrics.threshold_for_f1(targets, probs))
+    assert best - 0.001 < found < best + 0.001
+    assert found > sk.f1_score(targets, probs >= 0.5) + 0.002
+
+
+def test_threshold_serves_new_paintings_better_than_the_best_one_of_the_validation_paintings():
+    new_targets, new_probs = overconfident_predictions(20_000, 1000)
+    chosen, greedy = [], []
+    for seed in range(40):
+        targets, probs = overconfident_predictions(200, seed)
+        precision, recall, steps = sk.precision_recall_curve(targets, probs)
+        best = steps[np.argmax((precision * recall / (precision + recall + 1e-12))[:-1])]
+        greedy.append(sk.f1_score(new_targets, new_probs >= best))
+        chosen.append(sk.f1_score(new_targets, new_probs >= metrics.threshold_for_f1(targets, probs)))
+    assert np.mean(chosen) > np.mean(greedy) and np.std(chosen) < np.std(greedy)
+
+
+def test_threshold_follows_the_temperature_of_the_probs():
+    targets, probs = overconfident_predictions(300, 2)
+    cooler = special.expit(metrics.log_odds(probs) / 3)
+    expected = special.expit(metrics.log_odds(metrics.threshold_for_f1(targets, probs)) / 3)
+    assert metrics.threshold_for_f1(targets, cooler) == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_threshold_lies_between_separated_classes_and_calls_all_where_probs_tell_nothing():
+    assert 0.2 < metrics.threshold_for_f1([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9]) < 0.6
+    assert 0.01 < metrics.threshold_for_f1([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0]) < 0.99
+    assert metrics.threshold_for_f1([0, 0, 1], [0.4, 0.4, 0.4]) <= 0.4
+    assert metrics.threshold_for_f1([0, 0, 1, 1], [0.8, 0.9, 0.1, 0.2]) == 0.0
+    with pytest.raises(ValueError, match="both classes"):
         metrics.threshold_for_f1([0, 0], [0.1, 0.2])
 
 
