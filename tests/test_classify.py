@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from vg_helpers import classify, search, train
+from vg_helpers import classify, judge, metrics, search, train
 from vg_helpers.artifacts import write_csv, write_json
 
 CPU = torch.device("cpu")
@@ -141,6 +141,19 @@ def test_the_head_starts_as_the_probe(index, setup):
     np.testing.assert_allclose(task.probs("test", views=1), found["test"], atol=0.02)
     logits = classify.predict(task.learning, task.sets["test"], CPU, 2)
     np.testing.assert_allclose(task.probs("test"), softmax(logits, axis=1)[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", ["top", "all"])
+def test_a_texture_head_is_fitted_to_the_trained_networks_own_middle_layer(index, setup, depth):
+    task = classify.build_task("alexnet", index, "split_grouped", replace(setup, depth=depth))
+    classify.fit_probe(task)
+    classify.train_finally(task, {"lr": 1e-3, "batch_size": 4}, 1)
+    own, (whole, alone) = task.probs("test"), classify.add_texture(task, index, "split_grouped")
+    targets = np.array(task.sets["test"].targets)
+    assert alone["test"][targets == 1].min() > alone["test"][targets == 0].max()  # yellow is told from blue
+    paths = [f"{setup.data_dir}/{path}" for path in index.path[index.split_grouped == "test"]]
+    together = metrics.calibrate(metrics.log_odds(own) + metrics.log_odds(alone["test"]), 1.0)
+    np.testing.assert_allclose(judge.judge(whole, paths, CPU, setup.size, setup.eval_views), together, atol=0.02)
 
 
 def test_splits_are_compared_by_the_same_features(index, setup, monkeypatch):

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.special import softmax
 from torch import nn
 
-from vg_helpers import models, predict, train
+from vg_helpers import models, predict, texture, train
 from vg_helpers.artifacts import load_image, write_json
 from vg_helpers.data import EVAL_VIEWS, PaintingDataset
 from vg_helpers.judge import judge
@@ -123,6 +123,18 @@ def test_the_newest_run_is_taken_unless_a_profile_is_named(trained, pictures, tm
     assert predict.find_model("alexnet", None)[1] == 0.0 and predict.find_model("alexnet", "full")[1] == 1.1
     (tmp_path / "build" / "demo" / "02_classify" / "metrics.json").unlink()  # a run that has not come to its end
     assert predict.find_model("alexnet", None)[1] == 1.1
+
+
+def test_a_texture_head_beside_the_network_is_added_and_brings_its_own_threshold(trained, pictures, tmp_path, capsys):
+    folder = tmp_path / "build" / "demo" / "02_classify"
+    head = nn.Linear(2 * trained.module_of("conv2").out_channels, 2)
+    whole = texture.Textured(trained, head)
+    texture.save_head(folder / "alexnet_texture.pt", whole)
+    own = {"threshold": 0.0, "views": 4}
+    write_json(folder / "metrics.json", {"alexnet": own, "alexnet_with_texture": {"threshold": 1.1, "views": 2}})
+    assert call(pictures / "red.png", "--profile", "demo") == 0
+    (p,) = judge(whole, [pictures / "red.png"], CPU, views=2)
+    assert capsys.readouterr().out.endswith(f": P = {p:.3f}  other\n")
 
 
 def test_wrong_use_is_one_sentence_and_exit_code_two(trained, pictures, tmp_path, capsys):

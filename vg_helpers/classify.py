@@ -28,6 +28,7 @@ from .data import EVAL_VIEWS, SPLITS, build_dataset
 from .device import pick_device
 from .features import cache_features, probe, set_head
 from .models import CHOICES, Classifier, build_classifier
+from .texture import LAYER, Texture, Textured
 from .train import (
     FitResult,
     TrainConfig,
@@ -39,6 +40,7 @@ from .train import (
     predict,
     prepare,
     rank,
+    trained_layers,
 )
 
 PROTOCOL = 6  # raise it when the same parameters no longer give the same numbers: kept work is then done again
@@ -156,6 +158,24 @@ def fit_probe(task: Task) -> dict[str, np.ndarray]:
     fitted = probe(features["train"], np.asarray(task.sets["train"].targets), task.setup.seed)
     set_head(task.model.module_of("fc8"), fitted)
     return {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")}
+
+
+def add_texture(task: Task, index: pd.DataFrame, split: str) -> tuple[Textured, dict[str, np.ndarray]]:
+    """Return the task's network with a head that sees texture, and P(van_gogh) of val and test by this head alone.
+
+    The head is a logistic regression, fitted after the network's own training and to its own middle layer.
+    """
+    model, setup = task.model, task.setup
+    layer = LAYER[model.network]
+    kept = task.learning is not model and trained_layers(model.network, task.config.depth)[0] == layer
+    sets = task.sets if kept else _pictures(index, split, setup)
+    body = nn.Sequential(*(() if kept else model.split(layer)[0]), Texture())
+    views = {"train": setup.views, "val": setup.eval_views, "test": setup.eval_views}
+    found = {name: predict(body, sets[name], setup.device, n) for name, n in views.items()}
+    fitted = probe(found["train"], np.asarray(sets["train"].targets), setup.seed)
+    head = nn.Linear(found["train"].shape[1], 2)
+    set_head(head, fitted)
+    return Textured(model, head), {name: fitted.predict_proba(found[name])[:, 1] for name in ("val", "test")}
 
 
 def probe_splits(task: Task, index: pd.DataFrame, splits: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -12,14 +12,16 @@ from .data import EVAL_VIEWS, list_images
 from .device import pick_device
 from .judge import judge
 from .models import TITLES, load_classifier
+from .texture import load_textured
 
 BUILD = Path(__file__).parents[1] / "report" / "build"
 
 
 def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
-    """Return the trained classifier's file, its threshold, and how many views the threshold was chosen by.
+    """Return the trained network's file, the threshold, and how many views the threshold was chosen by.
 
-    Of the named profile, else of the newest run.
+    Of the named profile, else of the newest run. Where the file of a texture head is beside it, the threshold is theirs
+    together.
 
     Raises:
         ValueError: if no run has trained one.
@@ -28,8 +30,13 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     found = [path for path in found if path.with_name("metrics.json").is_file()]
     if not found:
         raise ValueError(f"no trained {TITLES[network]} under {BUILD}: run `python3 run.py report` first")
-    chosen = read_json(found[-1].with_name("metrics.json"))[network]
+    name = f"{network}_with_texture" if _head_of(found[-1]).is_file() else network
+    chosen = read_json(found[-1].with_name("metrics.json"))[name]
     return found[-1], chosen["threshold"], chosen.get("views", EVAL_VIEWS)
+
+
+def _head_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_texture.pt")
 
 
 def predict_files(names: list[str], network: str, profile: str | None = None, device: str = "auto") -> pd.DataFrame:
@@ -42,6 +49,8 @@ def predict_files(names: list[str], network: str, profile: str | None = None, de
             file=sys.stderr,
         )
     chosen, model = pick_device(device), load_classifier(path)
+    if _head_of(path).is_file():
+        model = load_textured(_head_of(path), model)
     files: list[Path] = []
     for name in names:
         files += list_images(Path(name)) if Path(name).is_dir() else [Path(name)]
