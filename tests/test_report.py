@@ -415,7 +415,10 @@ def test_the_summary_is_short_and_every_number_has_its_interval_and_figure(tmp_p
     for stage, found in facts.items():
         write_json(tmp_path / stage / "manifest.json", about | {"facts": found})
     auc = {"best": {"roc_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
-    write_json(tmp_path / "02_classify" / "metrics.json", {"vgg19": auc, "alexnet": auc})
+    write_json(
+        tmp_path / "02_classify" / "metrics.json",
+        {f"{n}{end}": auc for n in ("vgg19", "alexnet") for end in ("", "_with_texture")},
+    )
     shares = {"vgg19": {"value": 0.5, "low": 0.095, "high": 0.905}, "photo": {"value": 0.0, "low": 0.0, "high": 0.79}}
     judged = {made: {"share_both": share} for made, share in shares.items()}
     write_json(tmp_path / "04_style_eval" / "summary.json", judged)
