@@ -156,6 +156,13 @@ def test_a_texture_head_is_fitted_to_the_trained_networks_own_middle_layer(index
     np.testing.assert_allclose(judge.judge(whole, paths, CPU, setup.size, setup.eval_views), together, atol=0.02)
 
 
+@pytest.mark.parametrize("network", ["vgg19", "alexnet"])
+def test_each_network_drops_its_own_share(index, setup, network):
+    task = classify.build_task(network, index, "split_grouped", setup)
+    dropped = {module.p for module in task.learning.modules() if isinstance(module, torch.nn.Dropout)}
+    assert dropped == {classify.DROPOUT[network]} and classify.DROPOUT["alexnet"] < classify.DROPOUT["vgg19"]
+
+
 def test_splits_are_compared_by_the_same_features(index, setup, monkeypatch):
     shuffled = index.split_grouped.sample(frac=1, random_state=3).to_numpy()
     index, fitted, original = index.assign(split_seed=shuffled, artist="", group=0), [], classify.probe
