@@ -135,6 +135,10 @@ def test_a_texture_head_beside_the_network_is_added_and_brings_its_own_threshold
     assert call(pictures / "red.png", "--profile", "demo") == 0
     (p,) = judge(whole, [pictures / "red.png"], CPU, views=2)
     assert capsys.readouterr().out.endswith(f": P = {p:.3f}  other\n")
+    write_json(folder / "metrics.json", {"alexnet": own})  # of a run before the one that wrote the head
+    assert call(pictures / "red.png", "--profile", "demo") == 0
+    (p,) = judge(trained, [pictures / "red.png"], CPU, views=4)
+    assert capsys.readouterr().out.endswith(f": P = {p:.3f}  van_gogh\n")
 
 
 def test_wrong_use_is_one_sentence_and_exit_code_two(trained, pictures, tmp_path, capsys):

@@ -30,13 +30,16 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     found = [path for path in found if path.with_name("metrics.json").is_file()]
     if not found:
         raise ValueError(f"no trained {TITLES[network]} under {BUILD}: run `python3 run.py report` first")
-    name = f"{network}_with_texture" if _head_of(found[-1]).is_file() else network
+    name = f"{network}_with_texture" if _head_of(found[-1]) else network
     chosen = read_json(found[-1].with_name("metrics.json"))[name]
     return found[-1], chosen["threshold"], chosen.get("views", EVAL_VIEWS)
 
 
-def _head_of(path: Path) -> Path:
-    return path.with_name(f"{path.stem}_texture.pt")
+def _head_of(path: Path) -> Path | None:
+    """Return the file of the texture head beside a network's, if the run came to its end and gave it a threshold."""
+    head = path.with_name(f"{path.stem}_texture.pt")
+    known = head.is_file() and f"{path.stem}_with_texture" in read_json(path.with_name("metrics.json"))
+    return head if known else None
 
 
 def predict_files(names: list[str], network: str, profile: str | None = None, device: str = "auto") -> pd.DataFrame:
@@ -49,8 +52,8 @@ def predict_files(names: list[str], network: str, profile: str | None = None, de
             file=sys.stderr,
         )
     chosen, model = pick_device(device), load_classifier(path)
-    if _head_of(path).is_file():
-        model = load_textured(_head_of(path), model)
+    if head := _head_of(path):
+        model = load_textured(head, model)
     files: list[Path] = []
     for name in names:
         files += list_images(Path(name)) if Path(name).is_dir() else [Path(name)]
