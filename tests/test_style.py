@@ -1,6 +1,7 @@
 """The style-transfer engine against closed forms, float64 loops and itself: batched, interrupted, in half precision."""
 
 import dataclasses
+import inspect
 import os
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from torch import nn
 
 from vg_helpers import style as engine
 from vg_helpers import style_images, style_run
-from vg_helpers.models import BlockConv2d, build_extractor
+from vg_helpers.convolutions import BlockConv2d, WinogradConv2d
+from vg_helpers.models import build_extractor
 from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
 from vg_helpers.style_bench import compare_quality, compare_speed, describe_ceiling, time_to_quality
 from vg_helpers.style_checks import check_memory
@@ -442,31 +444,18 @@ def test_memory_that_runs_out_on_the_way_is_said_with_a_size_and_the_checkpoint_
     stylize(CONTENT, STYLE, Hungry(), EXACT, checkpoint=path, checkpoint_every=2)  # goes on from there
 
 
-@pytest.mark.parametrize(
-    "kernel, stride, padding, mode", [(11, 4, 2, "replicate"), (3, 2, 1, "zeros"), (4, 2, 0, "zeros")]
-)
-@pytest.mark.parametrize("size", [(40, 43), (41, 52)])
-def test_a_convolution_taken_in_blocks_is_the_same_convolution(kernel, stride, padding, mode, size):
-    conv = nn.Conv2d(3, 5, kernel, stride, padding, padding_mode=mode).double()
-    found = []
-    for module in (conv, BlockConv2d(conv)):
-        image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
-        result = module(image)
-        result.square().sum().backward()
-        found.append((result.detach(), image.grad))
-    for mine, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(theirs, mine)
-
-
-def test_alexnets_first_convolution_is_taken_in_blocks_and_no_other(monkeypatch):
-    taken, extractor = [], build_extractor("alexnet", ("conv1", "conv3"), weights="none")
-    monkeypatch.setattr(engine, "BlockConv2d", lambda conv: taken.append(conv.kernel_size) or BlockConv2d(conv))
-    engine.BlockConv2d.can_be = BlockConv2d.can_be
+@pytest.mark.parametrize("pays, wide", [(False, []), (True, ["body.6", "body.8"])])
+def test_convolutions_are_taken_in_their_faster_forms(monkeypatch, pays, wide):
+    extractor = build_extractor("alexnet", ("conv1", "conv4"), weights="none")
+    monkeypatch.setattr(engine, "winograd_pays", lambda device, dtype: pays)
     features = engine.prepare(extractor, torch.device("cpu"), "float32")
-    image = torch.rand(1, 3, 70, 75, generator=torch.Generator().manual_seed(1))
-    inner = (..., slice(2, -2), slice(2, -2))  # at the border the image goes on, in place of zeros
-    torch.testing.assert_close(features(image)["conv1"][inner], extractor(image)["conv1"][inner])
-    assert taken == [(11, 11)]
+    forms = {name: type(module) for name, module in inspect.getclosurevars(features).nonlocals["net"].named_modules()}
+    assert [name for name, form in forms.items() if form is BlockConv2d] == ["body.0"]
+    assert [name for name, form in forms.items() if form is WinogradConv2d] == wide
+    image = picture(1, height=580, width=570)
+    inner = (..., slice(8, -8), slice(8, -8))  # at the border the image goes on, in place of zeros
+    for layer, found in features(image).items():
+        torch.testing.assert_close(found[inner], extractor(image)[layer][inner], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision import models as zoo
@@ -324,37 +323,6 @@ class FeatureExtractor(nn.Module):
     def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stay in evaluation mode: these features are measured, never trained."""
         return super().train(False)
-
-
-class BlockConv2d(nn.Module):
-    """A convolution of stride s as one of stride 1 over blocks of s × s pixels.
-
-    The sums are the same; on a CPU the way back through AlexNet's first layer takes a fraction of the time.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.padding = (conv.padding[1],) * 2 + (conv.padding[0],) * 2
-        self.mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-        self.kernel, self.stride, self.bias = conv.kernel_size, conv.stride[0], conv.bias
-        rest = [-side % self.stride for side in self.kernel]
-        whole = F.pad(conv.weight.detach(), (0, rest[1], 0, rest[0]))
-        self.weight = nn.Parameter(F.pixel_unshuffle(whole, self.stride), requires_grad=False)
-
-    @staticmethod
-    def can_be(conv: nn.Conv2d) -> bool:
-        """Return whether it makes a difference, and the convolution is of the kind that can be taken so."""
-        return conv.stride[0] == conv.stride[1] > 1 and conv.groups == 1 and conv.dilation == (1, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return what the convolution returns."""
-        x, step = F.pad(images, self.padding, mode=self.mode), self.stride
-        blocks = [
-            (n - k) // step + side for n, k, side in zip(x.shape[2:], self.kernel, self.weight.shape[2:], strict=True)
-        ]
-        missing = [step * count - n for count, n in zip(blocks, x.shape[2:], strict=True)]  # below zero is cut off
-        x = F.pad(x, (0, missing[1], 0, missing[0]))
-        return F.conv2d(F.pixel_unshuffle(x, step), self.weight, self.bias)
 
 
 def build_extractor(

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from .artifacts import fingerprint
-from .device import fast_dtype
-from .models import BlockConv2d
+from .convolutions import BlockConv2d, WinogradConv2d
+from .device import fast_dtype, winograd_pays
 from .style_checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory, pixels
 from .style_images import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .style_run import NonFiniteLoss, Objective, OnStep, Run, Watch, optimise
@@ -43,7 +43,7 @@ __all__ = [
     "total_variation",
 ]
 
-VERSION = 3  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
+VERSION = 4  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
 
 
 @dataclass(frozen=True)
@@ -272,13 +272,18 @@ def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto",
         if not hasattr(net, "checkpointing"):
             raise ValueError("low_memory=True needs an extractor with a `checkpointing` switch; leave low_memory out")
         net.checkpointing = True
+    rounded = dtype == torch.bfloat16
+    fewer_products = winograd_pays(device, dtype)
     for number, (name, module) in enumerate(_convolutions(net)):
-        module.to(dtype=dtype if dtype == torch.bfloat16 else None, memory_format=torch.channels_last)
         if number == 0:
             module.padding_mode = "replicate"  # zeros around the image would be painted as a frame
+        faster = module
+        if fewer_products and WinogradConv2d.can_be(module):
+            faster = WinogradConv2d(module, dtype if rounded else module.weight.dtype)
+        module.to(dtype=dtype if rounded else None, memory_format=torch.channels_last)
         if BlockConv2d.can_be(module):
-            parent, _, own = name.rpartition(".")
-            setattr(net.get_submodule(parent), own, BlockConv2d(module))
+            faster = BlockConv2d(module)
+        net.set_submodule(name, faster)
 
     def features(images: Tensor) -> dict[str, Tensor]:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
