@@ -58,13 +58,12 @@ class WinogradConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
-        out, evaluate, into = (torch.kron(matrix, matrix) for matrix in _row_algorithm())
-        self.into, self.out, weight = into.to(dtype), out.to(dtype), conv.weight.detach()
+        out, evaluate, into = (torch.kron(matrix, matrix).to(dtype) for matrix in _row_algorithm())
+        self.into, self.out, weight = into, out, conv.weight.detach().to(dtype)
         # The way back is a convolution too: of the gradient, with the weights turned round.
         for name, kernel in (("there", weight), ("back", weight.flip(2, 3).transpose(0, 1))):
-            evaluated = torch.einsum("kp,oip->koi", evaluate.to(weight.dtype), kernel.flatten(2)).to(dtype)
-            evaluated = evaluated.flatten(0, 1)[..., None, None].contiguous(memory_format=torch.channels_last)
-            setattr(self, name, evaluated)
+            evaluated = evaluate @ kernel.flatten(2).permute(2, 0, 1).flatten(1)
+            setattr(self, name, evaluated.view(-1, kernel.shape[1], 1, 1))
         self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
         self.direct = conv
 
