@@ -1,6 +1,7 @@
 """The paint command with a tiny extractor: what it writes, what it keeps, what it says when something is wrong."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from vg_helpers import paint as command
 from vg_helpers.artifacts import load_image
 from vg_helpers.models import Weights
+from vg_helpers.style import VERSION
 
 ORIENTATION = 0x0112  # EXIF tag
 ROTATED = 6  # its value for a camera held upright
@@ -162,9 +164,14 @@ def test_an_interrupted_painting_continues(place, monkeypatch, capsys):
     assert "the same command continues" in capsys.readouterr().err
     monkeypatch.setattr(command, "stylize", real)
     assert len(list(place.glob(".again*.checkpoint"))) == 1
+    shutil.copytree(place, place / "updated")
     assert paint(*arguments, "again.png") == 0
     assert torch.equal(load_image("again.png"), load_image("whole.png"))
     assert not list(place.glob(".*"))
+    monkeypatch.chdir(place / "updated")
+    monkeypatch.setattr("vg_helpers.style.VERSION", VERSION + 1)
+    monkeypatch.setattr(command, "VERSION", VERSION + 1)
+    assert paint(*arguments, "again.png") == 0  # another version begins anew
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from .artifacts import fingerprint, load_image, save_image
 from .device import pick_device
 from .models import CHOICES, Normalize, build_extractor, find_imagenet_weights, load_backbone
-from .style import NonFiniteLoss, StyleParams, StyleResult, stylize
+from .style import VERSION, NonFiniteLoss, StyleParams, StyleResult, stylize
 
 STYLE_PLACES = ("data/styles", "data")  # looked at below the current folder, after VG_STYLES_DIR
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -87,7 +87,7 @@ def paint(args: argparse.Namespace) -> Path:
         print(f"Note: {extractor.weights.note}", file=sys.stderr)
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
     settings = describe(args, params, paths, extractor)
-    checkpoint = out.with_name(f".{out.stem}.{fingerprint(settings)}.checkpoint")
+    checkpoint = out.with_name(f".{out.stem}.{fingerprint(VERSION, settings)}.checkpoint")
     try:
         result = _with_bar(content, styles, extractor, params, masks, checkpoint)
     except NonFiniteLoss as error:

@@ -262,7 +262,9 @@ def _at_least_float32(tensor: Tensor) -> Tensor:
 
 
 def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto", low_memory: bool = False) -> Features:
-    """Return a frozen copy of the extractor in the device's fast precision and layout, as a function of images.
+    """Return a frozen copy of the extractor as a function of images, its convolutions in whatever is fast on the device:
+
+    their precision, memory layout and form (`convolutions`).
 
     Its first convolution continues the image beyond the border instead of surrounding it with zeros.
     """
