@@ -41,9 +41,7 @@ def _wide(dtype=torch.float64, bias=True):
 def test_a_convolution_with_fewer_products_is_the_same_convolution(size, bias):
     conv = _wide(bias=bias)
     image = torch.randn(2, 128, *size, generator=torch.Generator().manual_seed(1))
-    for mine, theirs in zip(
-        _both_ways(WinogradConv2d(conv, torch.float64), image), _both_ways(conv, image), strict=True
-    ):
+    for mine, theirs in zip(_both_ways(WinogradConv2d(conv), image), _both_ways(conv, image), strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
@@ -51,20 +49,20 @@ def test_a_convolution_with_fewer_products_is_the_same_convolution(size, bias):
 @pytest.mark.parametrize("size", [34, 66])  # fewer tiles than half the channels, and more
 def test_its_rounding_stays_small_there_and_back(dtype, error, size):
     image = torch.randn(1, 128, size, size, generator=torch.Generator().manual_seed(1)).to(dtype)
-    taken = _both_ways(WinogradConv2d(_wide(torch.float32), dtype), image, dtype)
+    taken = _both_ways(WinogradConv2d(_wide(dtype)), image, dtype)
     for mine, theirs in zip(taken, _both_ways(_wide(torch.float32).double(), image), strict=True):
         assert 0 < (mine - theirs).norm() < error * theirs.norm()
 
 
 def test_its_memory_layout_is_channels_last():
-    module = WinogradConv2d(_wide(torch.float32), torch.float32)
+    module = WinogradConv2d(_wide(torch.float32))
     assert module(torch.randn(1, 128, 41, 33)).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_few_tiles_are_summed_directly(monkeypatch):
     taken = []
     monkeypatch.setattr(WinogradConv2d, "convolve", lambda self, images, *_: taken.append(images.shape[2]) or images)
-    module, rows = WinogradConv2d(_wide(torch.float32), torch.float32), FEWEST_TILES[torch.float32]
+    module, rows = WinogradConv2d(_wide(torch.float32)), FEWEST_TILES[torch.float32]
     for tiles in (rows - 1, rows):
         module(torch.randn(1, 128, 4 * tiles, 4))
     assert taken == [4 * rows]

@@ -56,15 +56,15 @@ class WinogradConv2d(nn.Module):
     that a style transfer of 200 steps ends with stays within 2 % of float32's.
     """
 
-    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
+    def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        out, evaluate, into = (torch.kron(matrix, matrix).to(dtype) for matrix in _row_algorithm())
-        self.into, self.out, weight = into, out, conv.weight.detach().to(dtype)
+        weight = conv.weight.detach()
+        self.out, evaluate, self.into = (torch.kron(matrix, matrix).to(weight.dtype) for matrix in _row_algorithm())
         # The way back is a convolution too: of the gradient, with the weights turned round.
         for name, kernel in (("there", weight), ("back", weight.flip(2, 3).transpose(0, 1))):
             evaluated = evaluate @ kernel.flatten(2).permute(2, 0, 1).flatten(1)
             setattr(self, name, evaluated.view(-1, kernel.shape[1], 1, 1))
-        self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
+        self.bias = None if conv.bias is None else conv.bias.detach()
         self.direct = conv
 
     @staticmethod

@@ -262,11 +262,10 @@ def _at_least_float32(tensor: Tensor) -> Tensor:
 
 
 def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto", low_memory: bool = False) -> Features:
-    """Return a frozen copy of the extractor as a function of images, its convolutions in whatever is fast on the device:
+    """Return a frozen copy of the extractor as a function of images.
 
-    their precision, memory layout and form (`convolutions`).
-
-    Its first convolution continues the image beyond the border instead of surrounding it with zeros.
+    Its convolutions have the precision, the memory layout and the form (`convolutions`) that are fast on the device.
+    The first one continues the image beyond the border instead of surrounding it with zeros.
     """
     dtype = fast_dtype(device) if precision == "auto" else getattr(torch, precision)
     net = copy.deepcopy(extractor).to(device).requires_grad_(False).eval()
@@ -274,18 +273,15 @@ def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto",
         if not hasattr(net, "checkpointing"):
             raise ValueError("low_memory=True needs an extractor with a `checkpointing` switch; leave low_memory out")
         net.checkpointing = True
-    rounded = dtype == torch.bfloat16
     fewer_products = winograd_pays(device, dtype)
     for number, (name, module) in enumerate(_convolutions(net)):
+        module.to(dtype=dtype if dtype == torch.bfloat16 else None, memory_format=torch.channels_last)
         if number == 0:
             module.padding_mode = "replicate"  # zeros around the image would be painted as a frame
-        faster = module
-        if fewer_products and WinogradConv2d.can_be(module):
-            faster = WinogradConv2d(module, dtype if rounded else module.weight.dtype)
-        module.to(dtype=dtype if rounded else None, memory_format=torch.channels_last)
         if BlockConv2d.can_be(module):
-            faster = BlockConv2d(module)
-        net.set_submodule(name, faster)
+            net.set_submodule(name, BlockConv2d(module))
+        elif fewer_products and WinogradConv2d.can_be(module):
+            net.set_submodule(name, WinogradConv2d(module))
 
     def features(images: Tensor) -> dict[str, Tensor]:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
