@@ -633,5 +633,5 @@ def test_every_variant_is_timed_and_its_operations_counted():
     table = compare_speed([256], repeats=1, device="cpu", networks=["alexnet"])
     gflop = dict(zip(table.variant, table.gflop, strict=True))
     assert (table.seconds > 0).all() and table.speed_up[0] == 1 and table.floors.iloc[-1] == 1
-    listing, single, exact, batch, floor = gflop.values()
-    assert listing > single == pytest.approx(exact) == pytest.approx(batch) and single > floor
+    listing, exact, single, batch, floor = gflop.values()
+    assert listing > exact >= single == pytest.approx(batch) and single > floor  # bfloat16 may take fewer products
