@@ -34,10 +34,10 @@ TASKS = {
     "report": ["report.build"],
     "test": ["pytest"],
     "lab": ["jupyterlab"],
-    "data": ["vg_helpers.fetch"],
-    "paint": ["vg_helpers.paint"],
-    "predict": ["vg_helpers.predict"],
-    "search": ["vg_helpers.classify"],
+    "data": ["vg_helpers.commands.data"],
+    "paint": ["vg_helpers.commands.paint"],
+    "predict": ["vg_helpers.commands.predict"],
+    "search": ["vg_helpers.commands.search"],
     "submit": ["report.submit"],
 }
 CAUSES = {

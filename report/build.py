@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from vg_helpers.artifacts import atomic, fingerprint, read_json, write_json, write_text
+from vg_helpers.files import atomic, fingerprint, read_json, write_json, write_text
 
 from .chain import ChainError, execute, is_current, key_of
 from .plan import FOLDERS, ROOT, Step, choose, plan

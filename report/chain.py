@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
-from vg_helpers.artifacts import file_sha256, fingerprint, read_json, write_json
+from vg_helpers.files import file_sha256, fingerprint, read_json, write_json
 
 from .markdown import read_notebook
 from .plan import FOLDERS, ROOT, Step, code_cells, defaults, relative
@@ -47,41 +48,43 @@ def _is_text(node: ast.stmt) -> bool:
 
 def helper_sources(code: str, package: Path) -> dict[str, str]:
     """Return the modules of `package` that the code imports, directly or through each other, without their prose."""
-    waiting, found = [code], {}
+    waiting, found = [(code, "")], {}
     while waiting:
-        for name in _imported(_tree(waiting.pop()), package.name):
-            file = package / f"{name}.py"
-            if name not in found and file.is_file():
-                text = file.read_text(encoding="utf-8")
+        text, parent = waiting.pop()
+        for name in _imported(_tree(text), parent, package.name):
+            place = package.parent.joinpath(*name.split("."))
+            file, inside = place.with_suffix(".py"), place / "__init__.py"
+            if name not in found and (file.is_file() or inside.is_file()):
+                text = (file if file.is_file() else inside).read_text(encoding="utf-8")
                 found[name] = code_of(text)
-                waiting.append(text)
+                waiting.append((text, name.rpartition(".")[0] if file.is_file() else name))
     return dict(sorted(found.items()))
 
 
-def _imported(tree: ast.Module, package: str) -> set[str]:
+def _imported(tree: ast.Module, parent: str, package: str) -> set[str]:
+    """Return what a module of the package `parent` imports from `package`, and the packages on the way there."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            paths = [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, [package if node.level else "", node.module]))
-            paths = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        names |= {path.split(".")[1] for path in paths if path.startswith(f"{package}.")}
-    return names
+            base = resolve_name("." * node.level + (node.module or ""), parent or None)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    inside = [name.split(".") for name in names if name.split(".")[0] == package]
+    return {".".join(parts[:end]) for parts in inside for end in range(1, len(parts) + 1)}
 
 
 def key_of(step: Step) -> str:
     """Return a hash of all that decides a notebook's results, besides the files of earlier stages."""
     cells = [cell["source"] for cell in code_cells(step.source)]
     helpers = helper_sources("\n".join(cells), PACKAGE)
-    taught = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted((PACKAGE / "embedded").glob("*.npz"))]
+    weights = sorted((PACKAGE / "models" / "embedded").glob("*.npz"))
+    embedded = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights]
     folders = {}
     for name in FOLDERS.keys() & defaults(step.source).keys():
         folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
         folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := p.stat())]
-    return fingerprint([code_of(cell) for cell in cells], helpers, taught, step.parameters, folders)
+    return fingerprint([code_of(cell) for cell in cells], helpers, embedded, step.parameters, folders)
 
 
 def is_current(step: Step, key: str) -> bool:

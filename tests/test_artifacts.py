@@ -10,13 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from vg_helpers import artifacts
+from vg_helpers.files import atomic, file_sha256, fingerprint, read_json, save_torch, write_csv, write_json, write_text
+from vg_helpers.images import load_image, read_metadata, save_image
+from vg_helpers.stage import MissingArtifact, open_stage
 
 
 def test_an_error_leaves_the_old_file_and_no_rest(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), artifacts.atomic(path) as part:
+    with pytest.raises(KeyboardInterrupt), atomic(path) as part:
         part.write_text("half", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == "old"
         raise KeyboardInterrupt
@@ -26,7 +28,7 @@ def test_an_error_leaves_the_old_file_and_no_rest(tmp_path):
 def test_a_finished_block_replaces_the_file_in_a_folder_made_for_it(tmp_path):
     path = tmp_path / "new" / "a.npy"
     for number in (1, 2):
-        with artifacts.atomic(path) as part:
+        with atomic(path) as part:
             np.save(part, number)  # NumPy would append .npy to a name without it
         assert np.load(path) == number
     assert list(path.parent.iterdir()) == [path]
@@ -34,28 +36,28 @@ def test_a_finished_block_replaces_the_file_in_a_folder_made_for_it(tmp_path):
 
 def test_json_keeps_numbers_lists_and_letters(tmp_path):
     content = {"é": np.float32(0.5), "n": np.int64(3), "row": np.arange(3), "one": np.ones(1), "where": tmp_path}
-    artifacts.write_json(tmp_path / "a.json", content)
+    write_json(tmp_path / "a.json", content)
     expected = {"é": 0.5, "n": 3, "row": [0, 1, 2], "one": [1.0], "where": str(tmp_path)}
-    assert artifacts.read_json(tmp_path / "a.json") == expected
+    assert read_json(tmp_path / "a.json") == expected
     assert "é" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
 def test_tables_and_texts_have_the_same_bytes_on_every_system(tmp_path):
-    artifacts.write_csv(tmp_path / "a.csv", pd.DataFrame({"title": ["Nuit étoilée"], "n": [1]}))
+    write_csv(tmp_path / "a.csv", pd.DataFrame({"title": ["Nuit étoilée"], "n": [1]}))
     assert (tmp_path / "a.csv").read_bytes() == "title,n\nNuit étoilée,1\n".encode()
 
 
 def test_saved_tensors_load_without_pickle(tmp_path):
-    artifacts.save_torch(tmp_path / "a.pt", {"w": torch.ones(2), "lr": 0.1})
+    save_torch(tmp_path / "a.pt", {"w": torch.ones(2), "lr": 0.1})
     assert torch.load(tmp_path / "a.pt", weights_only=True)["lr"] == 0.1
 
 
 def test_hashes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert artifacts.file_sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
-    assert artifacts.fingerprint("a", {"b": 1, "c": np.int64(2)}) == artifacts.fingerprint("a", {"c": 2, "b": 1})
-    assert len({artifacts.fingerprint(*parts) for parts in [("a",), ("b",), ("a", 1), ("a", 1.5), (["a"],)]}) == 5
-    assert artifacts.fingerprint("a", 1) == hashlib.sha256(b'["a", 1]').hexdigest()[:16]  # names folders of kept work
+    assert file_sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    assert fingerprint("a", {"b": 1, "c": np.int64(2)}) == fingerprint("a", {"c": 2, "b": 1})
+    assert len({fingerprint(*parts) for parts in [("a",), ("b",), ("a", 1), ("a", 1.5), (["a"],)]}) == 5
+    assert fingerprint("a", 1) == hashlib.sha256(b'["a", 1]').hexdigest()[:16]  # names folders of kept work
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_pictures_are_upright(tmp_path, pixels):
     exif[0x0112] = 6  # the camera was turned: the first row is the right-hand side
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     expected = torch.from_numpy(np.rot90(pixels, -1).copy()).permute(2, 0, 1)[None] / 255
-    torch.testing.assert_close(artifacts.load_image(tmp_path / "a.png"), expected, rtol=0, atol=0)
+    torch.testing.assert_close(load_image(tmp_path / "a.png"), expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -76,27 +78,27 @@ def test_pictures_are_upright(tmp_path, pixels):
 )
 def test_pictures_are_rgb(tmp_path, pixels, mode, suffix):
     Image.fromarray(pixels).convert(mode).save(tmp_path / f"a.{suffix}")
-    image = artifacts.load_image(tmp_path / f"a.{suffix}")
+    image = load_image(tmp_path / f"a.{suffix}")
     assert image.shape == (1, 3, 4, 6) and image.min() >= 0 and image.max() <= 1
 
 
 def test_the_longer_side_is_scaled_down_never_up(tmp_path):
     Image.new("RGB", (60, 30), "red").save(tmp_path / "a.png")
-    assert artifacts.load_image(tmp_path / "a.png", size=20).shape == (1, 3, 10, 20)
-    assert artifacts.load_image(tmp_path / "a.png", size=100).shape == (1, 3, 30, 60)
+    assert load_image(tmp_path / "a.png", size=20).shape == (1, 3, 10, 20)
+    assert load_image(tmp_path / "a.png", size=100).shape == (1, 3, 30, 60)
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 7), (1, 3, 5, 7)])
 def test_a_picture_survives_the_file_to_half_a_level(tmp_path, shape):
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    artifacts.save_image(tmp_path / "a.png", image, {"title": "Nuit étoilée, α = 0.1"})
-    assert (artifacts.load_image(tmp_path / "a.png") - image.reshape(1, 3, 5, 7)).abs().max() <= 0.5 / 255 + 1e-6
-    assert artifacts.read_metadata(tmp_path / "a.png") == {"title": "Nuit étoilée, α = 0.1"}
+    save_image(tmp_path / "a.png", image, {"title": "Nuit étoilée, α = 0.1"})
+    assert (load_image(tmp_path / "a.png") - image.reshape(1, 3, 5, 7)).abs().max() <= 0.5 / 255 + 1e-6
+    assert read_metadata(tmp_path / "a.png") == {"title": "Nuit étoilée, α = 0.1"}
 
 
 def test_values_beyond_the_range_are_clipped_not_wrapped(tmp_path):
-    artifacts.save_image(tmp_path / "a.png", torch.tensor([-0.5, 1.5]).expand(3, 1, 2))
-    assert artifacts.load_image(tmp_path / "a.png")[0, 0, 0].tolist() == [0, 1]
+    save_image(tmp_path / "a.png", torch.tensor([-0.5, 1.5]).expand(3, 1, 2))
+    assert load_image(tmp_path / "a.png")[0, 0, 0].tolist() == [0, 1]
 
 
 def broken_files(folder):
@@ -115,27 +117,27 @@ def broken_files(folder):
 def test_a_bad_file_is_one_sentence_with_its_name(tmp_path):
     for path in broken_files(tmp_path):
         with pytest.raises(ValueError, match=r"give a JPEG or PNG file$") as caught:
-            artifacts.load_image(path)
+            load_image(path)
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-        assert artifacts.read_metadata(path) == {}
+        assert read_metadata(path) == {}
 
 
 def test_a_missing_file_names_the_notebook_to_run(tmp_path):
-    stage = artifacts.open_stage(tmp_path, "02_classify")
-    with pytest.raises(artifacts.MissingArtifact, match=r"^index.csv is missing: run notebooks/01_data.ipynb first$"):
+    stage = open_stage(tmp_path, "02_classify")
+    with pytest.raises(MissingArtifact, match=r"^index.csv is missing: run notebooks/01_data.ipynb first$"):
         stage.read("01_data", "index.csv")
     with pytest.raises(ValueError, match="stage '07_more' is none of 01_data, 02_classify"):
-        artifacts.open_stage(tmp_path, "07_more")
+        open_stage(tmp_path, "07_more")
 
 
 def test_the_manifest_says_what_was_done(tmp_path, capsys):
-    first, stage = (artifacts.open_stage(tmp_path, name) for name in ("01_data", "02_classify"))
-    artifacts.write_text(first.path("sub", "index.csv"), "x")
+    first, stage = (open_stage(tmp_path, name) for name in ("01_data", "02_classify"))
+    write_text(first.path("sub", "index.csv"), "x")
     assert stage.read("01_data", "sub", "index.csv") == first.path("sub", "index.csv")
     for names in [("b.csv",), ("figures", "a.png"), ("state", "half.pt"), ("wandb", "log"), ("figures", ".rest.png")]:
-        artifacts.write_text(stage.path(*names), "x")
-    artifacts.write_text(stage.state / "more.pt", "x")
-    artifacts.write_text(stage.path("statement.csv"), "x")
+        write_text(stage.path(*names), "x")
+    write_text(stage.state / "more.pt", "x")
+    write_text(stage.path("statement.csv"), "x")
     imagenet = SimpleNamespace(network="vgg19", source="imagenet", file="v.pth", sha256="1", note="Fine.")
     none = SimpleNamespace(network="alexnet", source="none", file=None, sha256=None, note="No weights.")
     for weights in (imagenet, none, none):

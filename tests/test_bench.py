@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vg_helpers import bench
+from vg_helpers.benchmarks import timing
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def test_the_clock_is_read_after_the_device_has_finished(monkeypatch):
         events.append("clock")
         return next(ticks)
 
-    monkeypatch.setattr(bench, "perf_counter", clock)
-    monkeypatch.setattr(bench, "synchronize", lambda device: events.append(f"wait for {device}"))
-    seconds = bench.time_steps(lambda: events.append("step"), "cuda", warmup=2, repeats=3)
+    monkeypatch.setattr(timing, "perf_counter", clock)
+    monkeypatch.setattr(timing, "synchronize", lambda device: events.append(f"wait for {device}"))
+    seconds = timing.time_steps(lambda: events.append("step"), "cuda", warmup=2, repeats=3)
     measured = ["clock", "step", "wait for cuda", "clock"]
     assert events == ["step", "step", "wait for cuda", *measured, *measured, *measured]
     assert seconds.tolist() == [10, 10, 10]
@@ -39,16 +39,16 @@ def test_the_clock_is_read_after_the_device_has_finished(monkeypatch):
 
 def test_no_warm_up_still_waits_before_the_clock_starts(monkeypatch):
     events = []
-    monkeypatch.setattr(bench, "synchronize", lambda device: events.append("wait"))
-    assert len(bench.time_steps(lambda: events.append("step"), "cpu", warmup=0, repeats=1)) == 1
+    monkeypatch.setattr(timing, "synchronize", lambda device: events.append("wait"))
+    assert len(timing.time_steps(lambda: events.append("step"), "cpu", warmup=0, repeats=1)) == 1
     assert events == ["wait", "step", "wait"]
 
 
 def test_training_step_leaves_the_gradients_of_one_batch_only(net, batch):
     images, targets = batch
-    loss = bench.training_step(net, images, targets)
+    loss = timing.training_step(net, images, targets)
     expected = torch.autograd.grad(F.cross_entropy(net(images), targets), list(net.parameters()))
-    bench.training_step(net, images, targets)  # a second step must not add up
+    timing.training_step(net, images, targets)  # a second step must not add up
     assert loss.item() == pytest.approx(F.cross_entropy(net(images), targets).item())
     torch.testing.assert_close([parameter.grad for parameter in net.parameters()], list(expected))
 
@@ -57,7 +57,7 @@ def test_training_step_computes_in_the_type_asked_for(net, batch):
     seen = []
     net[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     for dtype in (torch.float32, torch.bfloat16):
-        bench.training_step(net, *batch, dtype)
+        timing.training_step(net, *batch, dtype)
     assert seen == [torch.float32, torch.bfloat16]
     assert all(parameter.grad.dtype == torch.float32 for parameter in net.parameters())
 
@@ -66,9 +66,9 @@ def test_operations_of_a_training_step_closed_form(net, batch):
     conv = 2 * 5 * 8 * 6 * 4 * 3 * 3 * 3  # images · positions · filters · (channels · 3 · 3)
     linear = 2 * 5 * (4 * 8 * 6) * 2
     with torch.no_grad():
-        assert bench.count_flops(lambda: net(batch[0])) == conv + linear
+        assert timing.count_flops(lambda: net(batch[0])) == conv + linear
     # backward: weights of both layers, and the inputs of the second alone (images take no gradient)
-    assert bench.count_flops(partial(bench.training_step, net, *batch)) == (conv + linear) + conv + 2 * linear
+    assert timing.count_flops(partial(timing.training_step, net, *batch)) == (conv + linear) + conv + 2 * linear
 
 
 def test_matmul_peak_takes_the_best_repeat_of_the_better_way(monkeypatch):
@@ -78,9 +78,9 @@ def test_matmul_peak_takes_the_best_repeat_of_the_better_way(monkeypatch):
         products.append(step())
         return np.array(next(seconds))
 
-    monkeypatch.setattr(bench, "time_steps", fake_time_steps)
-    assert bench.matmul_peak("cpu", torch.bfloat16, size=16, repeats=3) == 2 * 16**3 / 0.125
-    assert bench.matmul_peak("cpu", torch.float32, size=16, repeats=3) == 2 * 16**3 / 0.25
+    monkeypatch.setattr(timing, "time_steps", fake_time_steps)
+    assert timing.matmul_peak("cpu", torch.bfloat16, size=16, repeats=3) == 2 * 16**3 / 0.125
+    assert timing.matmul_peak("cpu", torch.float32, size=16, repeats=3) == 2 * 16**3 / 0.25
     assert [product.dtype for product in products] == [torch.bfloat16] * 2 + [torch.float32] * 2
     torch.testing.assert_close(products[3], products[2])
 
@@ -90,13 +90,13 @@ def test_summary_by_hand():
 
     timings = pd.concat(
         [
-            bench.timing_frame([4.0, 1.0, 2.0, 3.0, 90.0], device="cpu", precision="float32"),
-            bench.timing_frame([0.5], device="cpu", precision="bfloat16"),
+            timing.timing_frame([4.0, 1.0, 2.0, 3.0, 90.0], device="cpu", precision="float32"),
+            timing.timing_frame([0.5], device="cpu", precision="bfloat16"),
         ]
     )
     assert timings.columns.tolist() == ["device", "precision", "step", "seconds"]
     assert timings["step"].tolist() == [1, 2, 3, 4, 5, 1]
-    table = bench.summarise(timings, ["device", "precision"], batch_size=6)
+    table = timing.summarise(timings, ["device", "precision"], batch_size=6)
     assert table["precision"].tolist() == ["float32", "bfloat16"]
     first = table.iloc[0]
     assert first[["steps", "total", "median", "low", "high"]].tolist() == [5, 100, 3, 2, 4]
@@ -106,19 +106,19 @@ def test_summary_by_hand():
 def test_speed_up_is_a_ratio_of_medians_with_an_interval():
     rng = np.random.default_rng(0)
     slow, fast = rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20)
-    result = bench.speed_up(slow, fast)
+    result = timing.speed_up(slow, fast)
     assert result.value == np.median(slow) / np.median(fast)
     assert 3.5 < result.low < result.value < result.high < 4.5
-    more = bench.speed_up(np.tile(slow, 20), np.tile(fast, 20))
+    more = timing.speed_up(np.tile(slow, 20), np.tile(fast, 20))
     assert more.high - more.low < (result.high - result.low) / 2
-    assert bench.speed_up([3.0], [1.0]) == (3, 3, 3)
+    assert timing.speed_up([3.0], [1.0]) == (3, 3, 3)
 
 
 def test_speed_up_interval_covers_the_true_ratio():
     hits = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
-        result = bench.speed_up(rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20), num_resamples=300, seed=seed)
+        result = timing.speed_up(rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20), num_resamples=300, seed=seed)
         hits += result.low <= 4 <= result.high
     assert hits >= 88
 
@@ -127,7 +127,7 @@ def test_speed_up_interval_covers_the_true_ratio():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_step_is_timed_to_its_end():
     a = torch.randn(8192, 8192, device="cuda")
-    seconds = bench.time_steps(lambda: a @ a, "cuda", repeats=5)
+    seconds = timing.time_steps(lambda: a @ a, "cuda", repeats=5)
     started, ended = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     started.record()
     _ = a @ a

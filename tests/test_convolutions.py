@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vg_helpers.convolutions import FEWEST_TILES, BlockConv2d, WinogradConv2d
-from vg_helpers.device import winograd_pays
+from vg_helpers.style.convolutions import FEWEST_TILES, BlockConv2d, WinogradConv2d, winograd_pays
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ def test_it_knows_what_it_cannot_be(fields):
 )
 def test_fewer_products_pay_where_no_unit_computes_whole_matrices(monkeypatch, machine, amx, dtype, pays):
     monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr("vg_helpers.device._cpu_capabilities", lambda: {"amx_bf16": amx})
+    monkeypatch.setattr("vg_helpers.style.convolutions._cpu_capabilities", lambda: {"amx_bf16": amx})
     monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: True)
     assert winograd_pays.__wrapped__(torch.device("cpu"), dtype) is pays
     assert winograd_pays.__wrapped__("cuda", dtype) is False

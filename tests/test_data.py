@@ -11,18 +11,23 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from vg_helpers import data
+from vg_helpers import images as pictures
+from vg_helpers.data import views
+from vg_helpers.data.paintings import ARTIST, STYLE_FOLDER, find_folder, index_paintings
+from vg_helpers.data.splits import SPLITS, split_grouped, split_seed
+from vg_helpers.data.twins import NEAR_DUPLICATE, clean_title, find_twins, group_paintings, medium_of, perceptual_hash
+from vg_helpers.data.views import load_pixels
 
 
 @pytest.fixture
 def paintings(tmp_path, make_paintings):
     """A data folder of four Van Goghs and six others."""
-    make_paintings(tmp_path / data.STYLE_FOLDER)
+    make_paintings(tmp_path / STYLE_FOLDER)
     return tmp_path
 
 
 def index_of(folder, **options):
-    return data.index_paintings(folder, folder / "cache", **options)
+    return index_paintings(folder, folder / "cache", **options)
 
 
 def bits_apart(first, second):
@@ -46,7 +51,7 @@ def test_an_index_says_what_is_there(paintings):
 
 
 def test_unreadable_files_are_left_out_with_their_reason(paintings):
-    folder = paintings / data.STYLE_FOLDER
+    folder = paintings / STYLE_FOLDER
     whole = (folder / "painter-0_picture-g.jpg").read_bytes()
     (folder / "a_cut.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "b_text.JPG").write_text("no picture", encoding="utf-8")
@@ -64,7 +69,7 @@ def test_unreadable_files_are_left_out_with_their_reason(paintings):
 
 def test_a_broken_png_is_left_out_too(paintings):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
-    path = paintings / data.STYLE_FOLDER / "a_chunk.png"
+    path = paintings / STYLE_FOLDER / "a_chunk.png"
     Image.fromarray(noise).save(path)
     whole = path.read_bytes()
     second = whole.index(b"IDAT", whole.index(b"IDAT") + 4)
@@ -77,36 +82,36 @@ def test_bad_folders_are_one_sentence_each(tmp_path, make_paintings):
         ValueError, match=r"has no folder Post_Impressionism; give the folder that holds it and classes.csv$"
     ):
         index_of(tmp_path)
-    (tmp_path / data.STYLE_FOLDER).mkdir()
+    (tmp_path / STYLE_FOLDER).mkdir()
     with pytest.raises(
         ValueError, match=r"Post_Impressionism holds no JPEG or PNG files; give a folder with pictures$"
     ):
         index_of(tmp_path)
-    make_paintings(tmp_path / data.STYLE_FOLDER, van_goghs=0)
+    make_paintings(tmp_path / STYLE_FOLDER, van_goghs=0)
     with pytest.raises(
         ValueError, match=r"Post_Impressionism holds no painting by Vincent van Gogh; give a folder with"
     ):
         index_of(tmp_path)
-    make_paintings(tmp_path / "alone" / data.STYLE_FOLDER, others=0)
+    make_paintings(tmp_path / "alone" / STYLE_FOLDER, others=0)
     with pytest.raises(ValueError, match=r"holds paintings by Vincent van Gogh alone; .*and other paintings$"):
         index_of(tmp_path / "alone")
 
 
 def test_a_class_of_unreadable_files_alone_is_missing(paintings):
-    for path in (paintings / data.STYLE_FOLDER).glob("vincent*"):
+    for path in (paintings / STYLE_FOLDER).glob("vincent*"):
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"^the readable part of .* holds no painting by Vincent van Gogh"):
         index_of(paintings)
 
 
 def test_the_label_comes_from_the_list_else_from_the_name(paintings):
-    folder = paintings / data.STYLE_FOLDER
+    folder = paintings / STYLE_FOLDER
     for name in ("Vincent-van-Gogh_a_b.jpg", "paul-gauguin_theo-van-gogh.jpg", "henri-le-fauconnier.jpg"):
         Image.fromarray(picture(len(name))).save(folder / name)
     listed = pd.DataFrame(
         {
             "filename": [
-                f"{data.STYLE_FOLDER}/{name}"
+                f"{STYLE_FOLDER}/{name}"
                 for name in ("painter-0_picture-g.jpg", "paul-gauguin_theo-van-gogh.jpg", "x.jpg")
             ],
             "artist": ["Vincent van Gogh ", None, "nobody"],
@@ -129,8 +134,8 @@ def test_the_label_comes_from_the_list_else_from_the_name(paintings):
 @pytest.mark.parametrize(("on_disk", "in_list"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_names_with_accents_match_however_they_are_composed(paintings, on_disk, in_list):
     name = "félix-vallotton_été.jpg"
-    Image.fromarray(picture(1)).save(paintings / data.STYLE_FOLDER / unicodedata.normalize(on_disk, name))
-    listed = {"filename": [unicodedata.normalize(in_list, f"{data.STYLE_FOLDER}/{name}")], "artist": ["somebody else"]}
+    Image.fromarray(picture(1)).save(paintings / STYLE_FOLDER / unicodedata.normalize(on_disk, name))
+    listed = {"filename": [unicodedata.normalize(in_list, f"{STYLE_FOLDER}/{name}")], "artist": ["somebody else"]}
     pd.DataFrame(listed).to_csv(paintings / "classes.csv", index=False, encoding="utf-8")
     index, quarantine = index_of(paintings)
     row = index[index.artist == "somebody else"].iloc[0]
@@ -139,7 +144,7 @@ def test_names_with_accents_match_however_they_are_composed(paintings, on_disk, 
 
 
 def test_a_sample_keeps_the_proportion_and_the_seed(tmp_path, make_paintings):
-    make_paintings(tmp_path / data.STYLE_FOLDER, van_goghs=8, others=16, size=(20, 16))
+    make_paintings(tmp_path / STYLE_FOLDER, van_goghs=8, others=16, size=(20, 16))
     first, again, other = (index_of(tmp_path, max_paintings=12, seed=seed)[0] for seed in (1, 1, 2))
     assert first.label.tolist().count(1) == 4 and len(first) == 12 and first.path.is_monotonic_increasing
     assert first.path.tolist() == again.path.tolist() != other.path.tolist()
@@ -158,18 +163,18 @@ def test_progress_sees_every_painting(paintings):
 def test_folders_are_given_else_named_by_the_environment_else_the_default(tmp_path, monkeypatch):
     given, named, default = (tmp_path / name for name in ("given", "named", "default"))
     monkeypatch.delenv("VG_TEST_DIR", raising=False)
-    assert data.find_folder("", "VG_TEST_DIR", default) is None and data.find_folder("", "VG_TEST_DIR", None) is None
+    assert find_folder("", "VG_TEST_DIR", default) is None and find_folder("", "VG_TEST_DIR", None) is None
     for folder in (given, named, default):
         folder.mkdir()
-    assert data.find_folder("", "VG_TEST_DIR", default) == default.resolve()
+    assert find_folder("", "VG_TEST_DIR", default) == default.resolve()
     monkeypatch.setenv("VG_TEST_DIR", str(named))
-    assert data.find_folder("", "VG_TEST_DIR", default) == named.resolve()
-    assert data.find_folder(str(given), "VG_TEST_DIR", default) == given.resolve()
+    assert find_folder("", "VG_TEST_DIR", default) == named.resolve()
+    assert find_folder(str(given), "VG_TEST_DIR", default) == given.resolve()
     with pytest.raises(ValueError, match=r"nowhere \(from the parameter\) is not a folder; give one that exists"):
-        data.find_folder(str(tmp_path / "nowhere"), "VG_TEST_DIR", default)
+        find_folder(str(tmp_path / "nowhere"), "VG_TEST_DIR", default)
     monkeypatch.setenv("VG_TEST_DIR", str(tmp_path / "gone"))
     with pytest.raises(ValueError, match=r"gone \(from VG_TEST_DIR\) is not a folder"):
-        data.find_folder("", "VG_TEST_DIR", default)
+        find_folder("", "VG_TEST_DIR", default)
 
 
 def test_the_hash_sees_through_size_and_compression_and_tells_pictures_apart(tmp_path):
@@ -178,13 +183,10 @@ def test_the_hash_sees_through_size_and_compression_and_tells_pictures_apart(tmp
         whole = picture(seed)
         small = Image.fromarray(whole).resize((110, 150), Image.Resampling.LANCZOS)
         small.save(tmp_path / "a.jpg", quality=50)
-        codes.append(data.perceptual_hash(whole))
-        assert (
-            bits_apart(codes[-1], data.perceptual_hash(np.asarray(Image.open(tmp_path / "a.jpg"))))
-            <= data.NEAR_DUPLICATE
-        )
+        codes.append(perceptual_hash(whole))
+        assert bits_apart(codes[-1], perceptual_hash(np.asarray(Image.open(tmp_path / "a.jpg")))) <= NEAR_DUPLICATE
     apart = [bits_apart(a, b) for i, a in enumerate(codes) for b in codes[:i]]
-    assert min(apart) > 2 * data.NEAR_DUPLICATE and 24 < np.mean(apart) < 40
+    assert min(apart) > 2 * NEAR_DUPLICATE and 24 < np.mean(apart) < 40
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_the_hash_sees_through_size_and_compression_and_tells_pictures_apart(tmp
     ],
 )
 def test_titles_lose_years_and_copy_numbers(title, clean):
-    assert data.clean_title(title) == clean
+    assert clean_title(title) == clean
 
 
 def frame_of(rows):
@@ -224,7 +226,7 @@ def frame_of(rows):
     ],
 )
 def test_titles_tell_the_medium(title, medium):
-    assert data.medium_of(title) == medium
+    assert medium_of(title) == medium
 
 
 def test_near_duplicates_and_title_mates_of_one_artist_share_a_group():
@@ -244,7 +246,7 @@ def test_near_duplicates_and_title_mates_of_one_artist_share_a_group():
             ("c", "", 0xFFFFFFFF << 32),
         ]
     )
-    groups = data.group_paintings(index)
+    groups = group_paintings(index)
     assert groups[0] == groups[1] == groups[2] and groups[5] == groups[6]
     assert len(set(groups)) == 7
 
@@ -254,26 +256,24 @@ def planted():
     """200 pairs of twins and 200 single paintings, a sixth by Van Gogh."""
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 1 << 63, 400)
-    artist = np.where(np.arange(400) % 6 == 0, data.ARTIST, "somebody else")
+    artist = np.where(np.arange(400) % 6 == 0, ARTIST, "somebody else")
     rows = [(artist[i], f"title-{i}", int(codes[i])) for i in range(400)]
     rows += [
         (artist[i], f"title-{i}-1888" if i % 2 else f"other-{i}", int(codes[i]) ^ (i % 2) * 0xFFFFF ^ 0b1011)
         for i in range(200)
     ]
     index = frame_of(rows).sample(frac=1, random_state=0, ignore_index=True)
-    return index.assign(
-        label=(index.artist == data.ARTIST).astype(int), path=index.title, group=data.group_paintings(index)
-    )
+    return index.assign(label=(index.artist == ARTIST).astype(int), path=index.title, group=group_paintings(index))
 
 
 def test_twins_never_straddle_the_grouped_split_and_do_straddle_the_random_one(planted):
     assert planted.group.nunique() == 400
-    planted["split_seed"] = data.split_seed(planted.label)
+    planted["split_seed"] = split_seed(planted.label)
     for seed in (42, 1, 2):
-        planted["split_grouped"] = data.split_grouped(planted.label, planted.group, seed)
+        planted["split_grouped"] = split_grouped(planted.label, planted.group, seed)
         assert (planted.groupby("group").split_grouped.nunique() == 1).all()
-        assert data.find_twins(planted, "split_grouped").empty
-    leaks = data.find_twins(planted, "split_seed")
+        assert find_twins(planted, "split_grouped").empty
+    leaks = find_twins(planted, "split_seed")
     straddling = planted.groupby("group").split_seed.agg(lambda s: "train" in set(s) and len(set(s)) > 1)
     assert set(leaks.title) == set(
         planted.title[planted.group.isin(straddling[straddling].index) & (planted.split_seed != "train")]
@@ -285,20 +285,20 @@ def test_twins_never_straddle_the_grouped_split_and_do_straddle_the_random_one(p
 def test_the_random_split_is_the_reference_protocols():
     labels = np.zeros(6450, int)
     labels[:1005] = 1
-    names = data.split_seed(labels)
-    assert [int((names == name).sum()) for name in data.SPLITS] == [5160, 645, 645]
-    assert [int(labels[names == name].sum()) for name in data.SPLITS] == pytest.approx([804, 100.5, 100.5], abs=0.5)
-    assert (names == data.split_seed(labels, 42)).all() and (names != data.split_seed(labels, 43)).any()
+    names = split_seed(labels)
+    assert [int((names == name).sum()) for name in SPLITS] == [5160, 645, 645]
+    assert [int(labels[names == name].sum()) for name in SPLITS] == pytest.approx([804, 100.5, 100.5], abs=0.5)
+    assert (names == split_seed(labels, 42)).all() and (names != split_seed(labels, 43)).any()
 
 
 def test_the_grouped_split_has_the_right_sizes_classes_and_seed(planted):
-    names = data.split_grouped(planted.label, planted.group)
-    for name, share in zip(data.SPLITS, (0.8, 0.1, 0.1), strict=True):
+    names = split_grouped(planted.label, planted.group)
+    for name, share in zip(SPLITS, (0.8, 0.1, 0.1), strict=True):
         here = names == name
         assert here.mean() == pytest.approx(share, abs=0.02)
         assert planted.label[here].mean() == pytest.approx(planted.label.mean(), abs=0.04)
-    assert (names == data.split_grouped(planted.label, planted.group, 42)).all()
-    assert (names != data.split_grouped(planted.label, planted.group, 43)).any()
+    assert (names == split_grouped(planted.label, planted.group, 42)).all()
+    assert (names != split_grouped(planted.label, planted.group, 43)).any()
 
 
 def test_too_few_paintings_for_a_split_are_one_sentence():
@@ -306,23 +306,23 @@ def test_too_few_paintings_for_a_split_are_one_sentence():
         with pytest.raises(
             ValueError, match=r"^too few paintings of one class to split 80/10/10 \(.*\); add paintings$"
         ):
-            data.split_seed([1] * van_goghs + [0] * 60)
+            split_seed([1] * van_goghs + [0] * 60)
     with pytest.raises(ValueError, match=r"^fewer than 10 paintings of one class: too few to split 80/10/10; add"):
-        data.split_grouped([1] * 9 + [0] * 90, range(99))
+        split_grouped([1] * 9 + [0] * 90, range(99))
     with pytest.raises(
         ValueError, match=r"^the (train|val|test) split would hold one class only; add paintings of both"
     ):
-        data.split_grouped([1] * 20 + [0] * 80, [0] * 20 + list(range(1, 81)))
+        split_grouped([1] * 20 + [0] * 80, [0] * 20 + list(range(1, 81)))
 
 
 def test_a_picture_is_decoded_once(tmp_path, monkeypatch):
     path, cache = tmp_path / "a.jpg", tmp_path / "cache"
     Image.fromarray(picture(0, (700, 1100))).save(path)
-    first = data.load_pixels(path, cache)
+    first = load_pixels(path, cache)
     assert first.shape == (402, 256, 3) and first.dtype == np.uint8
     assert np.abs(first.astype(float) - np.asarray(Image.fromarray(picture(0, (256, 402))), float)).mean() < 4
-    monkeypatch.setattr(data.Image, "open", lambda _: pytest.fail("decoded again"))
-    np.testing.assert_array_equal(data.load_pixels(path, cache), first)
+    monkeypatch.setattr(pictures.Image, "open", lambda _: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(views.load_pixels(path, cache), first)
 
 
 def test_the_cache_notices_a_changed_file(tmp_path):
@@ -331,18 +331,18 @@ def test_the_cache_notices_a_changed_file(tmp_path):
         Image.new("RGB", (256, 256), colour).save(path)
         os.utime(path, (when, when))
         expected = np.asarray(Image.new("RGB", (256, 256), colour))
-        np.testing.assert_array_equal(data.load_pixels(path, cache), expected)
+        np.testing.assert_array_equal(views.load_pixels(path, cache), expected)
         assert len(list(cache.rglob("*.npy"))) == number + 1
     Image.fromarray(picture(0, (256, 256))).save(path)
     os.utime(path, (3, 3))  # the same time, another size
-    np.testing.assert_array_equal(data.load_pixels(path, cache), picture(0, (256, 256)))
+    np.testing.assert_array_equal(views.load_pixels(path, cache), picture(0, (256, 256)))
 
 
 def test_cached_pictures_are_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(picture(0, (256, 300))).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(data.load_pixels(tmp_path / "a.png", tmp_path), np.rot90(picture(0, (256, 300)), -1))
+    np.testing.assert_array_equal(views.load_pixels(tmp_path / "a.png", tmp_path), np.rot90(picture(0, (256, 300)), -1))
 
 
 @pytest.fixture
@@ -351,14 +351,14 @@ def build(paintings):
     index, _ = index_of(paintings)
 
     def make(augment, size=64, seed=0):
-        return data.build_dataset(index, paintings, paintings / "cache", augment, size, seed)
+        return views.build_dataset(index, paintings, paintings / "cache", augment, size, seed)
 
     return make
 
 
 def test_judged_pictures_are_the_centre_and_its_mirror_image(build):
     judged = build(False, size=224)
-    pixels = data.load_pixels(judged.paths[3], judged.cache_dir)
+    pixels = views.load_pixels(judged.paths[3], judged.cache_dir)
     top, left = (round((side - 224) / 2) for side in pixels.shape[:2])
     centre = torch.from_numpy(pixels[top : top + 224, left : left + 224].copy()).permute(2, 0, 1) / 255
     for view, expected in [(1, centre.flip(-1)), (0, centre)]:
@@ -374,7 +374,7 @@ def test_further_views_show_the_ends_of_the_longer_side_turned(tmp_path):
     for name, pixels in (("tall", ramp[:, None]), ("wide", ramp[None])):
         shape = (512, 256, 3) if name == "tall" else (256, 512, 3)
         Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels[..., None], shape))).save(tmp_path / f"{name}.png")
-    judged = data.PaintingDataset([tmp_path / "tall.png", tmp_path / "wide.png"], [0, 1], tmp_path / "cache", size=224)
+    judged = views.PaintingDataset([tmp_path / "tall.png", tmp_path / "wide.png"], [0, 1], tmp_path / "cache", size=224)
     seen = []
     for judged.view in range(6):
         seen.append(torch.stack([judged[0][0], judged[1][0]]))
@@ -388,9 +388,9 @@ def test_the_ends_of_a_square_picture_are_the_whole_turned_both_ways(tmp_path):
     pixels = np.full((256, 256, 3), 255, dtype=np.uint8)
     pixels[128:] = 0  # a horizon in the middle
     Image.fromarray(pixels).save(tmp_path / "square.png")
-    judged = data.PaintingDataset([tmp_path / "square.png"], [0], tmp_path / "cache", size=64)
+    judged = views.PaintingDataset([tmp_path / "square.png"], [0], tmp_path / "cache", size=64)
     small = Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC)
-    for judged.view, angle in ((2, data.TURN), (4, -data.TURN)):
+    for judged.view, angle in ((2, views.TURN), (4, -views.TURN)):
         expected = np.asarray(small.rotate(angle, Image.Resampling.BILINEAR)).transpose(2, 0, 1) / 255
         assert np.abs(judged[0][0].numpy() - expected).mean() < 0.005
 
@@ -430,7 +430,7 @@ def test_workers_give_what_the_main_process_gives(build):
 
 def test_the_augmentation_crops_flips_colours_and_turns():
     torch.manual_seed(0)
-    transform = data.train_transform(32)
+    transform = views.train_transform(32)
     white = [transform(torch.full((3, 60, 50), 255, dtype=torch.uint8)) for _ in range(20)]
     assert all(image.shape == (3, 32, 32) and image.dtype == torch.float32 for image in white)
     assert sum(float(image[:, 0, 0].max()) == 0 for image in white) > 5  # corners that the rotation left empty

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from vg_helpers import demo, demo_painters
-from vg_helpers.demo_scenes import Scene, level_lines, noise
-from vg_helpers.demo_subjects import SUBJECTS, compose
+from vg_helpers.demo import dataset, painters
+from vg_helpers.demo.scenes import Scene, level_lines, noise
+from vg_helpers.demo.subjects import SUBJECTS, compose
 
 SMALL = {"num_paintings": 16, "size": 48}
 
@@ -23,7 +23,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return demo.paint_demo_set(tmp_path_factory.mktemp("demo"), workers=1, **SMALL)
+    return dataset.paint_demo_set(tmp_path_factory.mktemp("demo"), workers=1, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,13 @@ def rows(folder) -> list[dict]:
 
 def test_same_bytes_from_two_workers(folder, tmp_path):
     seen = []
-    again = demo.paint_demo_set(tmp_path / "two", workers=2, on_progress=lambda *done: seen.append(done), **SMALL)
+    again = dataset.paint_demo_set(tmp_path / "two", workers=2, on_progress=lambda *done: seen.append(done), **SMALL)
     assert _hashes(again) == _hashes(folder)
     assert seen == [(k, 16) for k in range(1, 17)]
 
 
 def test_another_seed_paints_something_else(folder, tmp_path):
-    other = demo.paint_demo_set(tmp_path, seed=7, workers=1, **{**SMALL, "num_paintings": 2})
+    other = dataset.paint_demo_set(tmp_path, seed=7, workers=1, **{**SMALL, "num_paintings": 2})
     assert not set(_hashes(other).values()) & set(_hashes(folder).values())
 
 
@@ -61,38 +61,38 @@ def test_layout_agrees_with_the_csv(folder, rows):
 
 def test_a_quarter_is_the_flow_painters(rows):
     assert sum(row["artist"] == "vincent van gogh" for row in rows) == 4
-    assert len({row["artist"] for row in rows}) == len(demo_painters.PAINTERS)
+    assert len({row["artist"] for row in rows}) == len(painters.PAINTERS)
 
 
 def test_the_record_says_that_nothing_is_real(folder):
-    record = demo.read_json(folder / "demo.json")
-    assert "no real painting" in record["note"] and record["version"] == demo.VERSION
+    record = dataset.read_json(folder / "demo.json")
+    assert "no real painting" in record["note"] and record["version"] == dataset.VERSION
     assert sum(record["counts"].values()) == 16
 
 
 def test_a_finished_set_is_not_painted_again_and_a_broken_one_is_completed(tmp_path, monkeypatch):
     recipe = {"num_paintings": 4, "size": 32, "workers": 1}
-    demo.paint_demo_set(tmp_path, **recipe)
+    dataset.paint_demo_set(tmp_path, **recipe)
     before = _hashes(tmp_path)
     painted = []
-    paint = demo_painters.paint
-    monkeypatch.setattr(demo_painters, "paint", lambda *job: painted.append(job[1]) or paint(*job))
-    demo.paint_demo_set(tmp_path, **recipe)
+    paint = painters.paint
+    monkeypatch.setattr(painters, "paint", lambda *job: painted.append(job[1]) or paint(*job))
+    dataset.paint_demo_set(tmp_path, **recipe)
     assert painted == []
     names = sorted(name for name in before if name.startswith("Post"))
     (tmp_path / names[0]).unlink()
     (tmp_path / "strokes" / f"{Path(names[1]).stem}.png").unlink()
     (tmp_path / "demo.json").unlink()
     (tmp_path / "Post_Impressionism" / f".{Path(names[0]).stem}.77.part.jpg").write_bytes(b"half")
-    begun = {"version": demo.VERSION, "seed": 42, "num_paintings": 4, "size": 32}
-    demo.write_json(tmp_path / "demo.partial.json", begun)
-    demo.paint_demo_set(tmp_path, **recipe)
+    begun = {"version": dataset.VERSION, "seed": 42, "num_paintings": 4, "size": 32}
+    dataset.write_json(tmp_path / "demo.partial.json", begun)
+    dataset.paint_demo_set(tmp_path, **recipe)
     assert len(painted) == 2 and _hashes(tmp_path) == before
 
 
 def test_a_new_recipe_replaces_the_old_pictures(tmp_path):
-    demo.paint_demo_set(tmp_path, num_paintings=2, size=32, workers=1)
-    demo.paint_demo_set(tmp_path, num_paintings=1, size=40, workers=1)
+    dataset.paint_demo_set(tmp_path, num_paintings=2, size=32, workers=1)
+    dataset.paint_demo_set(tmp_path, num_paintings=1, size=40, workers=1)
     (only,) = (tmp_path / "Post_Impressionism").iterdir()
     assert Image.open(only).size == (40, 40)
 
@@ -102,14 +102,14 @@ def test_foreign_paintings_are_refused(tmp_path):
     stranger.parent.mkdir()
     stranger.write_bytes(b"a painting")
     with pytest.raises(ValueError, match="paul-cezanne_bathers"):
-        demo.paint_demo_set(tmp_path, num_paintings=1, size=32)
+        dataset.paint_demo_set(tmp_path, num_paintings=1, size=32)
     assert stranger.read_bytes() == b"a painting"
 
 
 @pytest.mark.parametrize("bad", [{"num_paintings": 0}, {"size": 16}])
 def test_bad_parameters(tmp_path, bad):
     with pytest.raises(ValueError, match="num_paintings"):
-        demo.paint_demo_set(tmp_path, **bad)
+        dataset.paint_demo_set(tmp_path, **bad)
 
 
 def _orientation(image: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +130,7 @@ def test_flow_strokes_run_along_their_field(subject):
     """What the brush adds to the scene's own colours runs along the field for the flow painter, not for the dots."""
     along = {}
     for painter in ("flow", "dots"):
-        work = demo_painters.paint(5, 3, 128, painter, subject)
+        work = painters.paint(5, 3, 128, painter, subject)
         along[painter] = _agreement(work.image / 255 - work.scene.colour, work.scene.angle)
     assert along["flow"] > 0.6 and along["dots"] < along["flow"] - 0.3
 
@@ -141,8 +141,8 @@ def test_flow_follows_the_field_where_the_colours_do_not_help():
     scene.colour[:] = 0.5
     scene.angle = level_lines(np.hypot(scene.x - 0.5, scene.y - 0.5))
     rng = np.random.default_rng(0)
-    flow, hatch, dots = (demo_painters.MANNERS[name](scene, rng, 192).colour for name in ("flow", "hatch", "dots"))
-    angle = demo_painters._enlarge(scene.angle, 192)
+    flow, hatch, dots = (painters.MANNERS[name](scene, rng, 192).colour for name in ("flow", "hatch", "dots"))
+    angle = painters._enlarge(scene.angle, 192)
     assert _agreement(flow, angle) > 0.7
     assert abs(_agreement(hatch, angle)) < 0.2 and abs(_agreement(dots, angle)) < 0.2
 
@@ -155,11 +155,11 @@ def test_directions_have_their_convention():
 
 
 def test_lay_covers_a_straight_stroke_and_nothing_else():
-    canvas = demo_painters.Canvas(np.zeros((40, 40, 3), np.float32), np.zeros((40, 40)), np.zeros((40, 40), bool))
+    canvas = painters.Canvas(np.zeros((40, 40, 3), np.float32), np.zeros((40, 40)), np.zeros((40, 40), bool))
     points = np.stack([np.linspace(10, 30, 9), np.full(9, 20.0)], -1)[None]
     colour = np.array([[1.0, 0.5, 0.25]])
     rng = np.random.default_rng(0)
-    demo_painters.lay(canvas, points, np.ones((1, 9), bool), np.array([6.0]), colour, rng, blunt=8, bristle=0)
+    painters.lay(canvas, points, np.ones((1, 9), bool), np.array([6.0]), colour, rng, blunt=8, bristle=0)
     ys, xs = np.nonzero(canvas.mask)
     assert (ys.min(), ys.max()) == (17, 22) and xs.min() in (9, 10, 11) and xs.max() in (28, 29, 30)
     assert canvas.mask[18:22, 12:28].all()
@@ -167,37 +167,37 @@ def test_lay_covers_a_straight_stroke_and_nothing_else():
 
 
 def test_later_strokes_lie_over_earlier_ones():
-    canvas = demo_painters.Canvas(np.zeros((20, 20, 3), np.float32), np.zeros((20, 20)), np.zeros((20, 20), bool))
+    canvas = painters.Canvas(np.zeros((20, 20, 3), np.float32), np.zeros((20, 20)), np.zeros((20, 20), bool))
     across = np.stack([np.linspace(2, 18, 5), np.full(5, 10.0)], -1)
     points = np.stack([across, across[:, ::-1]])
     alive, width = np.ones((2, 5), bool), np.full(2, 4.0)
-    demo_painters.lay(canvas, points, alive, width, np.eye(3)[:2], np.random.default_rng(0), bristle=0)
+    painters.lay(canvas, points, alive, width, np.eye(3)[:2], np.random.default_rng(0), bristle=0)
     assert canvas.colour[10, 10].argmax() == 1 and canvas.colour[10, 4].argmax() == 0
 
 
 def test_colours_do_not_tell_the_painters_apart():
     """Each scene painted by each painter: the mean and spread of the colours stay the scene's."""
     for index in range(3):
-        works = [demo_painters.paint(1, index, 64, painter) for painter in demo_painters.PAINTERS]
+        works = [painters.paint(1, index, 64, painter) for painter in painters.PAINTERS]
         means = np.array([work.image.reshape(-1, 3).mean(0) for work in works]) / 255
         spreads = np.array([work.image.reshape(-1, 3).std(0) for work in works]) / 255
         assert np.ptp(means, axis=0).max() < 0.03 and np.ptp(spreads, axis=0).max() < 0.06
 
 
 def test_nearest_mean_colour_guesses_painters_at_chance():
-    works = [demo_painters.paint(3, index, 32) for index in range(64)]
+    works = [painters.paint(3, index, 32) for index in range(64)]
     colours = np.array([np.r_[work.image.reshape(-1, 3).mean(0), work.image.reshape(-1, 3).std(0)] for work in works])
     names = np.array([work.painter for work in works])
     right = 0
     for k in range(len(works)):
         rest = np.arange(len(works)) != k
-        centres = [colours[rest & (names == name)].mean(0) for name in demo_painters.PAINTERS]
-        right += demo_painters.PAINTERS[np.linalg.norm(centres - colours[k], axis=1).argmin()] == names[k]
+        centres = [colours[rest & (names == name)].mean(0) for name in painters.PAINTERS]
+        right += painters.PAINTERS[np.linalg.norm(centres - colours[k], axis=1).argmin()] == names[k]
     assert right / len(works) < 0.4  # chance is 0.2, three standard errors above it 0.35
 
 
 def test_the_scene_does_not_depend_on_the_painter():
-    scenes = [demo_painters.paint(9, 4, 48, painter).scene for painter in ("flow", "flat")]
+    scenes = [painters.paint(9, 4, 48, painter).scene for painter in ("flow", "flat")]
     np.testing.assert_array_equal(scenes[0].colour, scenes[1].colour)
 
 
@@ -216,7 +216,7 @@ def test_noise_is_about_unit_variance():
 
 
 def test_photos_decode_and_name_their_licence(tmp_path):
-    paths = demo.demo_photos(tmp_path, num_photos=9, size=96)
+    paths = dataset.demo_photos(tmp_path, num_photos=9, size=96)
     assert len(set(paths)) == 9
     with (tmp_path / "photos.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -226,18 +226,18 @@ def test_photos_decode_and_name_their_licence(tmp_path):
         with Image.open(path) as photo:
             assert photo.mode == "RGB" and max(photo.size) <= 96 and np.asarray(photo).std() > 5
     stamps = [path.stat().st_mtime_ns for path in paths]
-    assert demo.demo_photos(tmp_path, num_photos=9, size=96) == paths
+    assert dataset.demo_photos(tmp_path, num_photos=9, size=96) == paths
     assert [path.stat().st_mtime_ns for path in paths] == stamps
 
 
 def test_photos_without_the_packages_that_bundle_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "BUNDLED_PHOTOS", (("cat", "no_such_package", "cat.png", "CC0"),))
-    paths = demo.demo_photos(tmp_path, num_photos=2, size=48)
+    monkeypatch.setattr(dataset, "BUNDLED_PHOTOS", (("cat", "no_such_package", "cat.png", "CC0"),))
+    paths = dataset.demo_photos(tmp_path, num_photos=2, size=48)
     assert [path.name[:8] for path in paths] == ["scene-01", "scene-02"]
 
 
 def test_styles_are_the_flow_painters_and_not_in_the_set(tmp_path, folder):
-    paths = demo.demo_styles(tmp_path, num_styles=2, size=64)
+    paths = dataset.demo_styles(tmp_path, num_styles=2, size=64)
     assert all(path.name.startswith("vincent-van-gogh_demo-style-") for path in paths)
     assert Image.open(paths[0]).size == (64, 64)
     assert not set(_hashes(tmp_path).values()) & set(_hashes(folder).values())

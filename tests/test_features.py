@@ -8,7 +8,7 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from vg_helpers import features
+from vg_helpers.classify.features import FeatureDataset, cache_features, probe, set_head
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ class Pictures(torch.utils.data.Dataset):
 def test_features_are_computed_once_and_go_on_after_an_interruption(tmp_path):
     torch.manual_seed(0)
     lower = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
-    whole = features.cache_features(lower, Pictures(), 2, tmp_path / "whole.npy", CPU)
+    whole = cache_features(lower, Pictures(), 2, tmp_path / "whole.npy", CPU)
     seen = []
 
     def stop(count):
@@ -44,10 +44,10 @@ def test_features_are_computed_once_and_go_on_after_an_interruption(tmp_path):
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        features.cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU, stop)
+        cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU, stop)
     assert not (tmp_path / "a.npy").exists()
     dataset, rest = Pictures(), []
-    resumed = features.cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU, rest.append)
+    resumed = cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU, rest.append)
     assert seen == [32, 32, 26, 32, 32] and rest == [32, 26] and dataset.asked == 58  # four batches were kept
     np.testing.assert_array_equal(resumed.features, whole.features)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "whole.npy"]
@@ -58,16 +58,16 @@ def test_features_are_computed_once_and_go_on_after_an_interruption(tmp_path):
             torch.from_numpy(whole.features[view].astype(np.float32)), direct, rtol=0.02, atol=0.02
         )
     dataset.asked = 0
-    features.cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU)
+    cache_features(lower, dataset, 2, tmp_path / "a.npy", CPU)
     assert dataset.asked == 0
 
 
 def test_an_interruption_between_the_last_batch_and_the_end_loses_nothing(tmp_path):
     lower, dataset = nn.Identity(), Pictures(128)  # four batches
     with pytest.raises(Interrupted):
-        features.cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU, lambda _: stop_at_the_fourth(dataset))
+        cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU, lambda _: stop_at_the_fourth(dataset))
     dataset.asked = 0
-    kept = features.cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU)
+    kept = cache_features(lower, dataset, 1, tmp_path / "a.npy", CPU)
     assert dataset.asked == 0 and len(kept) == 128
     torch.testing.assert_close(kept[127][0], dataset[127][0], rtol=0, atol=1e-2)
 
@@ -79,7 +79,7 @@ def stop_at_the_fourth(dataset):
 
 def test_kept_features_are_views_in_turn_and_can_be_pickled(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(12, dtype=np.float16).reshape(2, 3, 2))
-    kept = features.FeatureDataset(tmp_path / "a.npy", [0, 1, 1])
+    kept = FeatureDataset(tmp_path / "a.npy", [0, 1, 1])
     kept.view = 3  # the second of two views again
     copied = pickle.loads(pickle.dumps(kept))
     assert len(pickle.dumps(kept)) < 1000
@@ -89,7 +89,7 @@ def test_kept_features_are_views_in_turn_and_can_be_pickled(tmp_path):
 
 
 def test_values_beyond_float16_are_clipped(tmp_path):
-    kept = features.cache_features(nn.Flatten(), Huge(), 1, tmp_path / "a.npy", CPU)
+    kept = cache_features(nn.Flatten(), Huge(), 1, tmp_path / "a.npy", CPU)
     assert kept[0][0].tolist() == [65504, -65504]
 
 
@@ -109,10 +109,10 @@ def test_a_head_reproduces_the_probe():
     rng = np.random.default_rng(0)
     inputs = rng.normal(3, 5, (120, 10)).astype(np.float32)
     targets = (inputs[:, 0] + rng.normal(0, 1, 120) > 3).astype(int)
-    fitted = features.probe(inputs, targets)
+    fitted = probe(inputs, targets)
     head = nn.Linear(10, 2)
-    features.set_head(head, fitted)
+    set_head(head, fitted)
     probs = softmax(head(torch.from_numpy(inputs)).detach().double().numpy(), axis=1)
     np.testing.assert_allclose(probs, fitted.predict_proba(inputs), atol=1e-5)
     assert probs[targets == 1, 1].min() > probs[targets == 0, 1].mean()
-    np.testing.assert_array_equal(features.probe(inputs, targets).predict_proba(inputs), fitted.predict_proba(inputs))
+    np.testing.assert_array_equal(probe(inputs, targets).predict_proba(inputs), fitted.predict_proba(inputs))

@@ -13,7 +13,8 @@ import pytest
 import requests
 from PIL import Image
 
-from vg_helpers import fetch
+from vg_helpers.commands import data
+from vg_helpers.data import fetch
 
 COMPOSED = unicodedata.normalize("NFC", "Post_Impressionism/émile-bernard_été.jpg")
 NAMES = [f"Post_Impressionism/paul-gauguin_p{i}.jpg" for i in range(6)]
@@ -154,7 +155,7 @@ def test_no_network_no_space_no_list_are_one_sentence(kaggle, tmp_path, capsys, 
     monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
 
     def said(*arguments: str) -> str:
-        assert fetch.main(["--data-dir", str(tmp_path / "data"), *arguments]) == 2
+        assert data.main(["--data-dir", str(tmp_path / "data"), *arguments]) == 2
         return capsys.readouterr().err.strip().splitlines()[-1]
 
     assert "--limit 0 must be 1 or more" in said("--limit", "0")
@@ -170,7 +171,7 @@ def test_no_network_no_space_no_list_are_one_sentence(kaggle, tmp_path, capsys, 
 
 def test_the_command_counts_what_is_there(kaggle, tmp_path, capsys):
     (kaggle.source / NAMES[1]).unlink()
-    assert fetch.main(["--data-dir", str(tmp_path / "data"), "--threads", "2"]) == 0
+    assert data.main(["--data-dir", str(tmp_path / "data"), "--threads", "2"]) == 0
     out = capsys.readouterr().out
     assert "6 paintings in" in out
     assert "1 could not be had" in out

@@ -8,7 +8,11 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from vg_helpers import gradcam, models
+from vg_helpers.gradcam import checks
+from vg_helpers.gradcam import maps as gradcam_maps
+from vg_helpers.gradcam.checks import deletion_curves, randomised_maps, share_inside
+from vg_helpers.models.classifier import Classifier
+from vg_helpers.models.weights import Weights
 
 
 class Net(nn.Module):
@@ -70,8 +74,8 @@ def test_hand_computed_map_of_one_convolution():
     image[0, 0] = torch.tensor([[0.2, 0.8], [0.4, 1.0]])  # first channel: gradient mean 4 / 4 = 1
     image[0, 1] = torch.tensor([[0.0, 0.1], [0.3, 0.5]])  # second channel: gradient mean −8 / 4 = −2
     # Σ weights · activations = [[0.2, 0.6], [−0.2, 0]] for class 1, its negative for class 0; then ReLU, then maximum 1
-    torch.testing.assert_close(gradcam.grad_cam(model, image, model.conv), torch.tensor([[[[1 / 3, 1], [0, 0]]]]))
-    torch.testing.assert_close(gradcam.grad_cam(model, image, model.conv, 0), torch.tensor([[[[0.0, 0], [1, 0]]]]))
+    torch.testing.assert_close(gradcam_maps.grad_cam(model, image, model.conv), torch.tensor([[[[1 / 3, 1], [0, 0]]]]))
+    torch.testing.assert_close(gradcam_maps.grad_cam(model, image, model.conv, 0), torch.tensor([[[[0.0, 0], [1, 0]]]]))
 
 
 @pytest.mark.parametrize("layer", ["conv1", "relu1", "conv2", "relu2"])
@@ -82,7 +86,7 @@ def test_equals_captum(net, images, layer):
         raw = attr.LayerGradCam(net, net.module_of(layer)).attribute(images, class_idx, relu_attributions=True)
         expected = F.interpolate(raw.detach(), images.shape[-2:], mode="bilinear")
         expected = expected / expected.amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
-        torch.testing.assert_close(gradcam.grad_cam(net, images, layer, class_idx), expected)
+        torch.testing.assert_close(gradcam_maps.grad_cam(net, images, layer, class_idx), expected)
 
 
 @pytest.mark.slow
@@ -91,21 +95,21 @@ def test_equals_captum_on_the_projects_networks(network, layer):
     attr = pytest.importorskip("captum.attr")
     torch.manual_seed(0)
     net = getattr(torchvision.models, network)(num_classes=2)
-    model = models.Classifier(network, net, models.Weights(network, "none", None, None, "random")).eval()
+    model = Classifier(network, net, Weights(network, "none", None, None, "random")).eval()
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False
     images = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     for class_idx in (0, 1):
         raw = attr.LayerGradCam(model, model.module_of(layer)).attribute(images, class_idx, relu_attributions=True)
-        expected = gradcam.scale(F.interpolate(raw.detach(), images.shape[-2:], mode="bilinear"))
-        maps = gradcam.grad_cam(model, images, layer, class_idx)
+        expected = gradcam_maps.scale(F.interpolate(raw.detach(), images.shape[-2:], mode="bilinear"))
+        maps = gradcam_maps.grad_cam(model, images, layer, class_idx)
         assert maps.amax() == 1
         torch.testing.assert_close(maps, expected)
 
 
 def test_maps_have_the_promised_range_shape_and_type(net, images):
-    maps = gradcam.grad_cam(net, images, "relu2")
+    maps = gradcam_maps.grad_cam(net, images, "relu2")
     assert maps.shape == (5, 1, 16, 12) and maps.dtype == torch.float32 and not maps.requires_grad
     assert maps.min() >= 0
     assert set(maps.amax((1, 2, 3)).tolist()) <= {0.0, 1.0}
@@ -113,19 +117,19 @@ def test_maps_have_the_promised_range_shape_and_type(net, images):
 
 def test_images_of_a_batch_do_not_touch_each_other(net, images):
     classes = torch.tensor([0, 1, 2, 1, 0])
-    together = gradcam.grad_cam(net, images, "relu2", classes, batch_size=2)
+    together = gradcam_maps.grad_cam(net, images, "relu2", classes, batch_size=2)
     for i in range(5):
-        alone = gradcam.grad_cam(net, images[i : i + 1], "relu2", int(classes[i]))
+        alone = gradcam_maps.grad_cam(net, images[i : i + 1], "relu2", int(classes[i]))
         torch.testing.assert_close(together[i : i + 1], alone)
-    assert not torch.equal(together, gradcam.grad_cam(net, images, "relu2", 1))
+    assert not torch.equal(together, gradcam_maps.grad_cam(net, images, "relu2", 1))
 
 
 @pytest.mark.parametrize("layer", ["conv2", "relu1", "bn"])
 def test_an_in_place_relu_after_the_layer_changes_nothing(net, images, layer):
     careless = Net(inplace=True)
     careless.load_state_dict(net.state_dict())
-    assert gradcam.grad_cam(net, images, layer).max() == 1
-    assert torch.equal(gradcam.grad_cam(careless, images, layer), gradcam.grad_cam(net, images, layer))
+    assert gradcam_maps.grad_cam(net, images, layer).max() == 1
+    assert torch.equal(gradcam_maps.grad_cam(careless, images, layer), gradcam_maps.grad_cam(net, images, layer))
 
 
 def state_of(model):
@@ -151,9 +155,9 @@ def prepared(net):
 def test_the_model_is_left_as_it_was(net, images):
     before = state_of(prepared(net))
     images.requires_grad_()
-    gradcam.grad_cam(net, images, "relu2")
-    gradcam.deletion_curves(net, images, gradcam.random_maps(images), 2)
-    gradcam.randomised_maps(net, images, ["fc", "conv2"], "relu2")
+    gradcam_maps.grad_cam(net, images, "relu2")
+    deletion_curves(net, images, checks.random_maps(images), 2)
+    randomised_maps(net, images, ["fc", "conv2"], "relu2")
     torch.testing.assert_close(state_of(net), before, rtol=0, atol=0)
     assert images.grad is None
 
@@ -161,20 +165,20 @@ def test_the_model_is_left_as_it_was(net, images):
 def test_an_exception_leaves_neither_hooks_nor_modes(net):
     before = state_of(prepared(net))
     with pytest.raises(RuntimeError):
-        gradcam.grad_cam(net, torch.rand(1, 3, 5, 5), "relu2")  # fc does not fit
+        gradcam_maps.grad_cam(net, torch.rand(1, 3, 5, 5), "relu2")  # fc does not fit
     torch.testing.assert_close(state_of(net), before, rtol=0, atol=0)
 
 
 def test_maps_do_not_depend_on_mode_frozen_weights_or_no_grad(net, images):
-    expected = gradcam.grad_cam(net.eval(), images, "relu2")
+    expected = gradcam_maps.grad_cam(net.eval(), images, "relu2")
     with torch.no_grad():
-        assert torch.equal(gradcam.grad_cam(net.train().requires_grad_(False), images, "relu2"), expected)
+        assert torch.equal(gradcam_maps.grad_cam(net.train().requires_grad_(False), images, "relu2"), expected)
 
 
 def test_works_under_autocast(net, images):
-    expected = gradcam.grad_cam(net, images, "relu2")
+    expected = gradcam_maps.grad_cam(net, images, "relu2")
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        maps = gradcam.grad_cam(net, images, "relu2")
+        maps = gradcam_maps.grad_cam(net, images, "relu2")
     assert maps.dtype == torch.float32 and maps.max() == 1
     assert (maps - expected).abs().mean() < 0.05
 
@@ -182,24 +186,24 @@ def test_works_under_autocast(net, images):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees_with_the_cpu(net, images):
-    expected = gradcam.grad_cam(net, images, "relu2")
-    maps = gradcam.grad_cam(net.cuda(), images.cuda(), "relu2")
+    expected = gradcam_maps.grad_cam(net, images, "relu2")
+    maps = gradcam_maps.grad_cam(net.cuda(), images.cuda(), "relu2")
     torch.testing.assert_close(maps.cpu(), expected, atol=2e-2, rtol=0)
-    assert gradcam.deletion_curves(net, images.cuda(), maps, 3).shape == (5, 4)
+    assert checks.deletion_curves(net, images.cuda(), maps, 3).shape == (5, 4)
     with torch.autocast("cuda", dtype=torch.bfloat16):
-        assert (gradcam.grad_cam(net, images.cuda(), "relu2").cpu() - expected).abs().mean() < 0.05
+        assert (gradcam_maps.grad_cam(net, images.cuda(), "relu2").cpu() - expected).abs().mean() < 0.05
 
 
 def test_an_all_zero_map_stays_zero_everywhere(net, images):
     with torch.no_grad():
         net.layers["fc"].weight[1] = -net.layers["fc"].weight[1].abs()  # nothing speaks for class 1
-    maps = gradcam.grad_cam(net, images, "relu2")
+    maps = gradcam_maps.grad_cam(net, images, "relu2")
     assert torch.equal(maps, torch.zeros_like(maps))
-    share, chance = gradcam.share_inside(maps, gradcam.texture_mask(images))
+    share, chance = share_inside(maps, checks.texture_mask(images))
     assert share.isnan().all() and (chance - 0.25).abs().max() < 1e-6
-    assert np.isnan(gradcam.rank_correlation(maps, gradcam.edge_maps(images))).all()
-    assert torch.isfinite(gradcam.deletion_curves(net, images, maps, 3)).all()
-    assert torch.isfinite(gradcam.overlap(maps, maps)).all()
+    assert np.isnan(checks.rank_correlation(maps, checks.edge_maps(images))).all()
+    assert torch.isfinite(checks.deletion_curves(net, images, maps, 3)).all()
+    assert torch.isfinite(checks.overlap(maps, maps)).all()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +212,7 @@ def test_an_all_zero_map_stays_zero_everywhere(net, images):
 def test_bad_input_is_named(net, images, layer, class_idx, reason):
     target = nn.ReLU() if layer == "unused" else layer
     with pytest.raises(ValueError, match=reason):
-        gradcam.grad_cam(net, images, target, class_idx)
+        gradcam_maps.grad_cam(net, images, target, class_idx)
 
 
 class BrightCorner(nn.Module):
@@ -224,11 +228,9 @@ def test_deletion_and_insertion_prefer_the_map_that_points_at_the_evidence():
     images = torch.rand(4, 3, 56, 56, generator=torch.Generator().manual_seed(1))
     right, wrong = torch.zeros(4, 1, 56, 56), torch.ones(4, 1, 56, 56)
     right[..., :28, :28], wrong[..., :28, :28] = 1, 0
-    model, chance = BrightCorner(), gradcam.random_maps(images)
+    model, chance = BrightCorner(), checks.random_maps(images)
     methods = {"right": right, "chance": chance, "wrong": wrong}
-    areas = gradcam.areas(
-        pd.concat([gradcam.faithfulness(model, images, maps, name) for name, maps in methods.items()])
-    )
+    areas = checks.areas(pd.concat([checks.faithfulness(model, images, maps, name) for name, maps in methods.items()]))
     assert len(areas) == 4
     deletion, insertion = areas["deletion"], areas["insertion"]
     assert (deletion["right"] < deletion["chance"]).all() and (deletion["chance"] < deletion["wrong"]).all()
@@ -238,23 +240,23 @@ def test_deletion_and_insertion_prefer_the_map_that_points_at_the_evidence():
 def test_curves_start_and_end_at_the_whole_and_the_blurred_image(net, images):
     net.eval()
     whole = net(images).softmax(1)[:, 1].detach()
-    blurred = net(gradcam._coarse(images)).softmax(1)[:, 1].detach()
-    deletion = gradcam.deletion_curves(net, images, gradcam.edge_maps(images), 4)
-    insertion = gradcam.insertion_curves(net, images, gradcam.edge_maps(images), 4)
+    blurred = net(gradcam_maps._coarse(images)).softmax(1)[:, 1].detach()
+    deletion = checks.deletion_curves(net, images, checks.edge_maps(images), 4)
+    insertion = checks.insertion_curves(net, images, checks.edge_maps(images), 4)
     torch.testing.assert_close(torch.stack([deletion[:, 0], deletion[:, -1]]), torch.stack([whole, blurred]))
     torch.testing.assert_close(torch.stack([insertion[:, 0], insertion[:, -1]]), torch.stack([blurred, whole]))
 
 
 def test_areas_closed_form():
     rows = {"image": [0, 0, 0, 1, 1, 1], "fraction": [1, 0, 0.5, 0, 0.5, 1], "p": [0, 1, 0.5, 1, 1, 1]}
-    areas = gradcam.areas(pd.DataFrame({**rows, "curve": "deletion", "method": "map"}))
+    areas = checks.areas(pd.DataFrame({**rows, "curve": "deletion", "method": "map"}))
     assert areas["deletion", "map"].to_dict() == {0: 0.5, 1: 1.0}
 
 
 def test_faithfulness_rows_are_the_curves(net, images):
-    maps = gradcam.edge_maps(images)
-    frame = gradcam.faithfulness(net, images, maps, "edges", num_steps=4)
-    for curve, follow in (("deletion", gradcam.deletion_curves), ("insertion", gradcam.insertion_curves)):
+    maps = checks.edge_maps(images)
+    frame = checks.faithfulness(net, images, maps, "edges", num_steps=4)
+    for curve, follow in (("deletion", checks.deletion_curves), ("insertion", checks.insertion_curves)):
         rows = frame[frame["curve"] == curve].pivot(index="image", columns="fraction", values="p")
         assert rows.columns.tolist() == [0, 0.25, 0.5, 0.75, 1]
         np.testing.assert_array_equal(rows, follow(net, images, maps, 4).numpy())
@@ -263,7 +265,7 @@ def test_faithfulness_rows_are_the_curves(net, images):
 def test_ranks_are_a_permutation_that_follows_the_map():
     maps = torch.zeros(2, 1, 20, 30)
     maps[:, :, :5] = 1
-    ranks = gradcam._ranks(maps)
+    ranks = checks._ranks(maps)
     torch.testing.assert_close(ranks.flatten(1).sort(1).values, (torch.arange(600) / 600).expand(2, -1))
     assert ranks[:, :, :5].max() < 0.25 <= ranks[:, :, 5:].min()
     assert not torch.equal(ranks[0], ranks[1])  # ties fall by chance, not from top to bottom
@@ -272,40 +274,40 @@ def test_ranks_are_a_permutation_that_follows_the_map():
 def test_texture_is_where_the_stripes_are():
     images = torch.full((1, 3, 56, 56), 0.5)
     images[..., :28, 28:] += 0.4 * torch.tensor([1.0, 1, -1, -1]).repeat(7)
-    mask = gradcam.texture_mask(images)
+    mask = checks.texture_mask(images)
     assert mask.float().mean() == 0.25
     assert mask[..., :28, 28:].float().mean() > 0.8
-    share, chance = gradcam.share_inside(mask.float(), mask)
+    share, chance = checks.share_inside(mask.float(), mask)
     assert share == 1 and chance == 0.25
 
 
 def test_share_inside_by_hand():
     maps = torch.tensor([[1.0, 0.5], [0.5, 0]]).view(1, 1, 2, 2)
-    share, chance = gradcam.share_inside(maps, torch.tensor([[True, False], [False, True]]).view(1, 1, 2, 2))
+    share, chance = checks.share_inside(maps, torch.tensor([[True, False], [False, True]]).view(1, 1, 2, 2))
     assert share == 0.5 and chance == 0.5
 
 
 def test_agreement_of_maps():
-    maps = gradcam.random_maps(torch.zeros(6, 3, 56, 56))
-    np.testing.assert_allclose(gradcam.rank_correlation(maps, maps**2), 1)
-    np.testing.assert_allclose(gradcam.rank_correlation(maps, 1 - maps), -1)
-    torch.testing.assert_close(gradcam.overlap(maps, maps), torch.ones(6))
-    torch.testing.assert_close(gradcam.overlap(maps, 1 - maps), torch.zeros(6))
-    other = gradcam.random_maps(torch.zeros(6, 3, 56, 56), seed=1)
-    assert abs(gradcam.rank_correlation(maps, other).mean()) < 0.15
-    assert abs(gradcam.overlap(maps, other).mean() - 0.2 / 1.8) < 0.05
+    maps = checks.random_maps(torch.zeros(6, 3, 56, 56))
+    np.testing.assert_allclose(checks.rank_correlation(maps, maps**2), 1)
+    np.testing.assert_allclose(checks.rank_correlation(maps, 1 - maps), -1)
+    torch.testing.assert_close(checks.overlap(maps, maps), torch.ones(6))
+    torch.testing.assert_close(checks.overlap(maps, 1 - maps), torch.zeros(6))
+    other = checks.random_maps(torch.zeros(6, 3, 56, 56), seed=1)
+    assert abs(checks.rank_correlation(maps, other).mean()) < 0.15
+    assert abs(checks.overlap(maps, other).mean() - 0.2 / 1.8) < 0.05
 
 
 def test_randomising_goes_down_from_the_output_layer_by_layer(net, images, monkeypatch):
     seen = {}
-    original, grad_cam = gradcam.grad_cam(net, images, "relu2"), gradcam.grad_cam
+    original, grad_cam = gradcam_maps.grad_cam(net, images, "relu2"), gradcam_maps.grad_cam
 
     def remember(model, *args):
         seen[len(seen)] = {name: value.clone() for name, value in model.state_dict().items()}
         return grad_cam(model, *args)
 
-    monkeypatch.setattr(gradcam, "grad_cam", remember)
-    maps = gradcam.randomised_maps(net, images, ["fc", "conv2"], "relu2")
+    monkeypatch.setattr(checks, "grad_cam", remember)
+    maps = checks.randomised_maps(net, images, ["fc", "conv2"], "relu2")
     before = net.state_dict()
     changed = [{name for name in before if not torch.equal(before[name], state[name])} for state in seen.values()]
     fc, conv = {"layers.fc.weight", "layers.fc.bias"}, {"layers.conv2.weight", "layers.conv2.bias"}
@@ -314,7 +316,7 @@ def test_randomising_goes_down_from_the_output_layer_by_layer(net, images, monke
     assert abs(new.std() / old.square().mean().sqrt() - 1) < 0.1 and abs(new.mean()) < 0.1 * new.std()
     assert list(maps) == ["fc", "conv2"]
     assert not torch.equal(maps["fc"], original) and not torch.equal(maps["conv2"], maps["fc"])
-    again = gradcam.randomised_maps(net, images, ["fc", "conv2"], "relu2")
+    again = checks.randomised_maps(net, images, ["fc", "conv2"], "relu2")
     assert all(torch.equal(maps[layer], again[layer]) for layer in maps)
 
 
@@ -326,7 +328,7 @@ def test_content_mask_points_at_the_object_of_the_first_choice():
     photo[0, 1, 30:, 45:] = 1.0  # green below right
     photo[0, 0, :10, :10] = 1.0  # a little red above left
     photo[1, 2, :, :45] = 1.0  # blue left
-    mask = gradcam.content_mask(model, photo, features, size=20)
+    mask = gradcam_maps.content_mask(model, photo, features, size=20)
     assert mask.shape == (2, 1, 60, 90) and mask.amax((1, 2, 3)).tolist() == [1, 1]
     assert mask[0, 0, 35:, 50:].min() > 0.8 and mask[0, 0, :10, :10].max() < 0.1
     assert mask[1, 0, :, :40].min() > 0.8 and mask[1, 0, :, 50:].max() < 0.2

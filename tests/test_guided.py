@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from vg_helpers import guided
-from vg_helpers.style import StyleParams
+from vg_helpers.style.engine import StyleParams
+from vg_helpers.style.guided import MEASURES, at_probability, compare_at_equal_p, compare_at_last_step, follow, measure
 
 
 class Filters(nn.Module):
@@ -37,7 +37,7 @@ def left_mask():
 
 def test_an_untouched_photo_keeps_everything():
     photo, style = pictures()
-    row = guided.measure(photo, photo, style, left_mask(), Filters(), "conv")
+    row = measure(photo, photo, style, left_mask(), Filters(), "conv")
     assert row["content_inside"].tolist() == [0, 0]
     np.testing.assert_allclose(row["ssim_inside"], 1)
     assert (row["style_outside"] > 0).all()
@@ -48,19 +48,19 @@ def test_only_the_inside_counts_for_content_and_the_outside_for_style():
     mask = left_mask()
     repainted = photo.clone()
     repainted[..., 14:] = style[..., 14:]  # outside, and out of reach of filters at the border
-    row, before = (guided.measure(image, photo, style, mask, Filters(), "conv") for image in (repainted, photo))
+    row, before = (measure(image, photo, style, mask, Filters(), "conv") for image in (repainted, photo))
     assert row["content_inside"].max() < 1e-12
     assert (row["style_outside"] < before["style_outside"]).all()
     inside = photo.clone()
     inside[..., :6] = style[..., :6]
-    row = guided.measure(inside, photo, style, mask, Filters(), "conv")
+    row = measure(inside, photo, style, mask, Filters(), "conv")
     assert (row["content_inside"] > 0.01).all() and (row["ssim_inside"] < 0.9).all()
     np.testing.assert_allclose(row["style_outside"], before["style_outside"], rtol=1e-5)
 
 
 def test_style_distance_of_the_style_itself_is_zero():
     photo, style = pictures()
-    row = guided.measure(style.expand(2, -1, -1, -1), photo, style, torch.zeros(2, 1, 24, 20), Filters(), "conv")
+    row = measure(style.expand(2, -1, -1, -1), photo, style, torch.zeros(2, 1, 24, 20), Filters(), "conv")
     assert row["style_outside"].max() < 1e-9
 
 
@@ -68,7 +68,7 @@ def test_follow_returns_the_photo_and_each_picture_on_the_way():
     photo, style = pictures()
     steps = []
     params = StyleParams(num_steps=6, content_layer="conv", style_layers=("conv",), precision="float32")
-    seen = guided.follow(photo, style, Filters(), params, masks=1 - left_mask(), every=2, on_step=steps.append)
+    seen = follow(photo, style, Filters(), params, masks=1 - left_mask(), every=2, on_step=steps.append)
     assert list(seen) == [0, 2, 4, 6] and steps == [2, 4, 6]
     assert torch.equal(seen[0], photo)
     levels = seen[6] * 255
@@ -79,11 +79,11 @@ def test_follow_returns_the_photo_and_each_picture_on_the_way():
 
 def test_value_at_a_probability_is_interpolated_at_the_first_crossing():
     probs, values = np.array([0.1, 0.3, 0.2, 0.9]), np.array([0.0, 1.0, 5.0, 7.0])
-    assert guided.at_probability(probs, values, 0.2) == pytest.approx(0.5)
-    assert guided.at_probability(probs, values, 0.05) == 0
-    assert guided.at_probability(probs, values, 0.55) == pytest.approx(6)
+    assert at_probability(probs, values, 0.2) == pytest.approx(0.5)
+    assert at_probability(probs, values, 0.05) == 0
+    assert at_probability(probs, values, 0.55) == pytest.approx(6)
     with pytest.raises(ValueError, match="ask for less"):
-        guided.at_probability(probs, values, 0.95)
+        at_probability(probs, values, 0.95)
 
 
 def test_runs_are_compared_where_both_arrive():
@@ -92,7 +92,7 @@ def test_runs_are_compared_where_both_arrive():
         return pd.DataFrame({**columns, "ssim_inside": 1.0, "style_outside": 0.5})
 
     plain, kept = run([0.0, 0.5, 1.0], [0.0, 0.4, 0.8]), run([0.0, 0.3, 0.6], [0.0, 0.1, 0.2])
-    row = guided.compare_at_equal_p(kept, plain).iloc[0]
+    row = compare_at_equal_p(kept, plain).iloc[0]
     assert row["p"] == 0.6
     assert row["content_inside_guided"] == pytest.approx(0.2) and row["content_inside_unguided"] == pytest.approx(0.48)
     assert row["step_guided"] == 20 and row["step_unguided"] == pytest.approx(12)
@@ -101,8 +101,8 @@ def test_runs_are_compared_where_both_arrive():
 def test_a_photo_that_no_transfer_improves_is_left_out():
     columns = {"pair": 0, "step": [0, 10], "content_inside": 0.1, "ssim_inside": 1.0, "style_outside": 0.5}
     falls, rises = pd.DataFrame({**columns, "p": [0.4, 0.2]}), pd.DataFrame({**columns, "p": [0.4, 0.9]})
-    assert guided.compare_at_equal_p(falls, rises).empty
-    assert len(guided.compare_at_equal_p(rises, rises)) == 1
+    assert compare_at_equal_p(falls, rises).empty
+    assert len(compare_at_equal_p(rises, rises)) == 1
 
 
 def test_the_last_step_pairs_both_runs_and_keeps_p():
@@ -110,8 +110,8 @@ def test_the_last_step_pairs_both_runs_and_keeps_p():
     for shift in (0.0, 0.3):
         rows = [(pair, step, 0.1 * pair + 0.01 * step + shift) for pair in (1, 0) for step in (5, 10)]
         frame = pd.DataFrame(rows, columns=["pair", "step", "p"])
-        frames.append(frame.assign(**dict.fromkeys(guided.MEASURES, shift)))
-    ended = guided.compare_at_last_step(*frames)
+        frames.append(frame.assign(**dict.fromkeys(MEASURES, shift)))
+    ended = compare_at_last_step(*frames)
     assert ended["pair"].tolist() == [0, 1]
     np.testing.assert_allclose(ended["p_guided"], [0.1, 0.2])
     np.testing.assert_allclose(ended["p_unguided"], [0.4, 0.5])

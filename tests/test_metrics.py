@@ -9,6 +9,8 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from vg_helpers import metrics
+from vg_helpers.intervals import Estimate, paired_difference, proportion
+from vg_helpers.metrics import resample_counts
 
 
 def make_predictions(num=200, seed=0, decimals=2):
@@ -36,7 +38,7 @@ ORACLES = {
 def test_scores_of_resamples_equal_scikit_learn_on_the_same_resamples(threshold):
     targets, probs = make_predictions()
     probs[:2] = 0.0, 1.0  # saturated probs must not make the log loss infinite
-    counts = metrics.resample_counts(len(targets), num_resamples=7, seed=3)
+    counts = resample_counts(len(targets), num_resamples=7, seed=3)
     ours = metrics._weighted_scores(targets, probs, threshold, counts)
     for row, count in zip(ours, counts, strict=True):
         for name, value in zip(metrics.METRICS, row, strict=True):
@@ -149,29 +151,29 @@ def test_mcnemar_counts_discordant_pairs():
 
 
 def test_wilson_interval_closed_form():
-    estimate = metrics.proportion(15, 20)
+    estimate = proportion(15, 20)
     z, p, n = stats.norm.ppf(0.975), 0.75, 20
     centre, margin = (p + z**2 / 2 / n), z * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)
     assert estimate == pytest.approx((p, (centre - margin) / (1 + z**2 / n), (centre + margin) / (1 + z**2 / n)))
-    assert metrics.proportion(0, 5).low == 0 and metrics.proportion(0, 5).high > 0.2
-    assert metrics.proportion(0, 0)[1:] == (0, 1)
+    assert proportion(0, 5).low == 0 and proportion(0, 5).high > 0.2
+    assert proportion(0, 0)[1:] == (0, 1)
 
 
 def test_paired_difference_is_the_paired_t_interval():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=12), rng.normal(size=12)
     low, high = stats.ttest_rel(a, b).confidence_interval()
-    assert metrics.paired_difference(a, b) == pytest.approx((np.mean(a - b), low, high))
-    assert metrics.paired_difference([1.0, 2.0], [0.5, 1.5]) == (0.5, 0.5, 0.5)
-    assert metrics.paired_difference([1.0], [0.5]).value == 0.5
-    assert np.isnan(metrics.paired_difference([1.0], [0.5]).low)
-    assert metrics.paired_difference([*a, np.nan], [*b, 1.0]) == metrics.paired_difference(a, b)
+    assert paired_difference(a, b) == pytest.approx((np.mean(a - b), low, high))
+    assert paired_difference([1.0, 2.0], [0.5, 1.5]) == (0.5, 0.5, 0.5)
+    assert paired_difference([1.0], [0.5]).value == 0.5
+    assert np.isnan(paired_difference([1.0], [0.5]).low)
+    assert paired_difference([*a, np.nan], [*b, 1.0]) == paired_difference(a, b)
 
 
 def test_an_estimate_reads_as_value_and_interval():
-    assert f"{metrics.Estimate(0.125, 0.05, 0.2):.0%}" == "12% [5%, 20%]"
-    signs = [metrics.Estimate(0, low, high).sign for low, high in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
-    assert signs == [1, -1, 0] and metrics.paired_difference([1.0], [0.0]).sign == 0
+    assert f"{Estimate(0.125, 0.05, 0.2):.0%}" == "12% [5%, 20%]"
+    signs = [Estimate(0, low, high).sign for low, high in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
+    assert signs == [1, -1, 0] and paired_difference([1.0], [0.0]).sign == 0
 
 
 def test_confusion_and_outcomes_agree():
@@ -263,5 +265,5 @@ def test_rates_by_artist_are_shares_of_their_own_paintings():
     targets, preds = [1, 1, 1, 0, 0, 0, 0], [True, False, True, True, False, False, True]
     frame = metrics.rates_by(targets, preds, ["a", "a", "a", "b", "b", "c", "a"])
     assert frame.van_goghs.tolist() == [3, 0, 0] and frame.others.tolist() == [1, 2, 1]
-    assert frame.found["a"] == metrics.proportion(2, 3) and frame.mistaken["b"] == metrics.proportion(1, 2)
+    assert frame.found["a"] == proportion(2, 3) and frame.mistaken["b"] == proportion(1, 2)
     assert frame.mistaken["c"].value == 0 and frame.mistaken["a"].value == 1 and np.isnan(frame.found["b"].value)

@@ -9,7 +9,10 @@ import torch
 import torchvision
 from torch import nn
 
-from vg_helpers import models
+from vg_helpers.models import weights as models_weights
+from vg_helpers.models.classifier import Classifier, build_classifier, load_classifier, save_classifier
+from vg_helpers.models.extractor import build_extractor
+from vg_helpers.models.layers import CONTENT_LAYER, LAYERS, STYLE_LAYERS
 
 NETWORKS = ("vgg19", "alexnet")
 
@@ -28,17 +31,17 @@ def offline(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", no_network)
-    models.find_imagenet_weights.cache_clear()
-    models._provenance.cache_clear()
+    models_weights.find_imagenet_weights.cache_clear()
+    models_weights._provenance.cache_clear()
     yield tmp_path / "checkpoints"
-    models.find_imagenet_weights.cache_clear()
-    models._provenance.cache_clear()
+    models_weights.find_imagenet_weights.cache_clear()
+    models_weights._provenance.cache_clear()
 
 
 @pytest.fixture
 def hub(offline, tiny_zoo, monkeypatch):
     """The same for networks too small for the embedded weights, which are away."""
-    monkeypatch.setattr(models, "EMBEDDED", offline)
+    monkeypatch.setattr(models_weights, "EMBEDDED", offline)
     return offline
 
 
@@ -46,7 +49,7 @@ def put_weights(folder, network="alexnet", **options):
     """Write weights under the name that torchvision gives them; return path and state."""
     net = getattr(torchvision.models, network)().to_empty(device="cpu")
     state = {key: torch.rand_like(value) for key, value in net.state_dict().items()}
-    path = folder / models.ENUMS[network].url.rsplit("/", 1)[1]
+    path = folder / models_weights.ENUMS[network].url.rsplit("/", 1)[1]
     folder.mkdir(exist_ok=True)
     torch.save(state, path, **options)
     return path, state
@@ -65,8 +68,8 @@ def put_weights(folder, network="alexnet", **options):
 def test_layer_names_stand_for_torchvisions_modules(network, layer, index):
     with torch.device("meta"):
         net = getattr(torchvision.models, network)()
-    model = models.Classifier(network, net, None)
-    assert models.LAYERS[network][layer] == index and model.module_of(layer) is net.features[index]
+    model = Classifier(network, net, None)
+    assert LAYERS[network][layer] == index and model.module_of(layer) is net.features[index]
     kind = {"conv": nn.Conv2d, "relu": nn.ReLU, "pool": nn.MaxPool2d}[layer[:4]]
     assert isinstance(net.features[index], kind)
     assert [model.module_of(name) for name in ("fc6", "fc7", "fc8")] == [
@@ -75,16 +78,16 @@ def test_layer_names_stand_for_torchvisions_modules(network, layer, index):
 
 
 def test_every_layer_has_a_name():
-    assert [len(models.LAYERS[network]) for network in NETWORKS] == [37, 13]
-    assert all(list(names.values()) == list(range(len(names))) for names in models.LAYERS.values())
+    assert [len(LAYERS[network]) for network in NETWORKS] == [37, 13]
+    assert all(list(names.values()) == list(range(len(names))) for names in LAYERS.values())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_taps_are_what_their_names_say(tiny_zoo, images, network):
-    extractor = models.build_extractor(network, tuple(models.LAYERS[network]), "none")
+    extractor = build_extractor(network, tuple(LAYERS[network]), "none")
     found = extractor(images)
     x = (images - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-    for name, index in models.LAYERS[network].items():
+    for name, index in LAYERS[network].items():
         layer = copy.deepcopy(extractor.body[index])
         if isinstance(layer, nn.ReLU):
             layer.inplace = False
@@ -95,22 +98,22 @@ def test_taps_are_what_their_names_say(tiny_zoo, images, network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_an_extractor_stops_at_its_deepest_layer_and_stays_frozen(tiny_zoo, images, network):
-    extractor = models.build_extractor(
-        network, ("conv3_1" if network == "vgg19" else "conv3", next(iter(models.LAYERS[network]))), "none"
+    extractor = build_extractor(
+        network, ("conv3_1" if network == "vgg19" else "conv3", next(iter(LAYERS[network]))), "none"
     )
-    assert len(extractor.body) == max(models.LAYERS[network][name] for name in extractor.layers) + 1
+    assert len(extractor.body) == max(LAYERS[network][name] for name in extractor.layers) + 1
     assert not extractor.train().training and not any(module.training for module in extractor.modules())
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
     image = images.requires_grad_()
     sum(value.sum() for value in extractor(image).values()).backward()
     assert image.grad.abs().sum() > 0
-    default = models.build_extractor(network, weights="none")
-    assert set(default(images)) == {*models.STYLE_LAYERS[network], models.CONTENT_LAYER[network]}
+    default = build_extractor(network, weights="none")
+    assert set(default(images)) == {*STYLE_LAYERS[network], CONTENT_LAYER[network]}
 
 
 def test_average_pooling_replaces_every_maximum(tiny_zoo, images):
     layers = ("relu1_2", "pool1", "pool2")
-    most, mean = (models.build_extractor("vgg19", layers, "none", pooling)(images) for pooling in ("max", "average"))
+    most, mean = (build_extractor("vgg19", layers, "none", pooling)(images) for pooling in ("max", "average"))
     torch.testing.assert_close(mean["pool1"], nn.functional.avg_pool2d(mean["relu1_2"], 2))
     torch.testing.assert_close(most["pool1"], nn.functional.max_pool2d(most["relu1_2"], 2))
     assert mean["pool2"].shape == most["pool2"].shape and mean["pool2"].mean() < most["pool2"].mean()
@@ -118,30 +121,30 @@ def test_average_pooling_replaces_every_maximum(tiny_zoo, images):
 
 def test_unknown_names_are_one_sentence(tiny_zoo):
     with pytest.raises(ValueError, match=r"^VGG-19 has no layer 'conv6_1'; it has conv1_1, relu1_1, "):
-        models.build_extractor("vgg19", ("conv1_1", "conv6_1"), "none")
+        build_extractor("vgg19", ("conv1_1", "conv6_1"), "none")
     with pytest.raises(ValueError, match=r"^AlexNet has no layer 'conv1_1'; it has conv1, .*, fc6, fc7, fc8$"):
-        models.build_classifier("alexnet", "none").module_of("conv1_1")
+        build_classifier("alexnet", "none").module_of("conv1_1")
     with pytest.raises(ValueError, match=r"^network 'resnet', weights 'auto': choose vgg19 or alexnet"):
-        models.load_backbone("resnet")
+        models_weights.load_backbone("resnet")
     with pytest.raises(ValueError, match=r"choose vgg19 or alexnet; auto, imagenet, embedded, none$"):
-        models.load_backbone("vgg19", "nothing")
+        models_weights.load_backbone("vgg19", "nothing")
     with pytest.raises(ValueError, match="pooling 'mean': choose vgg19 or alexnet, and max or average"):
-        models.build_extractor("vgg19", pooling="mean")
+        build_extractor("vgg19", pooling="mean")
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_parts_of_a_split_make_the_whole(tiny_zoo, images, network):
-    model = models.build_classifier(network, "none").eval()
+    model = build_classifier(network, "none").eval()
     whole = model(images)
     assert whole.shape == (2, 2)
-    for layer in (*models.LAYERS[network], "fc6", "fc7", "fc8"):
+    for layer in (*LAYERS[network], "fc6", "fc7", "fc8"):
         lower, upper = model.split(layer)
         torch.testing.assert_close(upper(lower(images)), whole)
         assert upper[0] is model.module_of(layer)
 
 
 def test_a_classifier_normalises_and_never_works_in_place(tiny_zoo, images):
-    model = models.build_classifier("vgg19", "none").eval()
+    model = build_classifier("vgg19", "none").eval()
     normalised = torchvision.transforms.functional.normalize(images, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     torch.testing.assert_close(model(images), model.net(normalised))
     assert not any(
@@ -155,18 +158,16 @@ def test_a_classifier_normalises_and_never_works_in_place(tiny_zoo, images):
 def test_the_new_layer_depends_on_the_seed_alone(tiny_zoo):
     torch.manual_seed(9)
     before = torch.random.get_rng_state()
-    first, again, other = (
-        models.build_classifier("alexnet", "none", seed).module_of("fc8").weight for seed in (1, 1, 2)
-    )
+    first, again, other = (build_classifier("alexnet", "none", seed).module_of("fc8").weight for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_without_weights_every_layer_gives_zero_mean_and_unit_variance(tiny_zoo, monkeypatch, network):
-    noise, original = [], models._pink_noise
-    monkeypatch.setattr(models, "_pink_noise", lambda *a: noise.append(original(*a)) or noise[0])
-    net, weights = models.load_backbone(network, "none")
+    noise, original = [], models_weights._pink_noise
+    monkeypatch.setattr(models_weights, "_pink_noise", lambda *a: noise.append(original(*a)) or noise[0])
+    net, weights = models_weights.load_backbone(network, "none")
     assert weights.source == "none" and weights.sha256 is None
     assert weights.note.endswith(": random filters of unit variance in place of ImageNet's.")
     seen = []
@@ -184,16 +185,16 @@ def test_without_weights_every_layer_gives_zero_mean_and_unit_variance(tiny_zoo,
 
 
 def test_pink_noise_falls_as_one_over_frequency():
-    noise = models._pink_noise(4, 64, torch.Generator().manual_seed(0))
+    noise = models_weights._pink_noise(4, 64, torch.Generator().manual_seed(0))
     torch.testing.assert_close(noise.std((2, 3)), torch.ones(4, 3))
     power = torch.fft.rfft2(noise).abs().square().mean((0, 1))
     assert 2 < (power[0, 2:4].mean() / power[0, 8:16].mean()).sqrt() < 8  # frequencies 2.5 and 11.5
 
 
 def test_a_saved_classifier_comes_back(tiny_zoo, tmp_path, images):
-    model = models.build_classifier("vgg19", "none", seed=3).eval()
-    models.save_classifier(tmp_path / "a.pt", model)
-    loaded = models.load_classifier(tmp_path / "a.pt")
+    model = build_classifier("vgg19", "none", seed=3).eval()
+    save_classifier(tmp_path / "a.pt", model)
+    loaded = load_classifier(tmp_path / "a.pt")
     torch.testing.assert_close(loaded(images), model(images), rtol=0, atol=0)
     assert loaded.weights == model.weights and loaded.network == "vgg19" and not loaded.training
     assert not any(module.inplace for module in loaded.modules() if isinstance(module, nn.ReLU))
@@ -204,8 +205,8 @@ def test_a_saved_classifier_comes_back(tiny_zoo, tmp_path, images):
 @pytest.mark.parametrize("zip_format", [True, False])  # torchvision's VGG-19 file is of the older format
 def test_a_file_that_is_not_what_its_name_promises_is_a_stand_in(hub, zip_format):
     path, state = put_weights(hub, _use_new_zipfile_serialization=zip_format)
-    net, weights = models.load_backbone("alexnet")
-    assert weights == models.load_backbone("alexnet", "imagenet")[1]
+    net, weights = models_weights.load_backbone("alexnet")
+    assert weights == models_weights.load_backbone("alexnet", "imagenet")[1]
     assert (weights.source, weights.file) == ("stand-in", "alexnet-owt-7be5be79.pth")
     assert weights.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert weights.note == f"AlexNet: {path.name} is a stand-in, its SHA-256 is not the one that its name promises."
@@ -214,7 +215,7 @@ def test_a_file_that_is_not_what_its_name_promises_is_a_stand_in(hub, zip_format
     assert not any(module.inplace for module in net.modules() if isinstance(module, nn.ReLU)) and not net.training
     with torch.no_grad():
         net.features[0].weight.zero_()  # not the file's own memory
-    assert models.load_backbone("alexnet")[0].features[0].weight.any()
+    assert models_weights.load_backbone("alexnet")[0].features[0].weight.any()
 
 
 def test_a_file_whose_hash_its_name_promises_is_imagenets(hub, monkeypatch):
@@ -225,9 +226,9 @@ def test_a_file_whose_hash_its_name_promises_is_imagenets(hub, monkeypatch):
     class Enum:
         url = f"https://example.org/{right.name}"
 
-    monkeypatch.setitem(models.ENUMS, "alexnet", Enum)
-    _, weights = models.load_backbone("alexnet")
-    assert weights == models.Weights(
+    monkeypatch.setitem(models_weights.ENUMS, "alexnet", Enum)
+    _, weights = models_weights.load_backbone("alexnet")
+    assert weights == models_weights.Weights(
         "alexnet", "imagenet", right.name, digest, "AlexNet: torchvision's ImageNet weights."
     )
 
@@ -241,17 +242,17 @@ def test_a_download_is_asked_for_with_its_hash_and_then_used(hub, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", download)
     for _ in range(2):
-        assert models.load_backbone("alexnet")[1].file == "alexnet-owt-7be5be79.pth"
-    assert asked == [(models.ENUMS["alexnet"].url, True)]
+        assert models_weights.load_backbone("alexnet")[1].file == "alexnet-owt-7be5be79.pth"
+    assert asked == [(models_weights.ENUMS["alexnet"].url, True)]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_without_file_and_network_the_embedded_weights_serve_and_it_is_said(offline, network):
-    features, weights = models.load_backbone(network, "auto", features_only=True)
+    features, weights = models_weights.load_backbone(network, "auto", features_only=True)
     assert (weights.source, weights.choice, weights.file) == ("embedded", "embedded", f"{network}.npz")
     assert "could not be downloaded" in weights.note and "embedded weights instead" in weights.note
-    assert weights.sha256 == hashlib.sha256((models.EMBEDDED / f"{network}.npz").read_bytes()).hexdigest()
-    asked, same = models.load_backbone(network, "embedded", features_only=True)
+    assert weights.sha256 == hashlib.sha256((models_weights.EMBEDDED / f"{network}.npz").read_bytes()).hexdigest()
+    asked, same = models_weights.load_backbone(network, "embedded", features_only=True)
     assert same.sha256 == weights.sha256 and "no ImageNet weights" not in same.note
     assert "embedded weights in place of ImageNet's, taught on" in same.note
     for mine, theirs in zip(features.features.parameters(), asked.features.parameters(), strict=True):
@@ -260,29 +261,29 @@ def test_without_file_and_network_the_embedded_weights_serve_and_it_is_said(offl
 
 @pytest.mark.parametrize(("source", "start"), [("imagenet", "content"), ("embedded", "patches"), ("none", "content")])
 def test_a_transfer_starts_from_the_paintings_patches_with_embedded_weights_alone(source, start):
-    assert models.Weights("vgg19", source, None, None, "").style_params.get("start", "content") == start
+    assert models_weights.Weights("vgg19", source, None, None, "").style_params.get("start", "content") == start
 
 
 def test_above_the_embedded_layers_features_are_handed_on_and_places_count_alike():
-    net, _ = models.load_backbone("alexnet", "embedded")
+    net, _ = models_weights.load_backbone("alexnet", "embedded")
     weight = net.classifier[1].weight.view(4096, 256, 36)
     torch.testing.assert_close(weight, weight[..., :1].expand_as(weight), rtol=0, atol=0)
-    vgg, _ = models.load_backbone("vgg19", "embedded", features_only=True)
+    vgg, _ = models_weights.load_backbone("vgg19", "embedded", features_only=True)
     x = torch.rand(1, 512, 6, 6)
     with torch.no_grad():
         torch.testing.assert_close(vgg.features[30:36](x), x, rtol=0, atol=0)
 
 
 def test_damaged_embedded_weights_are_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(models_weights, "EMBEDDED", tmp_path)
     for content in (b"", b"PK\x03\x04 cut short"):
         (tmp_path / "alexnet.npz").write_bytes(content)
         with pytest.raises(ValueError, match=r"alexnet.npz is no readable weights file .* use weights 'none'$"):
-            models.load_backbone("alexnet", "embedded")
+            models_weights.load_backbone("alexnet", "embedded")
 
 
 def test_without_any_file_the_weights_are_none_and_it_is_said(hub):
-    net, weights = models.load_backbone("alexnet", "auto")
+    net, weights = models_weights.load_backbone("alexnet", "auto")
     assert (weights.source, weights.file, weights.sha256) == ("none", None, None)
     assert weights.note.startswith("AlexNet: no ImageNet weights (https://download.pytorch.org/models/alexnet")
     assert "could not be downloaded (<urlopen error no route to host>)" in weights.note
@@ -290,7 +291,7 @@ def test_without_any_file_the_weights_are_none_and_it_is_said(hub):
     with pytest.raises(
         ValueError, match=r"could not be downloaded .*; put the file into .*checkpoints or use weights 'auto'$"
     ):
-        models.load_backbone("alexnet", "imagenet")
+        models_weights.load_backbone("alexnet", "imagenet")
 
 
 def test_a_file_cut_short_is_one_sentence_with_its_name(hub):
@@ -299,14 +300,14 @@ def test_a_file_cut_short_is_one_sentence_with_its_name(hub):
     for rest in (whole[: len(whole) // 2], b"", b"<html>not found</html>"):
         path.write_bytes(rest)
         with pytest.raises(ValueError, match=r"is no readable weights file \(.*\); delete it") as caught:
-            models.load_backbone("alexnet")
+            models_weights.load_backbone("alexnet")
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_weights_load_and_their_origin_is_known(network):
-    model = models.build_classifier(network, "imagenet").eval()
+    model = build_classifier(network, "imagenet").eval()
     assert model.weights.source in ("imagenet", "stand-in") and len(model.weights.sha256) == 64
     assert torch.isfinite(model(torch.rand(1, 3, 64, 64))).all()
 
@@ -314,7 +315,7 @@ def test_real_weights_load_and_their_origin_is_known(network):
 def test_checkpointing_keeps_the_features_and_their_gradient(tiny_zoo, images):
     found = []
     for again in (False, True):
-        extractor = models.build_extractor("vgg19", weights="none")
+        extractor = build_extractor("vgg19", weights="none")
         extractor.checkpointing = again
         pixels = images.clone().requires_grad_()
         features, calls = extractor(pixels), []

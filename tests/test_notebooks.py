@@ -10,7 +10,8 @@ import yaml
 from report import build
 from report.markdown import FENCED, read_notebook
 from report.plan import FOLDERS, ROOT, defaults, plan
-from vg_helpers.artifacts import STAGES, read_json
+from vg_helpers.files import read_json
+from vg_helpers.stage import STAGES
 
 STORY = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = [*STORY, build.HERE / "front_matter.ipynb", build.HERE / "appendix.ipynb"]

@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from vg_helpers import paint as command
-from vg_helpers.artifacts import load_image
-from vg_helpers.models import Weights
-from vg_helpers.style import VERSION
+from vg_helpers.commands import paint as commands_paint
+from vg_helpers.images import load_image
+from vg_helpers.models.weights import Weights
+from vg_helpers.style import engine
+from vg_helpers.style.engine import VERSION
+from vg_helpers.style.optimize import NonFiniteLoss
 
 ORIENTATION = 0x0112  # EXIF tag
 ROTATED = 6  # its value for a camera held upright
@@ -46,7 +48,7 @@ def place(tmp_path, monkeypatch):
     """A working folder with a photo and two paintings, and a tiny network in place of VGG-19."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VG_STYLES_DIR", raising=False)
-    monkeypatch.setattr(command, "build_extractor", Tiny)
+    monkeypatch.setattr(commands_paint, "build_extractor", Tiny)
     exif = Image.Exif()
     exif[ORIENTATION] = ROTATED
     write_picture(tmp_path / "photo.jpg", 1, exif=exif, quality=95)
@@ -56,7 +58,7 @@ def place(tmp_path, monkeypatch):
 
 
 def paint(*arguments):
-    return command.main(["photo.jpg", "--device", "cpu", "--steps", "12", *arguments])
+    return commands_paint.main(["photo.jpg", "--device", "cpu", "--steps", "12", *arguments])
 
 
 def distance(path):
@@ -81,8 +83,8 @@ def test_network_weights_and_memory_are_as_asked_for(place):
 
 
 def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_imagenet_weights", lambda _: "no route to host")
-    monkeypatch.setattr(command, "load_backbone", lambda *_: pytest.fail("half a minute for nothing"))
+    monkeypatch.setattr(commands_paint, "find_imagenet_weights", lambda _: "no route to host")
+    monkeypatch.setattr(commands_paint, "load_backbone", lambda *_: pytest.fail("half a minute for nothing"))
     assert paint("--style", "stars.png", "--protect", "auto") == 2
     sentence = "error: --protect auto needs ImageNet weights (no route to host); give a mask image instead\n"
     assert capsys.readouterr().err == sentence
@@ -144,13 +146,13 @@ def test_a_style_may_be_left_out_where_there_is_a_folder_of_them(place, monkeypa
     write_picture(place / "data" / "styles" / "olive.png", 4)
     assert paint() == 0 and (place / "photo_olive.png").exists()
     monkeypatch.setenv("VG_STYLES_DIR", str(place))
-    assert command.find_style().name == "photo.jpg"
+    assert commands_paint.find_style().name == "photo.jpg"
 
 
 def test_an_interrupted_painting_continues(place, monkeypatch, capsys):
     arguments = ("--style", "stars.png", "--steps", "120", "--out")
     paint(*arguments, "whole.png")
-    real = command.stylize
+    real = engine.stylize
 
     def killed(*args, on_step, **options):
         def stop(step, *rest):
@@ -159,18 +161,18 @@ def test_an_interrupted_painting_continues(place, monkeypatch, capsys):
 
         return real(*args, on_step=stop, **options)
 
-    monkeypatch.setattr(command, "stylize", killed)
+    monkeypatch.setattr(commands_paint, "stylize", killed)
     assert paint(*arguments, "again.png") == 130
     assert "the same command continues" in capsys.readouterr().err
-    monkeypatch.setattr(command, "stylize", real)
+    monkeypatch.setattr(commands_paint, "stylize", real)
     assert len(list(place.glob(".again*.checkpoint"))) == 1
     shutil.copytree(place, place / "updated")
     assert paint(*arguments, "again.png") == 0
     assert torch.equal(load_image("again.png"), load_image("whole.png"))
     assert not list(place.glob(".*"))
     monkeypatch.chdir(place / "updated")
-    monkeypatch.setattr("vg_helpers.style.VERSION", VERSION + 1)
-    monkeypatch.setattr(command, "VERSION", VERSION + 1)
+    monkeypatch.setattr("vg_helpers.style.engine.VERSION", VERSION + 1)
+    monkeypatch.setattr(commands_paint, "VERSION", VERSION + 1)
     assert paint(*arguments, "again.png") == 0  # another version begins anew
 
 
@@ -195,14 +197,14 @@ def test_mistakes_are_said_in_one_sentence(place, capsys, arguments, sentence):
 
 def test_an_overflowing_loss_leaves_the_last_good_image(place, capsys, monkeypatch):
     def overflow(content_image, *_, **__):
-        raise command.NonFiniteLoss(7, content_image)
+        raise NonFiniteLoss(7, content_image)
 
-    monkeypatch.setattr(command, "stylize", overflow)
+    monkeypatch.setattr(commands_paint, "stylize", overflow)
     assert paint("--style", "stars.png", "--out", "out.png") == 2
     assert "step 7" in capsys.readouterr().err.splitlines()[-1] and distance("out.png") == 0
 
 
 def test_larger_pictures_begin_with_coarser_ones():
-    assert command.plan(300, 200, 1.0).coarse == ()
-    large = command.plan(1024, 200, 1.0)
+    assert commands_paint.plan(300, 200, 1.0).coarse == ()
+    large = commands_paint.plan(1024, 200, 1.0)
     assert large.coarse == ((0.25, 200), (0.5, 100)) and large.num_steps == 50

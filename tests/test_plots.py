@@ -13,7 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn import metrics
 
-from vg_helpers import plots, plots_images
+from vg_helpers.plots import cams, classify, data, pictures, speed, style, training
+from vg_helpers.plots import look as plots_look
+from vg_helpers.plots.cams import jet
+from vg_helpers.plots.pictures import plot_prediction_examples
+
+MODULES = (cams, classify, data, pictures, speed, style, training)
+PLOTS = {name: vars(module)[name] for module in MODULES for name in vars(module) if name.startswith("plot_")}
+
 
 ODD = "a_b #1 $5 & $6 <50%> @ Émile Bernard's très très long title that does not stop anywhere near the end"
 RNG = np.random.default_rng(0)
@@ -135,13 +142,13 @@ CHARTS = {
 @functools.cache
 def figure_of(name: str) -> Figure:
     """Return the figure of the examples above."""
-    return getattr(plots, name)(*{**PICTURES, **CHARTS}[name])
+    return PLOTS[name](*{**PICTURES, **CHARTS}[name])
 
 
 def draw(name: str, *arguments, **options) -> Figure:
     if not arguments and not options:
         return figure_of(name)
-    return getattr(plots, name)(*(arguments or {**PICTURES, **CHARTS}[name]), **options)
+    return PLOTS[name](*(arguments or {**PICTURES, **CHARTS}[name]), **options)
 
 
 def content(of) -> object:
@@ -170,7 +177,7 @@ def line(axes, label: str):
 
 
 def test_every_figure_is_tested():
-    assert {name for name in plots.__all__ if name.startswith("plot_")} == {*PICTURES, *CHARTS}
+    assert set(PLOTS) == {*PICTURES, *CHARTS}
 
 
 @pytest.mark.parametrize("name", [*PICTURES, *CHARTS])
@@ -309,12 +316,12 @@ def test_metric_comparison_draws_values_and_intervals():
 
 
 def test_variants_of_a_network_look_like_it():
-    assert plots.name_of("vgg19_probe") == "VGG-19 probe" and plots.name_of("a_b c") == "a_b c"
-    assert plots.look("vgg19_probe")["color"] == plots.look("vgg19")["color"]
+    assert plots_look.name_of("vgg19_probe") == "VGG-19 probe" and plots_look.name_of("a_b c") == "a_b c"
+    assert plots_look.look("vgg19_probe")["color"] == plots_look.look("vgg19")["color"]
     keys = ["vgg19", "alexnet", "vgg19_probe", "alexnet probe", "alexnet_scratch"]
-    looks = {tuple(sorted(plots.look(key, keys).items())) for key in keys}
-    assert len(looks) == 5 and plots.look("vgg19_probe")["linestyle"] != plots.look("vgg19")["linestyle"]
-    assert {plots.look(key, keys)["marker"] for key in keys if "alexnet" in key} == {"s"}
+    looks = {tuple(sorted(plots_look.look(key, keys).items())) for key in keys}
+    assert len(looks) == 5 and plots_look.look("vgg19_probe")["linestyle"] != plots_look.look("vgg19")["linestyle"]
+    assert {plots_look.look(key, keys)["marker"] for key in keys if "alexnet" in key} == {"s"}
 
 
 def test_the_axis_of_a_metric_ends_at_one():
@@ -489,15 +496,15 @@ def test_the_overlay_is_the_stated_mixture():
 
 
 def test_heat_maps_are_jet():
-    ends = plots_images.jet(np.array([[0.0, 1.0]]), (1, 2))
+    ends = jet(np.array([[0.0, 1.0]]), (1, 2))
     np.testing.assert_allclose(ends[0], [[0, 0, 0.5], [0.5, 0, 0]], atol=1e-6)
 
 
 def test_an_empty_row_of_examples_says_none():
     image = np.full((3, 20, 20), 0.5)
     labels = ("true positives", "false positives")
-    some = plots_images.plot_prediction_examples([[image], []], [["a"], []], labels)
-    both = plots_images.plot_prediction_examples([[image], [image]], [["a"], ["b"]], labels)
+    some = plot_prediction_examples([[image], []], [["a"], []], labels)
+    both = plot_prediction_examples([[image], [image]], [["a"], ["b"]], labels)
     assert "false positives: none" in texts(some).split("\n") and "none" not in texts(both)
     assert some.get_figheight() < 0.7 * both.get_figheight()
 
@@ -510,7 +517,7 @@ def test_every_curve_lies_within_its_panel():
 
 
 def test_numbers_in_titles_are_set_as_in_the_text():
-    assert plots_images.typeset("-0.44 (-1) is 96% of 3-4, e-5, a-1 and 5%_x") == (
+    assert plots_look.typeset("-0.44 (-1) is 96% of 3-4, e-5, a-1 and 5%_x") == (
         "−0.44 (−1) is 96\u00a0% of 3-4, e-5, a-1 and 5%_x"
     )
 
@@ -521,7 +528,7 @@ def test_several_images_where_one_is_needed_are_an_error():
 
 
 def test_networks_differ_in_lightness_and_form():
-    vgg, alexnet = plots.look("vgg19"), plots.look("alexnet")
+    vgg, alexnet = plots_look.look("vgg19"), plots_look.look("alexnet")
     grey = [np.dot(matplotlib.colors.to_rgb(look["color"]), [0.299, 0.587, 0.114]) for look in (vgg, alexnet)]
     assert abs(grey[0] - grey[1]) > 0.15
     assert vgg["marker"] != alexnet["marker"]

@@ -8,10 +8,13 @@ from PIL import Image
 from scipy.special import softmax
 from torch import nn
 
-from vg_helpers import models, predict, texture, train
-from vg_helpers.artifacts import load_image, write_json
-from vg_helpers.data import EVAL_VIEWS, PaintingDataset
-from vg_helpers.judge import judge
+from vg_helpers.classify import train
+from vg_helpers.classify.judge import judge
+from vg_helpers.commands import predict
+from vg_helpers.data.views import EVAL_VIEWS, PaintingDataset
+from vg_helpers.files import write_json
+from vg_helpers.images import load_image
+from vg_helpers.models import classifier
 
 CPU = torch.device("cpu")
 
@@ -77,9 +80,9 @@ def test_a_file_is_judged_as_the_same_painting_is_in_the_cache(tmp_path, make_pa
 def trained(tmp_path, tiny_zoo, monkeypatch):
     """A build folder with a trained AlexNet in two profiles; return the model."""
     monkeypatch.setattr(predict, "BUILD", tmp_path / "build")
-    model = models.build_classifier("alexnet", "none").eval()
+    model = classifier.build_classifier("alexnet", "none").eval()
     for profile, threshold in (("demo", 0.0), ("full", 1.1)):
-        models.save_classifier(tmp_path / "build" / profile / "02_classify" / "alexnet.pt", model)
+        classifier.save_classifier(tmp_path / "build" / profile / "02_classify" / "alexnet.pt", model)
         facts = {"alexnet": {"threshold": threshold, "views": 4}}
         write_json(tmp_path / "build" / profile / "02_classify" / "metrics.json", facts)
     return model
@@ -128,8 +131,8 @@ def test_the_newest_run_is_taken_unless_a_profile_is_named(trained, pictures, tm
 def test_a_texture_head_beside_the_network_is_added_and_brings_its_own_threshold(trained, pictures, tmp_path, capsys):
     folder = tmp_path / "build" / "demo" / "02_classify"
     head = nn.Linear(2 * trained.module_of("conv2").out_channels, 2)
-    whole = texture.Textured(trained, head)
-    texture.save_head(folder / "alexnet_texture.pt", whole)
+    whole = classifier.Textured(trained, head)
+    classifier.save_head(folder / "alexnet_texture.pt", whole)
     own = {"threshold": 0.0, "views": 4}
     write_json(folder / "metrics.json", {"alexnet": own, "alexnet_with_texture": {"threshold": 1.1, "views": 2}})
     assert call(pictures / "red.png", "--profile", "demo") == 0

@@ -7,7 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from vg_helpers import models, pretrain
+from vg_helpers.demo.painters import PAINTERS
+from vg_helpers.models import weights
+from vg_helpers.models.embedded import pretrain
+from vg_helpers.models.extractor import build_extractor
+from vg_helpers.models.layers import LAYERS, STYLE_LAYERS
 
 LESSON = pretrain.Lesson("alexnet", num_steps=4, batch_size=4, num_paintings=16, seed=3)
 CPU = torch.device("cpu")
@@ -47,7 +51,7 @@ def test_crops_show_the_picture_they_are_cut_from():
 def test_the_pictures_are_the_painters_and_the_bundled_photographs(lesson_pictures):
     pictures, painters = lesson_pictures
     assert pictures.dtype == torch.uint8 and pictures.shape[1:] == (3, 256, 256) and len(pictures) == len(painters)
-    assert painters[:16].tolist().count(pretrain.PAINTERS.index("flow")) == 4
+    assert painters[:16].tolist().count(PAINTERS.index("flow")) == 4
     assert len(painters) > 16 and set(painters[16:].tolist()) == {pretrain.NO_PAINTER}
 
 
@@ -92,12 +96,12 @@ def test_folded_codes_give_the_trunk_back(network, tmp_path, monkeypatch):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
             nn.init.normal_(layer.bias, 0, 0.1)
     pretrain.save_codes(tmp_path / f"{network}.npz", trunk.folded())
-    monkeypatch.setattr(models, "EMBEDDED", tmp_path)
-    last = models.STYLE_LAYERS[network][-1]
-    extractor = models.build_extractor(network, (last,), "embedded")
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
+    last = STYLE_LAYERS[network][-1]
+    extractor = build_extractor(network, (last,), "embedded")
     assert extractor.weights.source == extractor.weights.choice == "embedded" and extractor.weights.sha256
     images, found = torch.rand(2, 3, 96, 96), []
-    trunk.eval().body[models.LAYERS[network][last]].register_forward_hook(lambda *a: found.append(a[2]))
+    trunk.eval().body[LAYERS[network][last]].register_forward_hook(lambda *a: found.append(a[2]))
     with torch.no_grad():
         trunk(images)
         ours = extractor(images)[last]

@@ -14,7 +14,8 @@ from PIL import Image
 
 from report import assemble, build, chain, markdown, render
 from report.plan import plan
-from vg_helpers.artifacts import open_stage, write_json, write_text
+from vg_helpers.files import write_json, write_text
+from vg_helpers.stage import open_stage
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -114,13 +115,14 @@ def test_an_interrupted_notebook_is_not_current(folder):
 
 def test_key_depends_on_code_and_not_on_prose(tmp_path):
     package = tmp_path / "vg_helpers"
-    package.mkdir()
-    (package / "a.py").write_text('"""One."""\nfrom .b import f\n')
+    (package / "a").mkdir(parents=True)
+    (package / "a" / "__init__.py").write_text('"""One."""\n')
+    (package / "a" / "part.py").write_text('"""One."""\nfrom ..b import f\n')
     (package / "b.py").write_text('def f():\n    """Two."""\n    return 1  # three\n')
     (package / "c.py").write_text("unused = 1\n")
-    code = "from vg_helpers import a"
+    code = "from vg_helpers.a import part"
     before = chain.helper_sources(code, package)
-    assert list(before) == ["a", "b"]
+    assert list(before) == ["vg_helpers.a", "vg_helpers.a.part", "vg_helpers.b"]
     (package / "b.py").write_text('def f():\n\n    """Other."""\n    return 1\n')
     (package / "c.py").write_text("unused = 2\n")
     assert chain.helper_sources(code, package) == before

@@ -21,15 +21,18 @@ import torch
 from PIL import Image
 
 from vg_helpers import search
-from vg_helpers.artifacts import load_image
-from vg_helpers.models import Weights
+from vg_helpers.classify.tuning import KNOWN_GOOD, suggest_training
+from vg_helpers.images import load_image
+from vg_helpers.models.weights import Weights
+from vg_helpers.style import search as style_search
+from vg_helpers.style.search import StyleObjective, suggest_style
 
-FIRST = search.KNOWN_GOOD["vgg19"][0]
+FIRST = KNOWN_GOOD["vgg19"][0]
 
 
 def score(trial):
     """A landscape with its summit at lr 1e-4, batch size 32, SGD, climbed in three epochs."""
-    values = search.suggest_training(trial)
+    values = suggest_training(trial)
     height = (
         -abs(math.log10(values["lr"]) + 4) + 0.1 * (values["batch_size"] == 32) + 0.05 * (values["optimizer"] == "SGD")
     )
@@ -66,10 +69,10 @@ def test_as_many_trials_as_asked_for_and_the_known_good_first(whole):
 
 
 def test_several_known_good_trials_come_in_their_order_also_after_an_interruption(tmp_path):
-    known = search.KNOWN_GOOD["alexnet"]
+    known = KNOWN_GOOD["alexnet"]
 
     def stop(trial):
-        search.suggest_training(trial)
+        suggest_training(trial)
         raise KeyboardInterrupt if len(trial.study.trials) == 3 else optuna.TrialPruned
 
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +112,7 @@ def test_an_interrupted_study_goes_on_as_if_it_had_not_been(whole, tmp_path, err
         def objective(trial, stop=stop):
             calls.append(trial.number)
             if len(calls) == stop:
-                search.suggest_training(trial)
+                suggest_training(trial)
                 raise error
             return score(trial)
 
@@ -179,7 +182,7 @@ def test_a_value_that_is_no_number_ends_the_search_instead_of_repeating_it_for_e
 
 def test_a_style_search_stays_in_its_ranges(tmp_path):
     def objective(trial):
-        values = search.suggest_style(trial)
+        values = suggest_style(trial)
         assert 0.1 <= values["content_weight"] <= 10 and 1 <= values["style_weight"] <= 1000
         return values["style_weight"]
 
@@ -198,10 +201,10 @@ def test_a_style_trial_is_judged_as_the_picture_that_was_saved(tmp_path, monkeyp
         judged.append((classifier, load_image(paths[0]).mean().item(), device))
         return np.array([0.7])
 
-    monkeypatch.setattr(search, "stylize", stylize)
-    monkeypatch.setattr(search, "judge", judge)
+    monkeypatch.setattr(style_search, "stylize", stylize)
+    monkeypatch.setattr(style_search, "judge", judge)
     network = SimpleNamespace(weights=Weights("vgg19", "embedded", None, None, ""))
-    objective = search.StyleObjective("photo", "painting", network, "classifier", 50, tmp_path / "new", "cpu")
+    objective = StyleObjective("photo", "painting", network, "classifier", 50, tmp_path / "new", "cpu")
     values = {"content_weight": 2.0, "style_weight": 30.0}
     assert objective(optuna.trial.FixedTrial(values)) == 0.7
     content, style, extractor, params, checkpoint = asked[0]
@@ -218,7 +221,7 @@ def work(url, record, num_trials=8):
 
     def objective(trial):
         with Path(record).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps([trial.number, search.suggest_training(trial)]) + "\n")
+            stream.write(json.dumps([trial.number, suggest_training(trial)]) + "\n")
         time.sleep(0.4)
         return score(trial)
 

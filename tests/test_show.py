@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vg_helpers import show
-from vg_helpers.artifacts import open_stage
+from vg_helpers.stage import open_stage
 
 
 @pytest.fixture

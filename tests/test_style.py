@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from vg_helpers import style as engine
-from vg_helpers import style_images, style_run
-from vg_helpers.convolutions import BlockConv2d, WinogradConv2d
-from vg_helpers.models import build_extractor
-from vg_helpers.style import NonFiniteLoss, StyleParams, gram_matrix, style_loss, stylize, total_variation
-from vg_helpers.style_bench import compare_quality, compare_speed, describe_ceiling, time_to_quality
-from vg_helpers.style_checks import check_memory
-from vg_helpers.style_images import keep_luminance_only, match_colors
-from vg_helpers.style_run import CHECK_EVERY
+from vg_helpers.benchmarks.style import compare_quality, compare_speed, describe_ceiling, time_to_quality
+from vg_helpers.models.extractor import build_extractor
+from vg_helpers.style import engine, optimize
+from vg_helpers.style.checks import check_memory, needed_memory
+from vg_helpers.style.convolutions import BlockConv2d, WinogradConv2d
+from vg_helpers.style.engine import StyleParams, build_objective, prepare, stylize
+from vg_helpers.style.losses import content_loss, gram_matrix, style_loss, total_variation
+from vg_helpers.style.optimize import CHECK_EVERY, NonFiniteLoss
+from vg_helpers.style.pixels import add_frame, cut_frame, keep_luminance_only, match_colors
 
 
 class Tiny(nn.Module):
@@ -97,14 +97,12 @@ def test_style_loss_has_the_gradient_that_autograd_finds(scaling, masked):
 @pytest.mark.parametrize("scaling", ["relative", "classic"])
 def test_content_loss_has_the_gradient_that_autograd_finds(scaling):
     features, target = torch.randn(2, 2, 3, 4, 5, dtype=torch.float64)
-    assert torch.autograd.gradcheck(
-        lambda f: engine.content_loss(f, target, scaling=scaling), features.requires_grad_()
-    )
+    assert torch.autograd.gradcheck(lambda f: content_loss(f, target, scaling=scaling), features.requires_grad_())
     squared = (features - target).square()
     plain = (
         squared.sum((1, 2, 3)) / target.square().sum((1, 2, 3)) if scaling == "relative" else squared.mean((1, 2, 3))
     )
-    torch.testing.assert_close(engine.content_loss(features, target, scaling=scaling), plain)
+    torch.testing.assert_close(content_loss(features, target, scaling=scaling), plain)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -126,7 +124,7 @@ def test_relative_losses_do_not_depend_on_scale_or_size():
     torch.testing.assert_close(style_loss(7 * features, gram_matrix(7 * other)), loss)
     torch.testing.assert_close(style_loss(features.repeat(1, 1, 2, 3), gram_matrix(other)), loss)
     assert style_loss(0 * features, gram_matrix(other)).item() == pytest.approx(1)
-    assert engine.content_loss(7 * features, 7 * other).item() == pytest.approx(
+    assert content_loss(7 * features, 7 * other).item() == pytest.approx(
         ((features - other).square().sum() / other.square().sum()).item()
     )
 
@@ -166,7 +164,7 @@ def test_inputs_extractor_and_grad_mode_are_left_as_they_were():
 
 
 def test_the_border_is_no_edge_to_the_first_layer():
-    features = engine.prepare(Tiny(), torch.device("cpu"), "float32")
+    features = prepare(Tiny(), torch.device("cpu"), "float32")
     fine = features(torch.full((1, 3, 8, 8), 0.9))["fine"]
     torch.testing.assert_close(fine, fine[..., 3:4, 3:4].expand_as(fine))
 
@@ -227,8 +225,8 @@ def test_same_seed_same_bytes_other_seed_other_image():
 def loss_of(image):
     """Return the total loss of an image in float32, the common judge of several runs."""
     params = change(content_layer="content", style_layers=("fine", "coarse"))
-    features = engine.prepare(Tiny(), torch.device("cpu"), "float32")
-    return engine.build_objective(CONTENT, [STYLE], features, params)(image)["total"].item()
+    features = prepare(Tiny(), torch.device("cpu"), "float32")
+    return build_objective(CONTENT, [STYLE], features, params)(image)["total"].item()
 
 
 def test_half_precision_ends_within_three_per_cent_of_float32():
@@ -448,7 +446,7 @@ def test_memory_that_runs_out_on_the_way_is_said_with_a_size_and_the_checkpoint_
 def test_convolutions_are_taken_in_their_faster_forms(monkeypatch, pays, wide):
     extractor = build_extractor("alexnet", ("conv1", "conv4"), weights="none")
     monkeypatch.setattr(engine, "winograd_pays", lambda device, dtype: pays)
-    features = engine.prepare(extractor, torch.device("cpu"), "float32")
+    features = prepare(extractor, torch.device("cpu"), "float32")
     forms = {name: type(module) for name, module in inspect.getclosurevars(features).nonlocals["net"].named_modules()}
     assert [name for name, form in forms.items() if form is BlockConv2d] == ["body.0"]
     assert [name for name, form in forms.items() if form is WinogradConv2d] == wide
@@ -465,10 +463,10 @@ def test_gram_matrices_of_bfloat16_features_are_added_up_in_float32(count):
 
 
 def test_each_pair_of_a_batch_has_its_own_unit_of_gradient():
-    run = style_run.Run(EXACT, 2, torch.device("cpu"))
+    run = optimize.Run(EXACT, 2, torch.device("cpu"))
     run.enter(0, lambda: torch.cat([CONTENT, CONTENT]), CONTENT.shape[2:])
     steepness = torch.tensor([1.0, 1000.0]).view(2, 1, 1, 1)
-    style_run._gradient(run, lambda image: {"total": (steepness * image).sum((1, 2, 3))})
+    optimize._gradient(run, lambda image: {"total": (steepness * image).sum((1, 2, 3))})
     torch.testing.assert_close(run.image.grad, torch.ones_like(run.image))
 
 
@@ -504,7 +502,7 @@ def test_low_memory_turns_the_switch_on_in_the_copy_alone():
 
     net = Switched()
     for low_memory in (True, False):
-        engine.prepare(net, torch.device("cpu"), "float32", low_memory)(CONTENT)
+        prepare(net, torch.device("cpu"), "float32", low_memory)(CONTENT)
     assert seen == [True, False] and not net.checkpointing
 
 
@@ -524,14 +522,14 @@ def test_the_frame_counts_times_the_first_stride_for_deeper_layers_see_as_much_f
 
 
 def test_a_frame_is_painted_beyond_the_border_and_cut_off():
-    framed = style_images.add_frame(CONTENT, 4)
+    framed = add_frame(CONTENT, 4)
     assert framed.shape[2:] == (24, 20) and torch.equal(framed[..., 0, 4:-4], CONTENT[..., 4, :])
-    assert torch.equal(style_images.cut_frame(framed, (16, 12)), CONTENT)
-    assert style_images.add_frame(CONTENT[..., :2, :], 4).shape[2:] == (4, 20)
+    assert torch.equal(cut_frame(framed, (16, 12)), CONTENT)
+    assert add_frame(CONTENT[..., :2, :], 4).shape[2:] == (4, 20)
 
 
 def test_out_of_memory_says_which_size_would_fit():
-    features = engine.prepare(Tiny(), torch.device("cpu"), "float32")
+    features = prepare(Tiny(), torch.device("cpu"), "float32")
     with pytest.raises(ValueError, match="at most") as caught:
         check_memory(features, torch.zeros(1, 3, 400, 300), free=10_000_000)
     fits = int(str(caught.value).split("at most ")[1].split()[0])
@@ -542,13 +540,12 @@ def test_out_of_memory_says_which_size_would_fit():
 def test_memory_is_saved_where_it_is_short(monkeypatch, tiny_zoo):
     extractor, content, style = build_extractor("vgg19", weights="none"), *picture(8, n=2, height=48, width=48).split(1)
     whole, saving = (
-        engine.needed_memory(engine.prepare(extractor, torch.device("cpu"), "float32", low), content)
-        for low in (False, True)
+        needed_memory(prepare(extractor, torch.device("cpu"), "float32", low), content) for low in (False, True)
     )
     pictures = []
     for free, saved in [(2 * whole, False), ((whole + saving) / 2, True)]:
-        monkeypatch.setattr("vg_helpers.style.free_memory", lambda device, free=free: free)
-        monkeypatch.setattr("vg_helpers.style_checks.free_memory", lambda device, free=free: free)
+        monkeypatch.setattr("vg_helpers.style.engine.free_memory", lambda device, free=free: free)
+        monkeypatch.setattr("vg_helpers.style.checks.free_memory", lambda device, free=free: free)
         result = stylize(content, style, extractor, change(low_memory=None, num_steps=2))
         assert result.settings["low_memory"] is saved
         pictures.append(result.image)
@@ -562,10 +559,9 @@ def test_memory_is_saved_where_it_is_short(monkeypatch, tiny_zoo):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_captured_step_does_what_single_steps_do(monkeypatch):
-    from vg_helpers import style_run
 
     captured = stylize(CONTENT.cuda(), STYLE.cuda(), Tiny(), EXACT)
-    monkeypatch.setattr(style_run, "GRAPH_AFTER", 10**9)
+    monkeypatch.setattr(optimize, "GRAPH_AFTER", 10**9)
     single = stylize(CONTENT.cuda(), STYLE.cuda(), Tiny(), EXACT)
     torch.testing.assert_close(captured.image, single.image, atol=1e-3, rtol=0)
     torch.testing.assert_close(captured.image.cpu(), stylize(CONTENT, STYLE, Tiny(), EXACT).image, atol=0.02, rtol=0)
@@ -578,7 +574,7 @@ def test_real_networks_agree_in_both_precisions(network):
     missing = [name for name in ("TORCH_HOME", "VG_PHOTOS_DIR", "VG_STYLES_DIR") if not os.environ.get(name)]
     if missing:
         pytest.skip(f"{', '.join(missing)} not set")
-    from vg_helpers.artifacts import load_image
+    from vg_helpers.images import load_image
 
     content, style = (
         load_image(sorted(Path(os.environ[name]).glob("*.jpg"))[0], 128) for name in ("VG_PHOTOS_DIR", "VG_STYLES_DIR")
@@ -589,8 +585,8 @@ def test_real_networks_agree_in_both_precisions(network):
         params = StyleParams(num_steps=20, precision=precision)
         result = stylize(content, style, extractor, params)
         names = {key: result.settings[key] for key in ("content_layer", "style_layers")}
-        features = engine.prepare(extractor, torch.device("cpu"), "float32")
-        judge = engine.build_objective(content, [style], features, dataclasses.replace(params, **names))
+        features = prepare(extractor, torch.device("cpu"), "float32")
+        judge = build_objective(content, [style], features, dataclasses.replace(params, **names))
         losses[precision] = judge(result.image)["total"].item()
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
 

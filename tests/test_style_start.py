@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from vg_helpers import style_start
-from vg_helpers.style import StyleParams, stylize
-from vg_helpers.style_images import match_colors
-from vg_helpers.style_start import PATCH, start_image
+from vg_helpers.style import start as style_start
+from vg_helpers.style.engine import StyleParams, stylize
+from vg_helpers.style.pixels import match_colors
+from vg_helpers.style.start import PATCH, start_image
 
 GENERATOR = torch.Generator().manual_seed(3)
 SMOOTH = torch.nn.functional.interpolate(torch.rand(2, 3, 4, 5, generator=GENERATOR), (48, 60), mode="bicubic").clamp(

@@ -10,8 +10,11 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from vg_helpers import models, train
-from vg_helpers.train import TrainConfig
+from vg_helpers import device
+from vg_helpers.classify import train
+from vg_helpers.classify.distributed import of_the_first
+from vg_helpers.classify.train import TrainConfig
+from vg_helpers.models.classifier import build_classifier
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(lr=3e-3, batch_size=8, num_epochs=4)
@@ -248,7 +251,7 @@ def test_the_depth_is_chosen_by_device_and_network():
 @pytest.mark.parametrize("network", ["vgg19", "alexnet"])
 @pytest.mark.parametrize("depth", ["all", "deeper", "top", "head"])
 def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
-    model = models.build_classifier(network, "none")
+    model = build_classifier(network, "none")
     lower, upper = train.prepare(model, depth)
     names = train.trained_layers(network, depth)
     free = {id(p) for p in model.parameters() if p.requires_grad}
@@ -305,7 +308,7 @@ def test_evaluate_is_what_scikit_learn_says():
 def be_one_of(number, count, folder, config):
     """Train and predict as one of several processes, and write down what came out."""
     torch.set_num_threads(1)
-    train.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
+    device.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
     store = f"file:///{(folder / 'store').as_posix().lstrip('/')}"
     torch.distributed.init_process_group("gloo", init_method=store, rank=number, world_size=count)
     torch.manual_seed(number)  # only the first one's weights count
@@ -315,7 +318,7 @@ def be_one_of(number, count, folder, config):
     again = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt")
     assert again.history == found.history and sum(seen) == 41 * config.num_epochs
     logits = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
-    assert train.of_the_first(number) == 0
+    assert of_the_first(number) == 0
     torch.save(
         {"history": found.history, "state": net.state_dict(), "logits": logits.tolist()}, folder / f"{number}.pt"
     )

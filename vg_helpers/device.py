@@ -53,20 +53,6 @@ def fast_dtype(device: torch.device | str) -> torch.dtype:
     return torch.float32
 
 
-@cache
-def winograd_pays(device: torch.device | str, dtype: torch.dtype) -> bool:
-    """Return whether convolutions with fewer products but more memory traffic are the faster ones.
-
-    They are on x86 processors, measured with AVX2 and AVX-512. Where a unit for whole matrices computes this
-    precision, AMX or a GPU's, products are cheap and it was not measured: there it stays False.
-    """
-    if torch.device(device).type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
-    return torch.backends.mkldnn.is_available() and not (
-        dtype == torch.bfloat16 and _cpu_capabilities().get("amx_bf16")
-    )
-
-
 def autocast(device: torch.device | str) -> AbstractContextManager:
     """Return a context in which convolutions and matrix products run in `fast_dtype(device)`."""
     dtype = fast_dtype(device)

@@ -13,46 +13,13 @@ from typing import Any
 import optuna
 import pandas as pd
 import sqlalchemy.exc
-import torch
 from optuna.trial import TrialState
-from torch import Tensor, nn
-
-from .artifacts import fingerprint, save_image
-from .judge import judge
-from .style import StyleParams, stylize
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Random trials before the sampler models what it has seen; Optuna's own default of 10 exceeds the study.
 STARTUP_TRIALS = 3
-KNOWN_GOOD = {  # the reference report's values, then what served here
-    "vgg19": [
-        {"lr": 1.18e-5, "batch_size": 16, "optimizer": "AdamW"},
-        {"lr": 3e-5, "batch_size": 16, "optimizer": "AdamW"},
-    ],
-    "alexnet": [
-        {"lr": 9e-5, "batch_size": 16, "optimizer": "SGD"},
-        {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"},
-    ],
-}
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # what finds dead workers is new
-
-
-def suggest_training(trial: optuna.Trial) -> dict[str, Any]:
-    """Return learning rate (log scale), batch size and optimiser of a classification trial."""
-    return {
-        "lr": trial.suggest_float("lr", 1e-6, 1e-3, log=True),
-        "batch_size": trial.suggest_categorical("batch_size", [16, 32]),
-        "optimizer": trial.suggest_categorical("optimizer", ["AdamW", "SGD"]),
-    }
-
-
-def suggest_style(trial: optuna.Trial) -> dict[str, float]:
-    """Return content and style weight (log scales) of a style trial, in the engine's relative units."""
-    return {
-        "content_weight": trial.suggest_float("content_weight", 0.1, 10.0, log=True),
-        "style_weight": trial.suggest_float("style_weight", 1.0, 1000.0, log=True),
-    }
 
 
 def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.Study:
@@ -174,33 +141,3 @@ def importances(study: optuna.Study, seed: int = 0) -> dict[str, float]:
     return optuna.importance.get_param_importances(
         study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=seed)
     )
-
-
-class StyleObjective:
-    """A style trial's value: P(van_gogh) of the photo repainted with its weights, judged as a saved 8-bit picture."""
-
-    def __init__(
-        self,
-        content_image: Tensor,
-        style_image: Tensor,
-        extractor: nn.Module,
-        classifier: nn.Module,
-        num_steps: int,
-        folder: Path,
-        device: torch.device,
-    ) -> None:
-        self.pair, self.extractor, self.classifier = (content_image, style_image), extractor, classifier
-        self.num_steps, self.folder, self.device = num_steps, folder, device
-
-    def path(self, values: dict[str, float]) -> Path:
-        """Return the file of the picture painted with these weights."""
-        return self.folder / f"trial_{fingerprint(values)}.png"
-
-    def __call__(self, trial: optuna.Trial) -> float:
-        values = suggest_style(trial)
-        params = StyleParams(**values, num_steps=self.num_steps, **self.extractor.weights.style_params)
-        path = self.path(values)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
-        save_image(path, result.image)
-        return float(judge(self.classifier, [path], self.device)[0])

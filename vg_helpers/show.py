@@ -12,7 +12,8 @@ from typing import Any
 
 from IPython.display import display
 
-from .artifacts import Stage, atomic
+from .files import atomic
+from .stage import Stage
 
 DPI = 200
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from .artifacts import write_text
+from .files import write_text
 
 PROJECT = "van-gogh-style-transfer"
 

@@ -1,0 +1,1 @@
+"""What is timed and measured by hand, and what 05_gpu_bench times."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: one task per network, its search, its training and what it says of a picture."""

@@ -1,0 +1,114 @@
+"""Features of a frozen network: computed once, kept on disk, and the logistic regression on them that starts a head.
+
+Convention: features are float32 in memory and (views, N, ...) float16 on disk; `view` chooses which one is seen.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ..device import autocast
+from ..files import write_text
+
+
+@dataclass
+class FeatureDataset(Dataset):
+    """Features (views, N, ...) of a frozen network, kept on disk as float16, as (features, target) of one view."""
+
+    path: Path
+    targets: Sequence[int]
+    view: int = 0
+
+    def __post_init__(self) -> None:
+        self.features = np.load(self.path, mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        features = self.features[self.view % len(self.features), position]
+        return torch.from_numpy(features.astype(np.float32)), int(self.targets[position])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "features"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
+
+@torch.inference_mode()
+def cache_features(
+    lower: nn.Module,
+    dataset: Any,
+    views: int,
+    path: Path,
+    device: torch.device,
+    on_batch: Callable[[int], None] | None = None,
+) -> FeatureDataset:
+    """Return the features of `views` views of every picture, computed once; an interrupted computation goes on.
+
+    Args:
+        path: the .npy file; beside it a small file counts the finished batches.
+        on_batch: called with the number of pictures done after each batch.
+    """
+    done_path, part_path = path.with_suffix(".done"), path.with_suffix(".part.npy")
+    if path.is_file():
+        return FeatureDataset(path, dataset.targets)
+    done = int(done_path.read_text(encoding="utf-8")) if done_path.is_file() and part_path.is_file() else 0
+    store, batch_size = (np.load(part_path, mmap_mode="r+") if done else None), 32
+    lower.to(device)
+    starts = [(view, start) for view in range(views) for start in range(0, len(dataset), batch_size)]
+    for number, (view, start) in enumerate(starts[done:], done + 1):
+        dataset.view = view
+        stop = min(start + batch_size, len(dataset))
+        pictures = torch.stack([dataset[i][0] for i in range(start, stop)])
+        with autocast(device):
+            features = lower(pictures.to(device, memory_format=torch.channels_last)).float().cpu().numpy()
+        if store is None:
+            shape = (views, len(dataset), *features.shape[1:])
+            store = np.lib.format.open_memmap(part_path, "w+", dtype=np.float16, shape=shape)
+        store[view, start:stop] = features.clip(-65504, 65504)
+        if number % 4 == 0:
+            store.flush()
+            write_text(done_path, str(number))
+        if on_batch:
+            on_batch(stop - start)
+    store.flush()
+    del store
+    part_path.replace(path)
+    done_path.unlink(missing_ok=True)
+    return FeatureDataset(path, dataset.targets)
+
+
+def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
+    """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
+    pipeline = make_pipeline(
+        StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced", random_state=seed)
+    )
+    grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
+    return GridSearchCV(pipeline, grid, scoring="roc_auc", cv=4).fit(features, targets).best_estimator_
+
+
+@torch.no_grad()
+def set_head(layer: nn.Linear, fitted: Any) -> None:
+    """Give a two-output layer the weights of a `probe`: fine-tuning then starts from the best linear head.
+
+    Linear probing before fine-tuning: Kumar et al. 2022, "Fine-tuning can distort pretrained features".
+    """
+    scaler, regression = fitted[0], fitted[-1]
+    weight = regression.coef_[0] / scaler.scale_
+    bias = regression.intercept_[0] - weight @ scaler.mean_
+    sign = torch.tensor([-0.5, 0.5], dtype=layer.weight.dtype)
+    layer.weight.copy_(sign[:, None] * torch.from_numpy(weight).to(layer.weight)[None])
+    layer.bias.copy_(sign * bias)

@@ -1,0 +1,344 @@
+"""Fine-tuning: which layers are trained, epochs that resume, several processes that train as one, predictions.
+
+Convention: seed, epoch and position decide every random draw, so that an interrupted run ends as if it had not been.
+Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
+Where torch.distributed is initialised, every process takes its share of each batch: what `fit` and `predict` return is
+then the same in all of them, and what one process would have found, but for rounding and the draws of dropout.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.class_weight import compute_class_weight
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, default_collate
+
+from ..device import autocast
+from ..files import save_torch
+from ..models.classifier import Classifier
+from ..models.layers import LAYERS
+from .distributed import _add_up, _gather, of_the_first, processes, rank
+
+HEAD = "fc8"
+TOP = {  # VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
+    "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
+    "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
+}
+DEEPER = {
+    "vgg19": ("conv4_1", "conv4_2", "conv4_3", "conv4_4", *TOP["vgg19"]),
+    "alexnet": ("conv1", "conv2", *TOP["alexnet"]),
+}
+AVERAGED = 100  # steps
+# Share of all steps; the head was fitted to features without dropout, so the first losses under dropout are large.
+WARM_UP = 0.1
+SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
+HEAD_LR = 3.0  # the last layer, fitted by the probe, learns this much faster than the layers that come pre-trained
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What one training depends on; `depth` is "all" layers, the "top" ones, these and "deeper" ones, or the "head".
+
+    `val_views` counts the views that validation averages, as the test does later on.
+    """
+
+    lr: float = 1e-5
+    batch_size: int = 16
+    optimizer: str = "AdamW"
+    num_epochs: int = 3
+    depth: str = "all"
+    weight_decay: float = 0.01
+    momentum: float = 0.9
+    val_views: int = 1
+    seed: int = 42
+
+
+@dataclass
+class FitResult:
+    """History rows (one per epoch), and the best epoch's trained weights as a deep copy."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_value(self) -> float:
+        """The best validation ROC AUC so far."""
+        return self.history[self.best_epoch - 1]["val_auc"]
+
+
+def choose_depth(depth: str, device: torch.device, network: str) -> str:
+    """Return the depth that is asked for; "auto" is all layers, but of VGG-19 on a CPU the top ones."""
+    if depth not in ("auto", "all", "deeper", "top", "head"):
+        raise ValueError(f"depth {depth!r}: choose auto, all, deeper, top or head")
+    costly = device.type == "cpu" and network == "vgg19"
+    return ("top" if costly else "all") if depth == "auto" else depth
+
+
+def trained_layers(network: str, depth: str) -> tuple[str, ...]:
+    """Return the names of the layers whose weights a depth trains, from the lowest up."""
+    every = (*(name for name in LAYERS[network] if name.startswith("conv")), "fc6", "fc7", HEAD)
+    return {"all": every, "deeper": DEEPER[network], "top": TOP[network], "head": (HEAD,)}[depth]
+
+
+def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the frozen part below the lowest trained layer and the part above, with only the trained layers free."""
+    names = trained_layers(model.network, depth)
+    model.requires_grad_(False)
+    for name in names:
+        model.module_of(name).requires_grad_(True)
+    lower, upper = model.split(names[0])
+    return lower.eval(), upper
+
+
+def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Return the optimiser over the parameters that are free; the last layer gets HEAD_LR times the rate."""
+    head = [p for p in list(module.modules())[-1].parameters() if p.requires_grad]
+    rest = [p for p in module.parameters() if p.requires_grad and all(p is not q for q in head)]
+    groups = [{"params": head, "lr": config.lr * HEAD_LR}, {"params": rest, "lr": config.lr}]
+    groups = [group for group in groups if group["params"]]
+    kinds = {
+        "AdamW": lambda: torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True),
+        "SGD": lambda: torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=True),
+    }
+    if config.optimizer not in kinds:
+        raise ValueError(f"optimizer {config.optimizer!r}: choose {' or '.join(kinds)}")
+    return kinds[config.optimizer]()
+
+
+def one_cycle(step: int, steps: int) -> float:
+    """Return the share of the learning rate: a rise over the first WARM_UP of the steps, and a cosine to zero."""
+    return min(1.0, (step + 1) / (WARM_UP * steps)) * float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
+
+
+@dataclass
+class Learner:
+    """What changes from step to step: `free` are the module's trained parameters, `means` their running means."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+    free: list[nn.Parameter]
+    means: list[Tensor]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return {
+            "model": _trained_state(self.module),
+            "means": [mean.cpu() for mean in self.means],
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.module.load_state_dict(saved["model"], strict=False)
+        for mean, value in zip(self.means, saved["means"], strict=True):
+            mean.copy_(value)
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+
+
+def build_learner(module: nn.Module, config: TrainConfig, steps: int) -> Learner:
+    """Return a module, on its device, before the first of so many steps."""
+    optimizer = build_optimizer(module, config)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
+    free = [p for p in module.parameters() if p.requires_grad]
+    return Learner(module, optimizer, schedule, free, [p.detach().clone() for p in free])
+
+
+def fit(
+    module: nn.Module,
+    train_set: Any,
+    val_set: Any,
+    config: TrainConfig,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+    patience: int = 0,
+) -> FitResult:
+    """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
+
+    What is validated and kept are running means of the weights (over about AVERAGED steps), which lie nearer the middle
+    of a good region than the last step does (Izmailov et al. 2018, "Averaging weights leads to wider optima").
+
+    Args:
+        module: gives logits (N, 2); only parameters that require gradients are trained.
+        checkpoint: written after the last epoch and, SAVE_EVERY seconds apart, after others; a run with the same config
+            goes on from it and reports what it holds.
+        on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
+        on_batch: called after each batch with the number of pictures seen.
+        patience: stop once so many epochs in a row have brought nothing better; 0 trains all epochs.
+
+    Raises:
+        FloatingPointError: if loss or logits are not finite; the message says what to lower.
+    """
+    module.to(device, memory_format=torch.channels_last)
+    for parameter in module.parameters() if processes() > 1 else ():
+        dist.broadcast(parameter.data, 0)
+    learner = build_learner(module, config, -(-len(train_set) // config.batch_size) * config.num_epochs)
+    result, saved_at = _resume(learner, config, checkpoint), time.monotonic()
+    for row in result.history:
+        if on_epoch:
+            on_epoch(row)
+    while not _over(result, config, patience):
+        epoch = len(result.history) + 1
+        loss = _train_epoch(learner, train_set, config, epoch, device, on_batch)
+        with exchanged(learner.free, learner.means):
+            row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
+            result.history.append(row)
+            if epoch == 1 or row["val_auc"] > result.best_value:
+                result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
+        due = _over(result, config, patience) or time.monotonic() - saved_at >= SAVE_EVERY
+        if checkpoint and due and rank() == 0:
+            saved = {"config": asdict(config), "live": learner.state(), "result": vars(result)}
+            save_torch(checkpoint, saved)
+            saved_at = time.monotonic()
+        if on_epoch:
+            on_epoch(row)
+    module.load_state_dict(result.best_state, strict=False)
+    return result
+
+
+def _over(result: FitResult, config: TrainConfig, patience: int) -> bool:
+    done = len(result.history)
+    return done >= config.num_epochs or 0 < patience <= done - result.best_epoch
+
+
+@contextmanager
+def exchanged(parameters: list[nn.Parameter], values: list[Tensor]) -> Iterator[None]:
+    """Let parameters have other values while the block runs."""
+    own = [parameter.data for parameter in parameters]
+    try:
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.data = value
+        yield
+    finally:
+        for parameter, value in zip(parameters, own, strict=True):
+            parameter.data = value
+
+
+def _trained_state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: p.detach().cpu() for name, p in module.named_parameters() if p.requires_grad}
+
+
+def _resume(learner: Learner, config: TrainConfig, checkpoint: Path | None) -> FitResult:
+    saved = None
+    if checkpoint and checkpoint.is_file() and rank() == 0:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    saved = of_the_first(saved)  # its file counts, on however many machines
+    if saved is None or saved["config"] != asdict(config):
+        return FitResult()
+    learner.load(saved["live"])
+    return FitResult(**saved["result"])
+
+
+def _train_epoch(
+    learner: Learner, dataset: Any, config: TrainConfig, epoch: int, device: torch.device, on_batch: Any
+) -> float:
+    """Return the mean training loss of one epoch."""
+    seed = config.seed * 1000 + epoch
+    torch.manual_seed(seed + 10**9 * rank())  # dropout's draws; the order is everybody's
+    dataset.view = epoch - 1
+    learner.module.train()
+    total = torch.zeros((), device=device)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
+    batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
+    classes = class_weights(dataset.targets).to(device)
+    for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
+        learner.optimizer.zero_grad(set_to_none=True)
+        if len(targets):
+            with autocast(device):
+                logits = learner.module(inputs)
+            loss = cross_entropy(logits.float(), targets, classes, reduction="sum")
+            (loss / len(batch)).backward()
+            total += loss.detach()
+        _add_up(learner.free)
+        learner.optimizer.step()
+        learner.schedule.step()
+        steps = learner.schedule.last_epoch  # few at first, when a mean over many would still be the start
+        average = get_ema_multi_avg_fn(min(1 - 1 / AVERAGED, steps / (steps + 9)))
+        average(learner.means, [p.detach() for p in learner.free], steps)
+        if on_batch:
+            on_batch(len(batch))
+    if processes() > 1:
+        dist.all_reduce(total)
+    mean = float(total) / len(dataset)
+    if not np.isfinite(mean):
+        raise FloatingPointError(f"training loss is {mean} in epoch {epoch}; lower lr (now {config.lr:g})")
+    return mean
+
+
+def class_weights(targets: Sequence[int]) -> Tensor:
+    """Return what a painting of each class counts in the loss, (2,), so that both classes count alike in all.
+
+    A museum's proportions would otherwise enter every later judgement, and a repainted photo does not come from there.
+    """
+    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=np.asarray(targets))
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def _loader(dataset: Any, batches: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield this process's share of each batch; nothing is padded, so a share may be empty."""
+    workers = 0 if device.type == "cpu" else min(8, torch.get_num_threads())
+    mine = [batch[rank() :: processes()] for batch in batches]
+    options = {"batch_sampler": mine, "collate_fn": _collate, "num_workers": workers, "pin_memory": workers > 0}
+    for inputs, targets in DataLoader(dataset, **options):
+        inputs = inputs.to(device, non_blocking=True)
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        yield inputs, targets.to(device, non_blocking=True)
+
+
+def _collate(items: list[tuple[Tensor, int]]) -> Any:
+    return default_collate(items) if items else (torch.empty(0), torch.empty(0, dtype=torch.long))
+
+
+def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int = 1) -> dict[str, float]:
+    """Return loss, ROC AUC and accuracy at 0.5 on a validation set.
+
+    Raises:
+        FloatingPointError: if the logits are not finite, after an update that was too large.
+    """
+    logits = predict(module, dataset, device, views)
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("validation logits are not finite; lower lr")
+    targets = np.asarray(dataset.targets)
+    loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets), class_weights(targets))
+    score = logits[:, 1] - logits[:, 0]
+    return {
+        "val_loss": float(loss),
+        "val_auc": float(roc_auc_score(targets, score)),
+        "val_accuracy": float(((score > 0) == targets).mean()),
+    }
+
+
+@torch.inference_mode()
+def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 1, batch_size: int = 32) -> np.ndarray:
+    """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
+    was_training = module.training
+    module.to(device).eval()
+    places = list(range(len(dataset)))
+    batches = [places[start : start + batch_size] for start in places[::batch_size]]
+    total = []
+    for view in range(views):
+        dataset.view, parts = view, []
+        for inputs, targets in _loader(dataset, batches, device):
+            if len(targets):
+                with autocast(device):  # the loader's own resampling is not to run in half the precision
+                    parts.append(module(inputs).float().cpu())
+        total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
+    module.train(was_training)
+    return torch.stack(total).mean(0).numpy()

@@ -1,0 +1,1 @@
+"""The words of run.py, one module each."""

@@ -1,0 +1,196 @@
+"""Fetches the paintings into data/: `python -m vg_helpers.commands.data [--limit N]`.
+
+Convention: a file that lies in the data folder is whole. Each one is fetched into a folder beside it, decoded, and only
+then moved into place; so an interrupted download goes on where it was.
+"""
+
+import errno
+import logging
+import os
+import random
+import re
+import shutil
+import threading
+import time
+import unicodedata
+import zipfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from ..files import atomic, write_csv
+
+DATASET = "steubk/wikiart"
+FOLDER = "Post_Impressionism"
+PAINTING = re.compile(rf"{FOLDER}/[^/\\]+\.(jpe?g|png)", re.IGNORECASE)
+TRIES = 3
+GIVE_UP_AFTER = 20  # failures in a row: Kaggle or the network is gone, and thousands of further tries would not help
+
+
+def fetch_paintings(
+    data_dir: str | Path, limit: int | None = None, num_threads: int = 4, wait: float = 2.0
+) -> pd.DataFrame:
+    """Return what could not be had, columns filename and reason, after fetching the paintings that classes.csv lists.
+
+    The frame is also written to missing.csv.
+
+    Args:
+        limit: only this many, the same ones for the same number, in a mixed order; more are added by a larger number.
+        wait: seconds before a failed file is tried again, doubled each time.
+
+    Raises:
+        ValueError: if classes.csv cannot be had, Kaggle stops answering, or the disk is full.
+    """
+    data_dir = Path(data_dir)
+    staging = data_dir / ".fetch"
+    names = listed_paintings(_fetch_classes(data_dir, staging, wait))
+    random.Random(42).shuffle(names)
+    names = names[:limit]
+    open_ones = [name for name in names if not (data_dir / name).is_file()]
+    missing, in_a_row, stop = [], 0, threading.Event()
+    with (
+        ThreadPoolExecutor(num_threads) as pool,
+        tqdm(total=len(names), initial=len(names) - len(open_ones), unit="painting", disable=False) as bar,
+    ):
+        jobs = {pool.submit(_fetch_painting, name, data_dir, staging, wait, stop): name for name in open_ones}
+        try:
+            for job in as_completed(jobs):
+                reason = job.result()
+                bar.update()
+                in_a_row = in_a_row + 1 if reason else 0
+                if reason:
+                    missing.append({"filename": jobs[job], "reason": reason})
+                if in_a_row >= GIVE_UP_AFTER:
+                    raise ValueError(
+                        f"{in_a_row} files in a row could not be had from Kaggle (the last: {reason}); "
+                        "what is there stays, run the same command again later to go on"
+                    )
+        finally:  # also after Ctrl-C: what has not begun is dropped
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            frame = pd.DataFrame(missing, columns=["filename", "reason"]).sort_values("filename")
+            with suppress(OSError):  # on a full disk the error on its way says so
+                write_csv(data_dir / "missing.csv", frame)
+    shutil.rmtree(staging, ignore_errors=True)
+    return frame
+
+
+def listed_paintings(classes: Path) -> list[str]:
+    """Return the names "Post_Impressionism/<artist>_<title>.jpg" of classes.csv, sorted, without repeats."""
+    try:
+        listed = pd.read_csv(classes, usecols=["filename"], encoding="utf-8")["filename"].dropna().astype(str)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{classes} has no readable column filename ({error}): delete it and run again") from None
+    names = sorted(name for name in set(listed) if PAINTING.fullmatch(name))
+    if not names:
+        raise ValueError(f"{classes} lists no file in {FOLDER}/: delete it and run again")
+    return names
+
+
+def _fetch_classes(data_dir: Path, staging: Path, wait: float) -> Path:
+    """Return the path of classes.csv, fetched when it is not there."""
+    target = data_dir / "classes.csv"
+    if target.is_file():
+        return target
+    try:
+        source = _with_retries("classes.csv", staging, wait, threading.Event())
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _disk_full(data_dir) from None
+        raise ValueError(
+            f"classes.csv of kaggle.com/datasets/{DATASET} cannot be had ({_sentence(error)}): check the network, or "
+            f"copy the data set's classes.csv and {FOLDER}/ into {data_dir} by hand"
+        ) from None
+    _move(source, target)
+    return target
+
+
+def _fetch_painting(name: str, data_dir: Path, staging: Path, wait: float, stop: threading.Event) -> str:
+    """Return "" when the painting is in place and decodes, else the reason why not."""
+    if stop.is_set():
+        return "not tried"
+    reason = ""
+    # names that are not ASCII are spelt composed or decomposed, from copy to copy
+    for spelling in dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]):
+        try:
+            source = _with_retries(spelling, staging, wait, stop)
+            _check(source)
+            _move(source, data_dir / name)
+            return ""
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise _disk_full(data_dir) from None
+            reason = reason or _sentence(error)
+    return reason
+
+
+def _with_retries(path: str, staging: Path, wait: float, stop: threading.Event) -> Path:
+    """Return the file fetched from Kaggle; an answer that will not change (404, 403) is not asked for again."""
+    for attempt in range(TRIES):
+        try:
+            return _download(path, staging)
+        except Exception as error:  # kagglehub raises errors of requests and a dozen of its own
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            final = status in (401, 403, 404) or getattr(error, "errno", None) == errno.ENOSPC
+            if final or attempt == TRIES - 1 or stop.is_set():
+                raise error if isinstance(error, OSError) else OSError(_sentence(error)) from error
+            time.sleep(wait * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def _download(path: str, staging: Path) -> Path:
+    """Return where kagglehub put one file of the data set; single files need no account.
+
+    force_download: otherwise the rest of an interrupted download in the folder is an error. kagglehub unpacks a file
+    that Kaggle zipped only where it recognises its name, which fails for names that are not ASCII and on Windows.
+    """
+    import kagglehub
+
+    found = Path(kagglehub.dataset_download(DATASET, path=path, output_dir=str(staging), force_download=True))
+    if found.suffix != ".zip" and zipfile.is_zipfile(found):
+        packed = found.with_name(found.name + ".zip")
+        os.replace(found, packed)
+        with zipfile.ZipFile(packed) as archive, archive.open(archive.infolist()[0]) as inside, found.open("wb") as out:
+            shutil.copyfileobj(inside, out)
+        packed.unlink()
+    return found
+
+
+def _check(path: Path) -> None:
+    """Raise an OSError unless the image decodes to its last row."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except Exception as error:  # Pillow raises SyntaxError, ValueError and others for broken files
+        raise OSError(f"does not decode: {_sentence(error)}") from None
+
+
+def _move(source: Path, target: Path) -> None:
+    """Put a file in its place at once; copied, because on Kaggle's own machines the source is a read-only folder."""
+    with atomic(target) as part:
+        shutil.copyfile(source, part)
+    if ".fetch" in source.parts:
+        source.unlink(missing_ok=True)
+
+
+def _sentence(error: BaseException) -> str:
+    """Return the first line of an error, or its name."""
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return text[:200] or type(error).__name__
+
+
+def _disk_full(data_dir: Path) -> ValueError:
+    return ValueError(f"the disk with {data_dir} is full: free some space and run the same command again to go on")
+
+
+def _quiet() -> None:
+    """Keep kagglehub from writing lines and a bar of its own for each of thousands of files."""
+    import kagglehub.clients
+
+    logging.getLogger("kagglehub").setLevel(logging.ERROR)
+    kagglehub.clients.tqdm = partial(tqdm, disable=True)

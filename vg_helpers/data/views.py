@@ -1,0 +1,118 @@
+"""What a network sees of a painting: the cache of decoded pictures, transforms, views, Dataset.
+
+Convention: pictures come out as (3, H, W) in [0, 1]; the models normalise them.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms import v2
+
+from ..files import atomic
+from ..images import SHORT_SIDE, read_pixels
+
+EVAL_VIEWS = 2  # a picture's centre and its mirror image; two more for each end of its longer side
+TURN = 8  # degrees by which an end is turned when judged: about the mean of the turns in training
+
+
+def load_pixels(path: Path, cache_dir: Path) -> np.ndarray:
+    """Return a painting as (H, W, 3) uint8 with a shorter side of SHORT_SIDE, decoded once and then cached.
+
+    The cache's key is path, size in bytes and time of change, so that a replaced file is decoded again.
+    """
+    facts = path.stat()
+    key = hashlib.sha1(f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{SHORT_SIDE}".encode()).hexdigest()
+    cached = cache_dir / key[:2] / f"{key}.npy"
+    if cached.is_file():
+        return np.load(cached)
+    pixels = read_pixels(path)
+    with atomic(cached) as part:
+        np.save(part, pixels)
+    return pixels
+
+
+def train_transform(size: int = 224) -> v2.Transform:
+    """Return the augmentation of the protocol: crop of 80–100 %, flip, colour jitter, rotation of up to 15 degrees."""
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(size, scale=(0.8, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(0.2, 0.2, 0.2, 0.05),
+            v2.RandomRotation(15, interpolation=v2.InterpolationMode.BILINEAR),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+
+
+def eval_transform(size: int = 224) -> v2.Transform:
+    """Return the view that is judged: shorter side to 8/7 of `size` (256 for 224), then the centre.
+
+    Pictures become 8-bit first, as the cached ones are, so that the same resampling finds the same values.
+    """
+    resize = v2.Resize(round(size * 8 / 7), v2.InterpolationMode.BICUBIC, antialias=True)
+    as_bytes, as_floats = v2.ToDtype(torch.uint8, scale=True), v2.ToDtype(torch.float32, scale=True)
+    return v2.Compose([as_bytes, resize, v2.CenterCrop(size), as_floats])
+
+
+def eval_view(image: Tensor, size: int, view: int) -> Tensor:
+    """Return one view (3, size, size) of a held-out image (3, H, W), 8-bit or in [0, 1].
+
+    Views 0 and 1 are the centre and its mirror image, 2 and 3 the start of the longer side with the whole of the
+    shorter one, turned anticlockwise, 4 and 5 its end, turned clockwise; so a square image has six views as well.
+    """
+    side, start = min(image.shape[1:]), view < 4
+    if view < 2:
+        picture = eval_transform(size)(image)
+    else:
+        square = v2.functional.to_dtype(image, torch.uint8, scale=True)
+        square = square[:, :side, :side] if start else square[:, -side:, -side:]
+        square = v2.functional.resize(square, [size, size], v2.InterpolationMode.BICUBIC, antialias=True)
+        turned = v2.functional.rotate(square, TURN if start else -TURN, v2.InterpolationMode.BILINEAR)
+        picture = v2.functional.to_dtype(turned, torch.float32, scale=True)
+    return picture.flip(-1) if view % 2 else picture
+
+
+@dataclass
+class PaintingDataset(Dataset):
+    """Paintings as (picture (3, size, size) in [0, 1], target), in one of several views.
+
+    `view` chooses the random augmentation while training, so that epoch, seed and position alone decide what comes out,
+    whatever the number of workers. When judging it is the one of `eval_view`.
+    """
+
+    paths: Sequence[Path]
+    targets: Sequence[int]
+    cache_dir: Path
+    size: int = 224
+    augment: bool = False
+    seed: int = 0
+    view: int = 0
+
+    def __post_init__(self) -> None:
+        self.transform = train_transform(self.size)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        image = torch.from_numpy(load_pixels(Path(self.paths[position]), Path(self.cache_dir))).permute(2, 0, 1)
+        if not self.augment:
+            return eval_view(image, self.size, self.view), int(self.targets[position])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(hash((self.seed, self.view, position)) & 0x7FFFFFFF)
+            return self.transform(image), int(self.targets[position])
+
+
+def build_dataset(
+    index: pd.DataFrame, data_dir: Path, cache_dir: Path, augment: bool = False, size: int = 224, seed: int = 0
+) -> PaintingDataset:
+    """Return the dataset of an index's rows, in their order."""
+    paths = [Path(data_dir, name) for name in index["path"]]
+    return PaintingDataset(paths, index["label"].tolist(), Path(cache_dir), size, augment, seed)

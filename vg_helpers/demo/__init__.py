@@ -1,0 +1,1 @@
+"""The embedded data set: procedural painters, their scenes and subjects."""

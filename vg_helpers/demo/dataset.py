@@ -1,0 +1,208 @@
+"""The embedded data set: painted images and photos made here, for a machine with neither paintings nor network.
+
+No real painting is in it. The pictures that carry the label "vincent van gogh" (`vincent-van-gogh_demo-*.jpg`) are
+painted by the flow painter of `demo_painters`, a procedure that lays curved strokes of thick paint along a field of
+directions; the label is Van Gogh's name only so that everything runs on the demo set as it does on WikiArt. The other
+painters' names are invented. All painters share subjects and palettes and differ in brushwork.
+"""
+
+import csv
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+from ..files import atomic, read_json, write_json
+from .painters import end_with_parent, paint, paint_file, photograph
+
+VERSION = 5  # of the pixels: raised whenever the same seed paints something else
+PAINTINGS = "Post_Impressionism"
+NOTE = (
+    "Procedural demo set: no real painting is in it. Pictures labelled 'vincent van gogh' were painted by a program, "
+    "the flow painter, in a manner that follows his; the other painters are programs too."
+)
+# Subject and variant of the style pictures, chosen by eye at the default seed.
+STYLES = (
+    ("night", 0),
+    ("landscape", 5),
+    ("portrait", 2),
+    ("still-life", 0),
+    ("harbour", 1),
+)
+# Photographs that other packages bundle: name, package, path in it, and what that package says of its licence.
+BUNDLED_PHOTOS = (
+    ("astronaut", "skimage", "data/astronaut.png", "public domain, NASA"),
+    ("cat", "skimage", "data/chelsea.png", "CC0, Stefan van der Walt"),
+    ("coffee", "skimage", "data/coffee.png", "CC0, Rachel Michetti"),
+    ("rocket", "skimage", "data/rocket.jpg", "public domain, SpaceX"),
+    ("photographer", "skimage", "data/camera.png", "CC0, Lav Varshney"),
+    ("temple", "sklearn", "datasets/images/china.jpg", "CC BY 2.0, danielbuechele"),
+    ("flower", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0, vultilion"),
+    ("admiral", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "public domain, US Navy"),
+)
+
+
+def paint_demo_set(
+    folder: str | Path,
+    num_paintings: int = 600,
+    seed: int = 42,
+    size: int = 256,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Return the folder with the demo set in the layout of Kaggle's steubk/wikiart, painted where it is not there yet.
+
+    `Post_Impressionism/<artist>_<title>.jpg` and `classes.csv`; `strokes/<same name>.png` marks the manner's strokes
+    (255 where one is the visible paint); `demo.json` comes last. A set that was interrupted is continued.
+
+    Args:
+        size: side of the square pictures in pixels, at least 32.
+        workers: processes, by default one for each CPU; the pictures do not depend on it.
+        on_progress: called with (pictures done, num_paintings).
+
+    Raises:
+        ValueError: for fewer than 1 painting, a size below 32, or a folder that holds other paintings.
+    """
+    if num_paintings < 1 or size < 32:
+        raise ValueError(f"a demo set needs num_paintings ≥ 1 and size ≥ 32, not {num_paintings} and {size}")
+    folder = Path(folder)
+    recipe = {"version": VERSION, "seed": seed, "num_paintings": num_paintings, "size": size}
+    if _is_finished(folder, recipe):
+        return folder
+    _prepare(folder, recipe)
+    rows = _paint_all(folder, recipe, workers, on_progress)
+    _write_rows(folder / "classes.csv", rows)
+    counts = Counter(row["artist"] for row in rows)
+    names = [row["filename"] for row in rows]
+    write_json(folder / "demo.json", {**recipe, "note": NOTE, "counts": counts, "files": names})
+    (folder / "demo.partial.json").unlink()
+    return folder
+
+
+def _is_finished(folder: Path, recipe: dict) -> bool:
+    """Return whether the folder holds all of this recipe's files."""
+    if not (folder / "demo.json").is_file():
+        return False
+    record = read_json(folder / "demo.json")
+    if not (folder / "classes.csv").is_file() or {key: record.get(key) for key in recipe} != recipe:
+        return False
+    there = {path.stem for path in (folder / "strokes").glob("*.png")}
+    there &= {path.stem for path in (folder / PAINTINGS).glob("*.jpg")}
+    return {Path(name).stem for name in record["files"]} <= there
+
+
+def _prepare(folder: Path, recipe: dict) -> None:
+    """Make the folders; remove the pictures of another recipe, refuse a folder with other paintings in it."""
+    own = [path for name in (PAINTINGS, "strokes") for path in folder.glob(f"{name}/*_demo-*")]
+    strangers = set(folder.glob(f"{PAINTINGS}/*")) - set(own)
+    if strangers:
+        raise ValueError(f"{folder} holds other paintings ({min(strangers).name}); give the demo set its own folder")
+    records = [folder / name for name in ("demo.partial.json", "demo.json")]
+    record = next((read_json(path) for path in records if path.is_file()), {})
+    same = {key: record.get(key) for key in recipe} == recipe
+    for path in own:
+        if not same or path.name.startswith("."):  # half-written when a run was killed
+            path.unlink()
+    for name in (PAINTINGS, "strokes"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    write_json(folder / "demo.partial.json", recipe)
+    (folder / "demo.json").unlink(missing_ok=True)
+
+
+def _paint_all(folder: Path, recipe: dict, workers: int | None, on_progress) -> list[dict]:
+    """Paint what is missing and return the rows of classes.csv in the order of the pictures."""
+    total = recipe["num_paintings"]
+    workers = min(workers or os.cpu_count() or 1, max(1, total // 4))
+    jobs = [(str(folder), recipe["seed"], index, recipe["size"]) for index in range(total)]
+    report = on_progress or (lambda done, of: None)
+    rows: list[dict] = []
+    if workers == 1:
+        for job in jobs:
+            rows.append(paint_file(*job))
+            report(len(rows), total)
+        return rows
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
+        futures = [pool.submit(paint_file, *job) for job in jobs]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                future.result()
+                report(done, total)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
+
+
+def demo_photos(folder: str | Path, num_photos: int = 20, size: int = 512, seed: int = 42) -> list[Path]:
+    """Return content photos as JPEG files of at most `size` pixels a side, written where they are not there yet.
+
+    First the photographs that scikit-image, scikit-learn and matplotlib bundle, where installed, then composed scenes
+    without brushwork. `photos.csv` names each one's source and licence.
+    """
+    folder = Path(folder)
+    listed = folder / "photos.csv"
+    recipe = f"{VERSION}-{num_photos}-{size}-{seed}"
+    if listed.is_file():
+        with listed.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        paths = [folder / row["filename"] for row in rows]
+        if rows and rows[0].get("recipe") == recipe and all(path.is_file() for path in paths):
+            return paths
+    rows = []
+    for name, package, inside, licence in BUNDLED_PHOTOS[:num_photos]:
+        source = files(package).joinpath(*inside.split("/")) if _installed(package) else None
+        if source is not None and source.is_file():
+            with source.open("rb") as stream, Image.open(stream) as photo:
+                _save_photo(photo.convert("RGB"), folder / f"{name}.jpg", size)
+            rows.append({"filename": f"{name}.jpg", "source": f"{package}: {inside}", "licence": licence})
+    for index in range(num_photos - len(rows)):
+        picture, title = photograph(seed, index, size)
+        name = f"scene-{index + 1:02d}-{title}.jpg"
+        _save_photo(Image.fromarray(picture), folder / name, size)
+        rows.append({"filename": name, "source": "composed by vg_helpers.demo", "licence": "this project's"})
+    rows = [row | {"recipe": recipe} for row in rows]
+    _write_rows(listed, rows)
+    return [folder / row["filename"] for row in rows]
+
+
+def demo_styles(folder: str | Path, num_styles: int = 5, seed: int = 42, size: int = 640) -> list[Path]:
+    """Return larger pictures by the flow painter, none of them in the painted set, written where they are missing."""
+    folder = Path(folder)
+    paths = []
+    for number in range(num_styles):
+        subject, variant = STYLES[number % len(STYLES)]
+        index = 1_000_000 * (1 + number // len(STYLES)) + variant
+        stem = f"vincent-van-gogh_demo-style-{number + 1}-{subject}-v{VERSION}-{seed}-{size}"
+        path = folder / f"{stem}.jpg"
+        if not path.is_file():
+            work = paint(seed, index, size, painter="flow", subject=subject)
+            _save_photo(Image.fromarray(work.image), path, size)
+        paths.append(path)
+    return paths
+
+
+def _installed(package: str) -> bool:
+    try:
+        files(package)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def _save_photo(photo: Image.Image, path: Path, size: int) -> None:
+    photo.thumbnail((size, size), Image.Resampling.LANCZOS)
+    with atomic(path) as part:
+        photo.save(part, format="JPEG", quality=95)
+
+
+def _write_rows(path: Path, rows: list[dict]) -> None:
+    with atomic(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,1 @@
+"""Grad-CAM maps, and the checks that say whether they can be believed."""

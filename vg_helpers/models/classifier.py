@@ -1,0 +1,112 @@
+"""Classifiers: a torchvision network with two outputs, and the head that sees texture alone."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models as zoo
+
+from ..files import save_torch
+from .layers import CLASSES, LAYERS, TITLES, Normalize
+from .weights import Weights, load_backbone
+
+TEXTURE_LAYER = {"vgg19": "conv5_1", "alexnet": "conv3"}  # its input is described
+
+
+class Classifier(nn.Module):
+    """A torchvision network with its last layer replaced: class 0 is "other", class 1 "van_gogh"."""
+
+    def __init__(self, network: str, net: nn.Module, weights: Weights) -> None:
+        super().__init__()
+        self.network, self.weights, self.normalize, self.net = network, weights, Normalize(), net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, 2) of images (N, 3, H, W) in [0, 1]."""
+        return self.net(self.normalize(images))
+
+    def module_of(self, layer: str) -> nn.Module:
+        """Return the module of a layer name such as "relu5_4" or "fc8"."""
+        return self._steps()[self._position(layer)]
+
+    def split(self, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return the network below `layer` and from `layer` on; one after the other they are `forward`."""
+        steps, cut = self._steps(), self._position(layer) + 1
+        return nn.Sequential(self.normalize, *steps[: cut - 1]), nn.Sequential(*steps[cut - 1 :])
+
+    def _steps(self) -> list[nn.Module]:
+        return [*self.net.features, self.net.avgpool, nn.Flatten(), *self.net.classifier]
+
+    def _position(self, layer: str) -> int:
+        steps = self._steps()
+        linear = [i for i, step in enumerate(steps) if isinstance(step, nn.Linear)]
+        names = LAYERS[self.network] | dict(zip(("fc6", "fc7", "fc8"), linear, strict=True))
+        if layer not in names:
+            raise ValueError(f"{TITLES[self.network]} has no layer {layer!r}; it has {', '.join(names)}")
+        return names[layer]
+
+
+def build_classifier(network: str, weights: str = "auto", seed: int = 0) -> Classifier:
+    """Return the network with a new last layer of two outputs, drawn from `seed`."""
+    net, origin = load_backbone(network, weights)
+    old = net.classifier[-1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net.classifier[-1] = nn.Linear(old.in_features, len(CLASSES))
+    return Classifier(network, net, origin)
+
+
+def save_classifier(path: str | Path, model: Classifier) -> None:
+    """Write a classifier with its provenance."""
+    state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
+    save_torch(path, {"network": model.network, "weights": vars(model.weights), "state": state})
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """Return the classifier that `save_classifier` wrote, in evaluation mode."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.device("meta"):
+        net = getattr(zoo, saved["network"])(num_classes=len(CLASSES))
+    model = Classifier(saved["network"], net, Weights(**saved["weights"]))
+    model.load_state_dict(saved["state"], assign=True)
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    model.normalize = Normalize()
+    return model.eval()
+
+
+class Texture(nn.Module):
+    """Gives (N, 2C) of features (N, C, h, w): each channel's mean, then its standard deviation, in float32."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features.float()
+        return torch.cat([features.mean((2, 3)), features.std((2, 3), correction=0)], dim=1)
+
+
+class Textured(nn.Module):
+    """A classifier whose logits are those of its network plus those of a head that sees the texture alone."""
+
+    def __init__(self, model: Classifier, head: nn.Linear) -> None:
+        super().__init__()
+        self.model, self.texture, self.head = model, Texture(), head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, 2) of images (N, 3, H, W) in [0, 1]."""
+        below, above = self.model.split(TEXTURE_LAYER[self.model.network])
+        middle = below(images)
+        logits = above(middle).float()
+        with torch.autocast(images.device.type, enabled=False):
+            return logits + self.head(self.texture(middle))
+
+
+def save_head(path: str | Path, textured: Textured) -> None:
+    """Write the head alone; the network has a file of its own."""
+    save_torch(path, {key: value.detach().cpu() for key, value in textured.head.state_dict().items()})
+
+
+def load_textured(path: str | Path, model: Classifier) -> Textured:
+    """Return the network with the head that `save_head` wrote, in evaluation mode."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    head = nn.Linear(saved["weight"].shape[1], len(saved["bias"]))
+    head.load_state_dict(saved)
+    return Textured(model, head).eval()

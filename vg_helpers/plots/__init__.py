@@ -1,0 +1,1 @@
+"""The figures, one function each; a module for each subject."""

@@ -1,0 +1,129 @@
+"""Figures of style transfer, speed and faithful maps; frames have the columns of the notebooks' files."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .look import (
+    LOOKS,
+    NEUTRAL,
+    P_LABEL,
+    VAN_GOGH,
+    canvas,
+    finish,
+    fit,
+    look,
+    name_of,
+    need,
+    nothing,
+    plain,
+    plain_numbers,
+    short,
+    styled,
+)
+
+
+@styled
+def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
+    """Return P(van_gogh) by trial with the best so far, and over the plane of the two weights.
+
+    Args:
+        trials: columns content_weight, style_weight, p_van_gogh, in the order of the trials, and trial where numbered.
+    """
+    need(trials, "content_weight", "style_weight", "p_van_gogh")
+    trials = trials.dropna(subset=["p_van_gogh"]).reset_index(drop=True)
+    if trials.empty:
+        return nothing("finished trials")
+    number = trials.get("trial", trials.index)
+    p, alpha, beta = trials["p_van_gogh"], trials["content_weight"], trials["style_weight"]
+    figure, (left, right) = canvas(2.7, 1, 2)
+    left.step(number, p.cummax(), where="post", color=NEUTRAL, ls="--", lw=1, label="best so far")
+    left.plot(number, p, "o", color=LOOKS["vgg19"][0], ms=5, label="trial")
+    left.axhline(0.5, color=NEUTRAL, lw=0.8, ls=":", label="decision at 0.5")
+    left.set(xlabel="trial", ylabel=P_LABEL, ylim=(-0.03, 1.03))
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    points = right.scatter(alpha, beta, c=p, cmap="cividis", vmin=0, vmax=1, s=45, ec="black", lw=0.6)
+    for x, y, name in zip(alpha, beta, number, strict=True):
+        right.annotate(str(name), (x, y), (7, 6), textcoords="offset points", fontsize=7)
+    best = p.idxmax()
+    right.plot(alpha[best], beta[best], "o", ms=11, mfc="none", mec=VAN_GOGH, mew=1.4)
+    right.set(xscale="log", yscale="log", xlabel="content weight α (log scale)", ylabel="style weight β (log scale)")
+    right.margins(0.15)
+    plain_numbers(right.xaxis)
+    plain_numbers(right.yaxis)
+    figure.colorbar(points, ax=right, label=P_LABEL)
+    found = f"P = {p[best]:.3f} at α = {short(alpha[best])}, β = {short(beta[best])}"
+    return finish(figure, title, f"Best of {len(trials)} trials: {found}", legend=left)
+
+
+@styled
+def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
+    """Return P(van_gogh) of each photo, untouched and stylised, by both classifiers.
+
+    Args:
+        scores: columns content, extractor ("vgg19", "alexnet"; else the untouched photo), p_vgg19, p_alexnet.
+    """
+    need(scores, "content", "extractor", "p_vgg19", "p_alexnet")
+    if scores.empty:
+        return nothing("judged images")
+    scores = scores.assign(kind=scores["extractor"].where(scores["extractor"].isin(list(LOOKS)), "untouched photo"))
+    order = list(
+        scores.assign(p=scores["p_vgg19"] + scores["p_alexnet"]).groupby("content")["p"].mean().sort_values().index
+    )
+    figure, panels = canvas(1.2 + 0.17 * len(order), 1, 2, sharey=True)
+    for axes, judge in zip(panels, ("vgg19", "alexnet"), strict=True):
+        for kind in sorted(scores["kind"].unique(), key=["untouched photo", *LOOKS].index):
+            own, style = scores[scores["kind"] == kind], {"color": NEUTRAL, "marker": "x"}
+            style = {**(look(kind) if kind in LOOKS else style), "linestyle": "none", "ms": 5, "alpha": 0.85}
+            label = f"{name_of(kind)} features" if kind in LOOKS else kind
+            axes.plot(own[f"p_{judge}"], [order.index(name) for name in own["content"]], **style, label=label)
+        axes.axvline(0.5, color="black", lw=0.8, ls="--")
+        axes.set(xlabel=f"{P_LABEL} by {name_of(judge)}", xlim=(-0.04, 1.04), ylabel="photo")
+        axes.label_outer(remove_inner_ticks=False)
+    panels[0].set_yticks(range(len(order)), [fit(name, 1.4, lines=1) for name in order])
+    panels[0].set_ylim(-0.6, len(order) - 0.4)
+    made = scores[scores["kind"] != "untouched photo"]
+    both = int(((made["p_vgg19"] >= 0.5) & (made["p_alexnet"] >= 0.5)).sum())
+    finding = f"{both} of {len(made)} stylised photos are a Van Gogh to both classifiers"
+    return finish(figure, title, finding, legend=panels[0])
+
+
+@styled
+def plot_agreement(counts: Any, title: str | None = None) -> Figure:
+    """Return how many stylised photos convince both classifiers, only one, or neither.
+
+    Args:
+        counts: one row per extractor with the columns both, only one (or one), neither: a frame or a dict of dicts.
+    """
+    frame = counts if isinstance(counts, pd.DataFrame) else pd.DataFrame.from_dict(counts, orient="index")
+    if frame.empty:
+        return nothing("stylised images")
+    frame = frame.set_index("extractor") if "extractor" in frame else frame
+    frame = frame.rename(columns={"one": "only one", "only_one": "only one"})
+    need(frame, "both", "only one", "neither")
+    figure, axes = canvas(0.9 + 0.32 * len(frame))
+    start, rows = np.zeros(len(frame)), range(len(frame))
+    for column, colour, ink in (
+        ("both", VAN_GOGH, "white"),
+        ("only one", "#DDCC77", "black"),
+        ("neither", "white", "black"),
+    ):
+        style = {"left": start, "edgecolor": NEUTRAL, "label": column, "hatch": "///" if column == "neither" else ""}
+        bars = axes.barh(rows, frame[column], color=colour, **style)
+        box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
+        axes.bar_label(bars, [str(n) if n else "" for n in frame[column]], label_type="center", color=ink, bbox=box)
+        start = start + frame[column].to_numpy()
+    axes.set_yticks(rows, [f"{name_of(name)} features" if name in LOOKS else plain(name) for name in frame.index])
+    axes.set(xlabel="stylised photos", ylabel="made with")
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", title="a Van Gogh to")
+    found = [
+        f"{n} of {total:.0f} with {name_of(k)} features"
+        for k, n, total in zip(frame.index, frame["both"], start, strict=True)
+    ]
+    return finish(figure, title, f"Both classifiers are convinced: {', '.join(found)}")

@@ -1,0 +1,1 @@
+"""Neural style transfer: losses, the optimisation, its checks, its search and its measures."""

@@ -1,0 +1,112 @@
+"""Where the style transfer starts: the photo, noise, the photo in the painting's colours or made of its patches.
+
+Every patch of the photo gives way to the painting's patch that is most like it, from coarse to fine; a patch that
+nothing asks for is made cheaper, so that the whole painting gets used (Granot et al. 2022, "Drop the GAN", whose order
+of levels and measure this takes; Elad and Milanfar 2017 repaint photos that way). Convention: images are (N, 3, H, W)
+float tensors in [0, 1], RGB.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .pixels import add_frame, match_colors, resize, scaled_size
+
+PATCH, STRIDE = 11, 5  # pixels; neighbours overlap by half, more would average the brushstrokes away
+LEVELS = tuple(2 ** (-half / 2) for half in (4, 3, 2, 1, 0))  # fractions of the size
+ROUNDS = 4  # per level
+CONTENT = 2.0  # pull towards the photo before each round; with less of it faces are lost
+COMPLETE = 3e-5  # mean squared difference; the smaller it is, the more of the painting gets used
+LARGEST = 512  # pixels of the longer side; a larger photo is rebuilt at this size and enlarged
+MOST_KEYS = 8192  # patches of the painting that are compared, drawn at random from more
+CHUNK = 2**24  # distances held at a time
+
+
+@torch.no_grad()
+def start_image(
+    kind: str,
+    content_image: Tensor,
+    styles: list[Tensor],
+    blend: list[float],
+    seed: int = 0,
+    amount: float | Tensor = 1.0,
+) -> Tensor:
+    """Return the image that the optimisation starts from.
+
+    No image of a batch depends on its neighbours.
+
+    Args:
+        kind: "content" is the photo; "style" the photo in the styles' colours; "patches" is made of the styles'
+            patches; "noise" is uniform.
+        styles: (N or 1, 3, h, w) each; `blend` says how much of each.
+        amount: how far the way goes from the photo (0) to its repainted version (1), or a map (N or 1, 1, H, W) of it;
+            noise takes no notice.
+    """
+    if kind == "content":
+        return content_image.clone()
+    if kind == "noise":
+        noise = torch.rand(1, *content_image.shape[1:], generator=torch.Generator().manual_seed(seed))
+        return noise.to(content_image).repeat(len(content_image), 1, 1, 1)
+    shares = [share / sum(blend) for share in blend]
+    start = sum(match_colors(content_image, style) * share for style, share in zip(styles, shares, strict=True))
+    if kind == "patches":
+        pairs = [[style[pair % len(style)][None] for style in styles] for pair in range(len(start))]
+        start = torch.cat([_rebuild(one[None], mine, shares, seed) for one, mine in zip(start, pairs, strict=True)])
+    return content_image + (start - content_image) * amount
+
+
+def _rebuild(photo: Tensor, styles: list[Tensor], shares: list[float], seed: int) -> Tensor:
+    """Return an image (1, 3, H, W) made of patches of the styles; a level with less than two patches is left out."""
+    generator, image = torch.Generator().manual_seed(seed), None
+    for level in LEVELS:
+        sizes = [
+            scaled_size(picture, level * min(1.0, LARGEST / max(picture.shape[2:]))) for picture in (photo, *styles)
+        ]
+        if min(min(size) for size in sizes) < 2 * PATCH:
+            continue
+        pull = resize(photo, sizes[0])
+        image = pull if image is None else resize(image, sizes[0])
+        keys = [
+            _draw(_patches(resize(style, size), 1), round(MOST_KEYS * share), generator)
+            for style, size, share in zip(styles, sizes[1:], shares, strict=True)
+        ]
+        for _ in range(ROUNDS):
+            image = _replace((image + CONTENT * pull) / (1 + CONTENT), torch.cat(keys))
+    return photo if image is None else resize(image, photo.shape[2:]).clamp(0, 1)
+
+
+def _patches(image: Tensor, stride: int) -> Tensor:
+    """Return the patches (P, 3·PATCH²) of an image (1, 3, H, W)."""
+    return F.unfold(image, PATCH, stride=stride)[0].t().contiguous()
+
+
+def _draw(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return patches[torch.randperm(len(patches), generator=generator)[:count].to(patches.device)]
+
+
+def _replace(image: Tensor, keys: Tensor) -> Tensor:
+    """Return the image (1, 3, H, W) with a key in place of every patch; where keys overlap, middles count most."""
+    framed = add_frame(image, PATCH - 1)
+    missing = [-(side - PATCH) % STRIDE for side in framed.shape[2:]]
+    framed = F.pad(framed, (0, missing[1], 0, missing[0]), mode="replicate")
+    found = keys[_nearest(_patches(framed, STRIDE), keys)]
+    place = torch.arange(PATCH, dtype=image.dtype, device=image.device) - (PATCH - 1) / 2
+    bell = torch.exp(-place.square() / (2 * (PATCH / 3) ** 2))
+    weight = (bell[:, None] * bell).flatten().repeat(3)
+    shape = {"output_size": framed.shape[2:], "kernel_size": PATCH, "stride": STRIDE}
+    total = F.fold((found * weight).t()[None], **shape) / F.fold(weight[:, None].expand(-1, len(found))[None], **shape)
+    height, width = image.shape[2:]
+    return total[..., PATCH - 1 : PATCH - 1 + height, PATCH - 1 : PATCH - 1 + width]
+
+
+def _nearest(queries: Tensor, keys: Tensor) -> Tensor:
+    """Return for each query (Q, D) the place of the nearest key (K, D), each key judged by its own best."""
+    norms, rows = keys.square().sum(1), max(1, CHUNK // len(keys))
+
+    def distances(part: Tensor) -> Tensor:
+        cross = torch.addmm(norms, part, keys.t(), alpha=-2) + part.square().sum(1, keepdim=True)
+        return cross.clamp_min_(0) / keys.shape[1]
+
+    parts = queries.split(rows)
+    nearest = torch.stack([distances(part).amin(0) for part in parts]).amin(0)
+    return torch.cat([(distances(part) / (COMPLETE + nearest)).argmin(1) for part in parts])
