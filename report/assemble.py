@@ -4,7 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from .chain import code_of
+from vg_helpers.code import code_of
+
 from .markdown import ReportError, headings, read_notebook, split_title, to_markdown_all
 from .plan import Step
 

@@ -5,79 +5,30 @@ parameters, listed data folders) and the files it read from earlier stages are w
 docstrings count for nothing.
 """
 
-import ast
 import os
 import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
+from vg_helpers.code import PACKAGE, code_of, helper_sources
 from vg_helpers.files import file_sha256, fingerprint, read_json, write_json
 
 from .markdown import read_notebook
 from .plan import FOLDERS, ROOT, Step, code_cells, defaults, relative
-
-PACKAGE = ROOT / "vg_helpers"
 
 
 class ChainError(RuntimeError):
     """A notebook failed; the message names it, the cell and the error's last line."""
 
 
-def code_of(source: str) -> str:
-    """Return code as its syntax tree, in which comments, layout and docstrings do not show."""
-    return ast.dump(_tree(source))
-
-
-def _tree(source: str) -> ast.Module:
-    tree = ast.parse(re.sub(r"(?m)^(\s*)([%!].*)$", r"\1_ = r'''\2 '''", source))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            node.body = body[1:] or [ast.Pass()]
-    return tree
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def helper_sources(code: str, package: Path) -> dict[str, str]:
-    """Return the modules of `package` that the code imports, directly or through each other, without their prose."""
-    waiting, found = [(code, "")], {}
-    while waiting:
-        text, parent = waiting.pop()
-        for name in _imported(_tree(text), parent, package.name):
-            place = package.parent.joinpath(*name.split("."))
-            file, inside = place.with_suffix(".py"), place / "__init__.py"
-            if name not in found and (file.is_file() or inside.is_file()):
-                text = (file if file.is_file() else inside).read_text(encoding="utf-8")
-                found[name] = code_of(text)
-                waiting.append((text, name.rpartition(".")[0] if file.is_file() else name))
-    return dict(sorted(found.items()))
-
-
-def _imported(tree: ast.Module, parent: str, package: str) -> set[str]:
-    """Return what a module of the package `parent` imports from `package`, and the packages on the way there."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), parent or None)
-            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    inside = [name.split(".") for name in names if name.split(".")[0] == package]
-    return {".".join(parts[:end]) for parts in inside for end in range(1, len(parts) + 1)}
-
-
 def key_of(step: Step) -> str:
     """Return a hash of all that decides a notebook's results, besides the files of earlier stages."""
     cells = [cell["source"] for cell in code_cells(step.source)]
-    helpers = helper_sources("\n".join(cells), PACKAGE)
+    helpers = helper_sources("\n".join(cells))
     weights = sorted((PACKAGE / "models" / "embedded").glob("*.npz"))
     embedded = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights]
     folders = {}

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from vg_helpers import metrics
-from vg_helpers.intervals import Estimate, paired_difference, proportion
+from vg_helpers.intervals import proportion
 from vg_helpers.metrics import resample_counts
 
 
@@ -148,32 +148,6 @@ def test_mcnemar_counts_discordant_pairs():
     assert result[:2] == (6, 1)
     assert result.p_value == pytest.approx(2 * sum(stats.binom.pmf(k, 7, 0.5) for k in (0, 1)))
     assert metrics.mcnemar(targets, preds_a, preds_a).p_value == 1
-
-
-def test_wilson_interval_closed_form():
-    estimate = proportion(15, 20)
-    z, p, n = stats.norm.ppf(0.975), 0.75, 20
-    centre, margin = (p + z**2 / 2 / n), z * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)
-    assert estimate == pytest.approx((p, (centre - margin) / (1 + z**2 / n), (centre + margin) / (1 + z**2 / n)))
-    assert proportion(0, 5).low == 0 and proportion(0, 5).high > 0.2
-    assert proportion(0, 0)[1:] == (0, 1)
-
-
-def test_paired_difference_is_the_paired_t_interval():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=12), rng.normal(size=12)
-    low, high = stats.ttest_rel(a, b).confidence_interval()
-    assert paired_difference(a, b) == pytest.approx((np.mean(a - b), low, high))
-    assert paired_difference([1.0, 2.0], [0.5, 1.5]) == (0.5, 0.5, 0.5)
-    assert paired_difference([1.0], [0.5]).value == 0.5
-    assert np.isnan(paired_difference([1.0], [0.5]).low)
-    assert paired_difference([*a, np.nan], [*b, 1.0]) == paired_difference(a, b)
-
-
-def test_an_estimate_reads_as_value_and_interval():
-    assert f"{Estimate(0.125, 0.05, 0.2):.0%}" == "12% [5%, 20%]"
-    signs = [Estimate(0, low, high).sign for low, high in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
-    assert signs == [1, -1, 0] and paired_difference([1.0], [0.0]).sign == 0
 
 
 def test_confusion_and_outcomes_agree():

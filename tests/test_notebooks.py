@@ -105,7 +105,7 @@ def test_the_defaults_are_the_profile_demo(tmp_path):
     for step in plan(STORY, tmp_path, demo, {}, {}):
         own = defaults(step.source)
         assert {k: v for k, v in step.parameters.items() if k != "build_dir" and own[k] != v} == {}
-        assert own["build_dir"] == "../report/build/demo"
+        assert own["build_dir"] == ""
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import base64
 from io import BytesIO
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +29,7 @@ def stage(tmp_path):
 def test_a_figure_is_shown_kept_and_captioned(stage, shown):
     figure = Figure(figsize=(3, 2))
     figure.subplots().plot([0, 1])
-    show.figure(figure, stage, "line", "A <line> & more.", alt="Rises.")
+    stage.figure("line", figure, "A <line> & more.", alt="Rises.")
     (bundle, metadata), (caption, caption_metadata) = shown
     kept = stage.path("figures", "line.png").read_bytes()
     assert base64.b64decode(bundle["image/png"]) == kept
@@ -43,20 +42,20 @@ def test_a_figure_is_shown_kept_and_captioned(stage, shown):
 
 
 def test_the_caption_stands_in_for_a_missing_description(stage, shown):
-    show.figure(Figure(figsize=(1, 1)), stage, "empty", "Nothing.")
+    stage.figure("empty", Figure(figsize=(1, 1)), "Nothing.")
     assert shown[0][1]["vg"]["alt"] == "Nothing."
 
 
 def test_the_same_figure_gives_the_same_bytes(stage, shown):
     for name in ("a", "b"):
-        show.figure(Figure(figsize=(1, 1)), stage, name, "Nothing.")
+        stage.figure(name, Figure(figsize=(1, 1)), "Nothing.")
     assert shown[0][0]["image/png"] == shown[2][0]["image/png"]
 
 
 def test_a_table_is_rounded_aligned_and_escaped(stage, shown):
     frame = pd.DataFrame({"name": ["a|b\nc", "<d>"], "n": [1, 20], "value": [0.12345, np.nan], "note": ["x", None]})
     before = frame.copy()
-    show.table(frame, stage, "scores", "Scores.", digits=2)
+    stage.table("scores", frame, "Scores.", digits=2)
     bundle, metadata = shown[0]
     lines = [
         [cell.strip() for cell in line.replace("\\|", "¦").split("|")[1:-1]]
@@ -72,12 +71,12 @@ def test_a_table_is_rounded_aligned_and_escaped(stage, shown):
 
 
 def test_numbers_written_as_text_stay_as_they_are(stage, shown):
-    show.table(pd.DataFrame({"lr": ["1.20e-05", "003"]}), stage, "t", "T.")
+    stage.table("t", pd.DataFrame({"lr": ["1.20e-05", "003"]}), "T.")
     assert "1.20e-05" in shown[0][0]["text/markdown"] and "003" in shown[0][0]["text/markdown"]
 
 
 def test_a_table_without_rows_keeps_its_head(stage, shown):
-    show.table(pd.DataFrame({"path": [], "reason": []}), stage, "quarantine", "None.")
+    stage.table("quarantine", pd.DataFrame({"path": [], "reason": []}), "None.")
     assert "path" in shown[0][0]["text/markdown"] and "reason" in shown[0][0]["text/markdown"]
 
 
@@ -91,20 +90,9 @@ def test_text_is_taken_over_as_it_is(shown):
     ]
 
 
-class Estimate(NamedTuple):
-    value: float
-    low: float
-    high: float
-
-
-@pytest.mark.parametrize("kind", [pd.Series, dict, lambda found: Estimate(**found)])
-def test_an_interval_of_a_row_a_dictionary_or_a_tuple(kind):
-    assert show.interval(kind({"value": 0.95, "low": 0.9, "high": 0.99123}), digits=2) == "0.95 [0.90, 0.99]"
-
-
 def test_the_best_of_a_column_is_bold(stage, shown):
     frame = pd.DataFrame({"the_name": ["a", "b", "c"], "auc": ["0.8 [0.7, 0.9]", "0.95 [0.1, 1.0]", "–"]})
-    show.table(frame, stage, "best", "Best.", best=["auc"])
+    stage.table("best", frame, "Best.", best=["auc"])
     bundle = shown[0][0]
     assert bundle["text/markdown"].count("**") == 2 and "**0.95** [0.1, 1.0]" in bundle["text/markdown"]
     assert "<b>0.95</b> [0.1, 1.0]" in bundle["text/html"] and "**" not in bundle["text/html"]
@@ -112,7 +100,7 @@ def test_the_best_of_a_column_is_bold(stage, shown):
 
 
 def test_only_plain_names_lose_their_underscores(stage, shown):
-    show.table(pd.DataFrame({"p_vgg19": [1], "P(van_gogh)": [0.5], 3: [1]}), stage, "t", "T.")
+    stage.table("t", pd.DataFrame({"p_vgg19": [1], "P(van_gogh)": [0.5], 3: [1]}), "T.")
     head = [cell.strip() for cell in shown[0][0]["text/markdown"].splitlines()[0].split("|")[1:-1]]
     assert head == ["p vgg19", "P(van_gogh)", "3"]
 
@@ -120,12 +108,20 @@ def test_only_plain_names_lose_their_underscores(stage, shown):
 @pytest.mark.parametrize(("source", "words"), [("embedded", " (Embedded weights.)"), ("imagenet", "")])
 def test_a_caption_names_weights_that_are_not_imagenets(stage, shown, source, words):
     stage.weights.append({"source": source})
-    show.table(pd.DataFrame({"a": [1]}), stage, "t", "T.")
+    stage.table("t", pd.DataFrame({"a": [1]}), "T.")
     assert shown[0][1]["vg"]["caption"] == f"T.{words}"
 
 
-def test_an_interval_of_shares():
-    assert show.interval({"value": 0.5, "low": 0.123, "high": 0.9}, digits=0, percent=True) == "50% [12%, 90%]"
+def test_empty_paragraphs_are_left_out(shown):
+    show.text("", "")
+    assert not shown
+    show.text("One.", "", "Two.")
+    assert shown[0][0]["text/markdown"] == "One.\n\nTwo."
+
+
+def test_source_is_shown_as_code(shown):
+    show.source(show.text, show.picture_name)
+    assert shown[0][0]["text/markdown"].count("```python\ndef ") == 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]  # the project's folder
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:

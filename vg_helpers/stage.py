@@ -7,29 +7,20 @@ stages wrote.
 import platform
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .files import file_sha256, write_json
+from .code import sources_of
+from .files import ROOT, atomic, file_sha256, write_json
 
 STAGES = ("01_data", "02_classify", "03_style_search", "04_style_eval", "05_gpu_bench", "06_gradcam")
-PACKAGES = (
-    *("torch", "torchvision", "optuna", "optuna-integration", "wandb", "scikit-learn", "scipy", "pandas", "numpy"),
-    *(
-        "Pillow",
-        "matplotlib",
-        "seaborn",
-        "jupyter",
-        "papermill",
-        "nbconvert",
-        "pypandoc_binary",
-        "typst",
-        "scikit-image",
-    ),
-)
+DEFAULT_BUILD = ROOT / "report" / "build" / "demo"
+NOT_OUTPUTS = r"(state|wandb)/|manifest\.json$|(.*/)?\."  # unfinished work, logs, the record itself, hidden files
+CAVEATS = {"none": "No ImageNet weights.", "embedded": "Embedded weights."}
 
 
 class MissingArtifact(FileNotFoundError):
@@ -39,12 +30,13 @@ class MissingArtifact(FileNotFoundError):
 class Stage:
     """One notebook's folder, and the record of what it read, which fallbacks it took and how long it ran."""
 
-    def __init__(self, build_dir: str | Path, name: str) -> None:
+    def __init__(self, build_dir: str | Path, name: str, parameters: Mapping[str, Any]) -> None:
         if name not in STAGES:
-            raise ValueError(f"stage {name!r} is none of {', '.join(STAGES)}")
-        self.build_dir, self.name = Path(build_dir).resolve(), name
+            raise ValueError(f"stage {name!r} does not exist; choose from {', '.join(STAGES)}")
+        self.build_dir, self.name = Path(build_dir or DEFAULT_BUILD).expanduser().resolve(), name
         self.folder = self.build_dir / name
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.parameters = dict(parameters)
         self.inputs: dict[str, str] = {}
         self.fallbacks: list[str] = []
         self.weights: list[dict[str, Any]] = []
@@ -70,39 +62,89 @@ class Stage:
 
     @property
     def state(self) -> Path:
-        """The folder of unfinished work, from which an interrupted run goes on; it is no output."""
-        return self.path("state", "x").parent
+        """The folder of unfinished work, from which an interrupted run continues; it is not an output."""
+        folder = self.folder / "state"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def keep(self, name: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Return `function(*args, **options)`, from disk if the same code was called with the same values before.
+
+        So a notebook that runs again because a sentence or a figure changed does not measure everything anew. What is
+        kept lies in state/kept; a damaged file counts as missing.
+
+        Args:
+            name: one for each call in a notebook; a later call with other values replaces what is kept.
+            function: a function of this project. Networks and tensors among the values count by their content.
+            options: names that begin with "on_" (callbacks) do not count.
+        """
+        import joblib
+
+        values = {key: value for key, value in options.items() if not key.startswith("on_")}
+        key = joblib.hash([sources_of(function), function.__qualname__, _content(args), _content(values)])
+        path = self.state / "kept" / f"{name}.joblib"
+        try:
+            found = joblib.load(path)
+        except Exception:  # a file that is missing, cut or of another version of Python: joblib raises many kinds
+            found = {}
+        if found.get("key") != key:
+            found = {"key": key, "result": function(*args, **options)}
+            with atomic(path) as part:
+                joblib.dump(found, part)
+        return found["result"]
 
     def fallback(self, sentence: str) -> None:
-        """Show and record that something was replaced by something lesser."""
+        """Show and record that something was replaced by a lesser substitute."""
         if sentence not in self.fallbacks:
             self.fallbacks.append(sentence)
             print(f"Fallback: {sentence}")
 
     def uses(self, weights: Any) -> None:
-        """Record where a network's weights came from; anything but ImageNet's own counts as a fallback."""
+        """Record where a network's weights came from; anything but ImageNet weights counts as a fallback."""
         entry = vars(weights)
         if entry not in self.weights:
             self.weights.append(dict(entry))
         if weights.source != "imagenet":
             self.fallback(weights.note)
 
-    def finish(self, parameters: dict[str, Any], **facts: Any) -> Path:
+    def figure(self, name: str, fig: Any, caption: str, alt: str | None = None) -> None:
+        """Show a figure, keep it as figures/<name>.png and hand it to the report; see `show.figure`."""
+        from . import show
+
+        show.figure(fig, self.path("figures", f"{name}.png"), name, self._with_caveats(caption), alt)
+
+    def table(self, name: str, frame: Any, caption: str, digits: int = 3, best: Sequence[str] = ()) -> None:
+        """Show a table and hand it to the report; see `show.table`."""
+        from . import show
+
+        show.table(frame, name, self._with_caveats(caption), digits, best)
+
+    def text(self, *paragraphs: str) -> None:
+        """Show computed sentences and hand them to the report; empty ones are left out."""
+        from . import show  # here and above: it imports IPython, which those who only read manifests do not need
+
+        show.text(*paragraphs)
+
+    def _with_caveats(self, caption: str) -> str:
+        """Return the caption with a note if the networks started from anything but ImageNet weights."""
+        sources = {weights["source"] for weights in self.weights}
+        return " ".join([caption, *(f"({note})" for source, note in CAVEATS.items() if source in sources)])
+
+    def finish(self, **facts: Any) -> Path:
         """Write manifest.json, the stage's provenance, and return its path."""
-        outputs = (p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if p.is_file())
-        kept = sorted(p for p in outputs if not re.match(r"(state|wandb)/|manifest\.json$|(.*/)?\.", p))
+        files = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
         manifest = {
             "stage": self.name,
-            "parameters": {k: v for k, v in parameters.items() if k != "build_dir"},
+            "parameters": self.parameters,
             "facts": facts,
             "inputs": self.inputs,
-            "outputs": kept,
+            "outputs": sorted(name for name in files if not re.match(NOT_OUTPUTS, name)),
             "versions": package_versions(),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "device": str(facts.get("device", "cpu")),
             "weights": self.weights,
-            "seed": parameters.get("seed"),
+            "seed": self.parameters.get("seed"),
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 1),
             "fallbacks": self.fallbacks,
@@ -111,15 +153,40 @@ class Stage:
         return self.folder / "manifest.json"
 
 
-def open_stage(build_dir: str | Path, name: str) -> Stage:
-    """Return the stage `name` (one of STAGES) of a build folder, ready to be written."""
-    return Stage(build_dir, name)
+def open_stage(build_dir: str | Path, name: str, namespace: Mapping[str, Any] | None = None) -> Stage:
+    """Return the stage `name` (one of STAGES) of a build folder; its earlier results stay until they are replaced.
+
+    Args:
+        build_dir: "" takes the project's own report/build/demo, whatever the current folder is.
+        namespace: a notebook passes `globals()` before it defines anything else. Every number, text and truth value in
+            it without a leading underscore is one of the notebook's parameters, and goes into the manifest.
+    """
+    kinds = (bool, int, float, str)
+    parameters = {
+        key: value
+        for key, value in (namespace or {}).items()
+        if type(value) in kinds and not key.startswith("_") and key != "build_dir"
+    }
+    return Stage(build_dir, name, parameters)
+
+
+def _content(value: Any) -> Any:
+    """Return a value with the content of networks and tensors in their place, so that equal ones have equal hashes."""
+    if hasattr(value, "state_dict"):
+        return type(value).__qualname__, _content(dict(value.state_dict()))
+    if hasattr(value, "detach"):
+        return str(value.dtype), value.detach().cpu().float().numpy()
+    if isinstance(value, dict):
+        return {key: _content(part) for key, part in value.items()}
+    return [_content(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def package_versions() -> dict[str, str]:
-    """Return the installed version of each package that the project names."""
+    """Return the installed version of each package in requirements.txt, by its name there."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = [match[0] for line in lines if (match := re.match(r"[\w-]+", line))]
     found = {}
-    for name in PACKAGES:
+    for name in names:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -5,7 +5,6 @@ Convention: seconds are per step; a step's operations are counted as 2 for each 
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,14 +15,6 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..device import synchronize
-
-
-class SpeedUp(NamedTuple):
-    """A ratio of medians and the two ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def time_steps(
@@ -105,15 +96,3 @@ def summarise(timings: pd.DataFrame, by: list[str], batch_size: int) -> pd.DataF
     )
     table["images_per_second"] = batch_size / table["median"]
     return table.reset_index()
-
-
-def speed_up(slow: ArrayLike, fast: ArrayLike, num_resamples: int = 2000, seed: int = 0) -> SpeedUp:
-    """Return how many times faster the median step of `fast` is; the bootstrap draws both lists of seconds anew.
-
-    The interval says how much the steps of this run scatter, not how the next machine or the next day would differ.
-    """
-    rng = np.random.default_rng(seed)
-    slow, fast = np.asarray(slow, dtype=np.float64), np.asarray(fast, dtype=np.float64)
-    medians = [np.median(rng.choice(seconds, (num_resamples, len(seconds))), axis=1) for seconds in (slow, fast)]
-    low, high = np.quantile(medians[0] / medians[1], (0.025, 0.975))
-    return SpeedUp(float(np.median(slow) / np.median(fast)), float(low), float(high))

@@ -5,7 +5,7 @@ is made from.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,7 @@ from ..models.classifier import Classifier, Texture, Textured, build_classifier
 from .features import cache_features, probe, set_head
 from .train import FitResult, TrainConfig, choose_depth, fit, predict, prepare, trained_layers
 
-PROTOCOL = 6  # raise it when the same parameters no longer give the same numbers: kept work is then done again
-GENTLER = 0.5  # the rate once deeper layers learn too, as a share of the one that the search found for the others
+PROTOCOL = 7  # raise it when the same parameters no longer give the same numbers: kept work is then done again
 # AlexNet, all of whose layers learn, gets nowhere in a few epochs with the half that torchvision drops; VGG-19, whose
 # fc6 and fc7 stay frozen, is held back by less.
 DROPOUT = {"vgg19": 0.5, "alexnet": 0.2}
@@ -108,24 +107,6 @@ def _pictures(index: pd.DataFrame, split: str, setup: Setup) -> dict[str, Any]:
     parts = {name: index[index[split] == name] for name in SPLITS}
     options = setup.size, setup.seed
     return {k: build_dataset(v, setup.data_dir, setup.cache_dir, k == "train", *options) for k, v in parts.items()}
-
-
-def unfreeze(task: Task, index: pd.DataFrame, split: str, result: FitResult) -> Task:
-    """Return the sequel of a training of the upper layers alone, which gave `result` and its weights to the model.
-
-    Deeper layers learn too, from pictures that are augmented anew in every epoch. From the top down: Howard and Ruder
-    2018, "Universal language model fine-tuning for text classification".
-    """
-    prepare(task.model, "deeper")
-    folder = task.folder / fingerprint(result.history)
-    folder.mkdir(exist_ok=True)
-    config = replace(task.config, depth="deeper")
-    return Task(task.model, task.model, _pictures(index, split, task.setup), config, task.setup, folder)
-
-
-def gentler(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what the search found best for the upper layers, made fit for their training with deeper ones."""
-    return {**values, "lr": values["lr"] * GENTLER}
 
 
 def fit_probe(task: Task) -> dict[str, np.ndarray]:

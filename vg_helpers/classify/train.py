@@ -35,10 +35,6 @@ TOP = {  # VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
     "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
-DEEPER = {
-    "vgg19": ("conv4_1", "conv4_2", "conv4_3", "conv4_4", *TOP["vgg19"]),
-    "alexnet": ("conv1", "conv2", *TOP["alexnet"]),
-}
 AVERAGED = 100  # steps
 # Share of all steps; the head was fitted to features without dropout, so the first losses under dropout are large.
 WARM_UP = 0.1
@@ -48,7 +44,7 @@ HEAD_LR = 3.0  # the last layer, fitted by the probe, learns this much faster th
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What one training depends on; `depth` is "all" layers, the "top" ones, these and "deeper" ones, or the "head".
+    """What one training depends on; `depth` is "all" layers, the "top" ones or the "head".
 
     `val_views` counts the views that validation averages, as the test does later on.
     """
@@ -80,8 +76,8 @@ class FitResult:
 
 def choose_depth(depth: str, device: torch.device, network: str) -> str:
     """Return the depth that is asked for; "auto" is all layers, but of VGG-19 on a CPU the top ones."""
-    if depth not in ("auto", "all", "deeper", "top", "head"):
-        raise ValueError(f"depth {depth!r}: choose auto, all, deeper, top or head")
+    if depth not in ("auto", "all", "top", "head"):
+        raise ValueError(f"depth {depth!r}: choose auto, all, top or head")
     costly = device.type == "cpu" and network == "vgg19"
     return ("top" if costly else "all") if depth == "auto" else depth
 
@@ -89,7 +85,7 @@ def choose_depth(depth: str, device: torch.device, network: str) -> str:
 def trained_layers(network: str, depth: str) -> tuple[str, ...]:
     """Return the names of the layers whose weights a depth trains, from the lowest up."""
     every = (*(name for name in LAYERS[network] if name.startswith("conv")), "fc6", "fc7", HEAD)
-    return {"all": every, "deeper": DEEPER[network], "top": TOP[network], "head": (HEAD,)}[depth]
+    return {"all": every, "top": TOP[network], "head": (HEAD,)}[depth]
 
 
 def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:

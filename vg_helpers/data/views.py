@@ -106,7 +106,7 @@ class PaintingDataset(Dataset):
         if not self.augment:
             return eval_view(image, self.size, self.view), int(self.targets[position])
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(hash((self.seed, self.view, position)) & 0x7FFFFFFF)
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.view, position]).generate_state(1)[0]))
             return self.transform(image), int(self.targets[position])
 
 

@@ -103,26 +103,6 @@ def test_summary_by_hand():
     assert first["images_per_second"] == 2
 
 
-def test_speed_up_is_a_ratio_of_medians_with_an_interval():
-    rng = np.random.default_rng(0)
-    slow, fast = rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20)
-    result = timing.speed_up(slow, fast)
-    assert result.value == np.median(slow) / np.median(fast)
-    assert 3.5 < result.low < result.value < result.high < 4.5
-    more = timing.speed_up(np.tile(slow, 20), np.tile(fast, 20))
-    assert more.high - more.low < (result.high - result.low) / 2
-    assert timing.speed_up([3.0], [1.0]) == (3, 3, 3)
-
-
-def test_speed_up_interval_covers_the_true_ratio():
-    hits = 0
-    for seed in range(100):
-        rng = np.random.default_rng(seed)
-        result = timing.speed_up(rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20), num_resamples=300, seed=seed)
-        hits += result.low <= 4 <= result.high
-    assert hits >= 88
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_step_is_timed_to_its_end():

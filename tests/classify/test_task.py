@@ -108,40 +108,6 @@ def test_every_depth_runs_and_trains_what_it_says(index, setup):
         assert len(task.probs("val", views=1)) == 4
 
 
-def test_deeper_layers_learn_after_the_others_and_go_on_after_an_interruption(index, setup, monkeypatch):
-    monkeypatch.setattr(train, "SAVE_EVERY", 0)  # every epoch is kept
-    values = {"lr": 1e-3, "batch_size": 16, "optimizer": "SGD"}
-
-    def train_deeper(on_epoch=None, on_batch=None):
-        task = classify_task.build_task("vgg19", index, "split_grouped", replace(setup, depth="head", eval_views=4))
-        classify_task.fit_probe(task)
-        result = classify_task.train_finally(task, values, 1)
-        before = {name: value.clone() for name, value in task.model.state_dict().items()}
-        start = task.probs("test")
-        deeper = classify_task.unfreeze(task, index, "split_grouped", result)
-        np.testing.assert_allclose(deeper.probs("test"), start, atol=0.02)  # features were kept as float16
-        classify_task.train_finally(deeper, classify_task.gentler(values), 2, on_epoch, on_batch)
-        return task, deeper, before
-
-    def interrupt(row):
-        if row["epoch"] == 1:
-            raise KeyboardInterrupt
-
-    task, deeper, before = train_deeper()
-    changed = {name for name, value in task.model.state_dict().items() if not torch.equal(value, before[name])}
-    assert len(changed) == 2 * 9 and "net.features.19.weight" in changed and "net.features.16.weight" not in changed
-    assert deeper.folder.parent == task.folder and deeper.sets["train"].augment and not deeper.sets["val"].augment
-    (kept,) = deeper.folder.glob("final-*.pt")
-    config = torch.load(kept, weights_only=True)["config"]
-    assert (config["lr"], config["depth"]) == (classify_task.GENTLER * values["lr"], "deeper")
-    kept.unlink()
-    with pytest.raises(KeyboardInterrupt):
-        train_deeper(interrupt)
-    seen = []
-    np.testing.assert_array_equal(train_deeper(on_batch=seen.append)[1].probs("test"), deeper.probs("test"))
-    assert sum(seen) == 16  # the second epoch alone
-
-
 def test_the_head_starts_as_the_probe(index, setup):
     task = classify_task.build_task("alexnet", index, "split_grouped", setup)
     found = classify_task.fit_probe(task)

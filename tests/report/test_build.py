@@ -22,11 +22,12 @@ PIXEL = base64.b64decode(
 )
 PARAMETERS = 'build_dir: str = ""\nseed: int = 42\nnum_rows: int = 3\nlr: float = 0.1'
 WORK = """from pathlib import Path
-from vg_helpers.artifacts import open_stage, write_json, write_text
-stage = open_stage(build_dir, "{stage}")
+from vg_helpers.files import write_json, write_text
+from vg_helpers.stage import open_stage
+stage = open_stage(build_dir, "{stage}", globals())
 text = stage.read({read}).read_text() if [{read}] else ""
 write_text(stage.path("rows.txt"), text + str(num_rows // {divisor}))
-stage.finish({{"seed": seed}}, device="cpu")"""
+stage.finish(device="cpu")"""
 
 
 def cell(source, tags=(), kind="code", outputs=()):
@@ -108,7 +109,7 @@ def test_an_interrupted_notebook_is_not_current(folder):
     step = steps_of(folder)[0]
     stage = open_stage(step.build_dir, step.stage)
     write_text(stage.path("rows.txt"), "3")
-    stage.finish({})
+    stage.finish()
     step.executed.write_text("{}")
     assert not chain.is_current(step, chain.key_of(step))
 

@@ -10,7 +10,6 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from vg_helpers import device
 from vg_helpers.classify import train
 from vg_helpers.classify.distributed import of_the_first
 from vg_helpers.classify.train import TrainConfig
@@ -244,12 +243,12 @@ def test_the_depth_is_chosen_by_device_and_network():
     assert [train.choose_depth("auto", CPU, network) for network in ("vgg19", "alexnet")] == ["top", "all"]
     assert [train.choose_depth("auto", cuda, network) for network in ("vgg19", "alexnet")] == ["all", "all"]
     assert train.choose_depth("head", cuda, "vgg19") == "head"
-    with pytest.raises(ValueError, match=r"^depth 'deep': choose auto, all, deeper, top or head$"):
+    with pytest.raises(ValueError, match=r"^depth 'deep': choose auto, all, top or head$"):
         train.choose_depth("deep", CPU, "vgg19")
 
 
 @pytest.mark.parametrize("network", ["vgg19", "alexnet"])
-@pytest.mark.parametrize("depth", ["all", "deeper", "top", "head"])
+@pytest.mark.parametrize("depth", ["all", "top", "head"])
 def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     model = build_classifier(network, "none")
     lower, upper = train.prepare(model, depth)
@@ -261,7 +260,6 @@ def test_prepare_frees_the_named_layers_and_no_others(tiny_zoo, network, depth):
     assert (len(lower) == 1) == (names[0] in ("conv1_1", "conv1"))
     expected = {
         "all": {"vgg19": 19, "alexnet": 8},
-        "deeper": {"vgg19": 9, "alexnet": 8},
         "top": {"vgg19": 5, "alexnet": 6},
         "head": dict.fromkeys(["vgg19", "alexnet"], 1),
     }
@@ -308,7 +306,7 @@ def test_evaluate_is_what_scikit_learn_says():
 def be_one_of(number, count, folder, config):
     """Train and predict as one of several processes, and write down what came out."""
     torch.set_num_threads(1)
-    device.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
+    train.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
     store = f"file:///{(folder / 'store').as_posix().lstrip('/')}"
     torch.distributed.init_process_group("gloo", init_method=store, rank=number, world_size=count)
     torch.manual_seed(number)  # only the first one's weights count
