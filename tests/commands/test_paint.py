@@ -13,7 +13,7 @@ from vg_helpers.commands import paint as commands_paint
 from vg_helpers.images import load_image
 from vg_helpers.models.weights import Weights
 from vg_helpers.style import engine
-from vg_helpers.style.engine import VERSION
+from vg_helpers.style.engine import VERSION, params_for
 from vg_helpers.style.optimize import NonFiniteLoss
 
 ORIENTATION = 0x0112  # EXIF tag
@@ -97,7 +97,7 @@ def test_embedded_weights_bring_their_own_parameters_and_the_strength_counts_as_
         assert paint("--style", "stars.png", "--size", "32", "--out", "out.png", "--strength", strength) == 0
         with Image.open("out.png") as image:
             settings = json.loads(image.text["Settings"])
-        wanted = weights.style_params | {"tv_weight": float(strength) * weights.style_params["tv_weight"]}
+        wanted = params_for(weights) | {"tv_weight": float(strength) * params_for(weights)["tv_weight"]}
         assert settings["start"] == "patches" and {name: settings[name] for name in wanted} == wanted
 
 

@@ -17,7 +17,7 @@ from ..images import load_image, save_image
 from ..models.extractor import FeatureExtractor, build_extractor
 from ..models.layers import TITLES
 from ..models.weights import load_backbone
-from ..style.engine import StyleParams, stylize
+from ..style.engine import StyleParams, params_for, stylize
 from ..style.losses import gram_matrix, style_loss
 
 JUDGED = tuple(f"relu{block}_1" for block in range(1, 6))
@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(f"{options.photos} and {options.styles} must both hold JPEG or PNG pictures")
         for weights in options.weights:
             extractor = build_extractor(options.network, weights=weights).to(device)
-            usual = extractor.weights.style_params
+            usual = params_for(extractor.weights)
             params = StyleParams(style_weight=options.style_weight, num_steps=options.steps, **usual)
             found.append(measure(pairs, extractor, params, judge, options.out))
     except (ValueError, OSError) as error:

@@ -22,7 +22,7 @@ from ..images import load_image, save_image
 from ..models.extractor import build_extractor
 from ..models.layers import Normalize
 from ..models.weights import CHOICES, find_imagenet_weights, load_backbone
-from ..style.engine import VERSION, StyleParams, StyleResult, stylize
+from ..style.engine import VERSION, StyleParams, StyleResult, params_for, stylize
 from ..style.optimize import NonFiniteLoss
 
 STYLE_PLACES = ("data/styles", "data")  # looked at below the current folder, after VG_STYLES_DIR
@@ -85,7 +85,7 @@ def paint(args: argparse.Namespace) -> Path:
     content = load_image(args.photo, args.size).to(device)
     styles = [load_image(path, args.size).to(device) for path in paths]
     extractor = build_extractor(args.extractor, weights=args.weights)
-    usual = StyleParams(**extractor.weights.style_params, low_memory=args.low_memory, seed=args.seed)
+    usual = StyleParams(**params_for(extractor.weights), low_memory=args.low_memory, seed=args.seed)
     params = plan(max(content.shape[2:]), args.steps, args.strength, args.keep_colors, usual)
     if extractor.weights.source != "imagenet":
         print(f"Note: {extractor.weights.note}", file=sys.stderr)

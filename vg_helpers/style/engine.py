@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from ..device import fast_dtype
 from ..files import fingerprint
+from ..models.weights import Weights
 from .checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory
 from .convolutions import BlockConv2d, WinogradConv2d, winograd_pays
 from .losses import _at_least_float32, content_loss, gram_matrix, style_loss, total_variation
@@ -94,6 +96,15 @@ class StyleParams:
             raise ValueError(f"strength={self.strength} must be from 0 (the photo) to 1 (the style)")
         if min(self.num_steps, self.frame) < 0 or not self.lr > 0:
             raise ValueError(f"num_steps={self.num_steps}, frame={self.frame} must be 0 or more, lr={self.lr} above 0")
+
+
+def params_for(weights: Weights) -> dict[str, Any]:
+    """Return the fields of StyleParams that should differ from their defaults for a network with these weights.
+
+    The embedded weights keep too much of the photo's colours, know too little of brushstrokes, and stipple flat areas
+    if they pull for long or hard.
+    """
+    return {"start": "patches", "tv_weight": 50.0, "lr": 0.01} if weights.source == "embedded" else {}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..classify.judge import judge
 from ..files import fingerprint
 from ..images import save_image
-from .engine import StyleParams, stylize
+from .engine import StyleParams, params_for, stylize
 
 
 def suggest_style(trial: optuna.Trial) -> dict[str, float]:
@@ -42,7 +42,7 @@ class StyleObjective:
 
     def __call__(self, trial: optuna.Trial) -> float:
         values = suggest_style(trial)
-        params = StyleParams(**values, num_steps=self.num_steps, **self.extractor.weights.style_params)
+        params = StyleParams(**values, num_steps=self.num_steps, **params_for(self.extractor.weights))
         path = self.path(values)
         path.parent.mkdir(parents=True, exist_ok=True)
         result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
