@@ -228,12 +228,8 @@ def test_axes_have_names(name):
 
 
 @pytest.mark.parametrize("name", [name for name in CHARTS if isinstance(CHARTS[name][0], pd.DataFrame)])
-def test_an_empty_frame_says_so_and_a_wrong_one_names_the_column(name):
-    frame = CHARTS[name][0]
-    assert texts(draw(name, frame.iloc[:0])).startswith("no ")
-    if name != "plot_agreement":
-        with pytest.raises(ValueError, match="needs the column"):
-            draw(name, pd.DataFrame({"x": [1]}))
+def test_an_empty_frame_says_so(name):
+    assert texts(draw(name, CHARTS[name][0].iloc[:0])).startswith("no ")
 
 
 @pytest.mark.parametrize(
@@ -317,11 +313,13 @@ def test_metric_comparison_draws_values_and_intervals():
 
 def test_variants_of_a_network_look_like_it():
     assert plots_look.name_of("vgg19_probe") == "VGG-19 probe" and plots_look.name_of("a_b c") == "a_b c"
-    assert plots_look.look("vgg19_probe")["color"] == plots_look.look("vgg19")["color"]
+    assert plots_look.style_of("vgg19_probe")["color"] == plots_look.style_of("vgg19")["color"]
     keys = ["vgg19", "alexnet", "vgg19_probe", "alexnet probe", "alexnet_scratch"]
-    looks = {tuple(sorted(plots_look.look(key, keys).items())) for key in keys}
-    assert len(looks) == 5 and plots_look.look("vgg19_probe")["linestyle"] != plots_look.look("vgg19")["linestyle"]
-    assert {plots_look.look(key, keys)["marker"] for key in keys if "alexnet" in key} == {"s"}
+    looks = {tuple(sorted(plots_look.style_of(key, keys).items())) for key in keys}
+    assert (
+        len(looks) == 5 and plots_look.style_of("vgg19_probe")["linestyle"] != plots_look.style_of("vgg19")["linestyle"]
+    )
+    assert {plots_look.style_of(key, keys)["marker"] for key in keys if "alexnet" in key} == {"s"}
 
 
 def test_the_axis_of_a_metric_ends_at_one():
@@ -528,7 +526,7 @@ def test_several_images_where_one_is_needed_are_an_error():
 
 
 def test_networks_differ_in_lightness_and_form():
-    vgg, alexnet = plots_look.look("vgg19"), plots_look.look("alexnet")
+    vgg, alexnet = plots_look.style_of("vgg19"), plots_look.style_of("alexnet")
     grey = [np.dot(matplotlib.colors.to_rgb(look["color"]), [0.299, 0.587, 0.114]) for look in (vgg, alexnet)]
     assert abs(grey[0] - grey[1]) > 0.15
     assert vgg["marker"] != alexnet["marker"]

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .look import P_LABEL, canvas, finish, look, name_of, need, nothing, plain, styled
-from .pictures import grid, pixels
+from .look import P_LABEL, canvas, empty_figure, finish, name_of, plain, style_of, styled
+from .pictures import as_array, grid
 
 
 def jet(cam: Any, size: tuple[int, int]) -> np.ndarray:
@@ -34,11 +34,11 @@ def plot_cam_panels(
         overlay: the share of the heat map in the overlay.
     """
     if len(images) == 0:
-        return nothing("class activation maps")
+        return empty_figure("class activation maps")
     rows, texts = [], []
     names = [""] * len(images) if titles is None else list(titles)
     for start in range(0, len(images), 5):
-        block = [pixels(images[i]) for i in range(start, min(start + 5, len(images)))]
+        block = [as_array(images[i]) for i in range(start, min(start + 5, len(images)))]
         maps = [jet(cams[start + i], image.shape[:2]) for i, image in enumerate(block)]
         mixed = [(1 - overlay) * image + overlay * colours for image, colours in zip(block, maps, strict=True)]
         empty = [None] * (min(5, len(images)) - len(block))
@@ -63,10 +63,10 @@ def plot_randomisation(
         similarity: by layer, the similarity to the trained network's map.
     """
     if not cams:
-        return nothing("maps of randomised layers")
+        return empty_figure("maps of randomised layers")
     stacks = {layer: _stack(cam) for layer, cam in cams.items()}
     if images is not None:
-        images = [pixels(image) for image in ([images] if getattr(images, "ndim", 4) == 3 else images)]
+        images = [as_array(image) for image in ([images] if getattr(images, "ndim", 4) == 3 else images)]
     rows = []
     for i in range(len(next(iter(stacks.values())))):
         first = [] if images is None else [images[i]]
@@ -89,16 +89,15 @@ def plot_faithfulness(frame: pd.DataFrame, title: str | None = None) -> Figure:
     Args:
         frame: columns curve ("deletion", "insertion"), method, fraction (of the image), p, and low, high where known.
     """
-    need(frame, "curve", "method", "fraction", "p")
     if frame.empty:
-        return nothing("faithfulness curves")
+        return empty_figure("faithfulness curves")
     curves, methods, found = list(frame["curve"].unique()), list(frame["method"].unique()), []
     figure, panels = canvas(2.7, 1, len(curves), squeeze=False, sharey=True)
     for axes, curve in zip(panels[0], curves, strict=True):
         areas = {}
         for method in methods:
             own = frame[(frame["curve"] == curve) & (frame["method"] == method)].sort_values("fraction")
-            style = {**look(method, methods), "markevery": max(1, len(own) // 6)}
+            style = {**style_of(method, methods), "markevery": max(1, len(own) // 6)}
             axes.plot(own["fraction"], own["p"], **style, label=name_of(method))
             if {"low", "high"} <= set(own):
                 axes.fill_between(own["fraction"], own["low"], own["high"], color=style["color"], alpha=0.15, lw=0)

@@ -18,17 +18,16 @@ from .look import (
     VAN_GOGH,
     artist_name,
     canvas,
+    empty_figure,
     finish,
-    fit,
-    look,
     name_of,
-    need,
-    nothing,
-    parts,
+    network_and_variant,
     percent,
     plain,
     ranked,
+    style_of,
     styled,
+    wrap,
 )
 
 
@@ -39,14 +38,13 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
     Args:
         frame: columns model, metric, value, low, high.
     """
-    need(frame, "model", "metric", "value", "low", "high")
     if frame.empty:
-        return nothing("metrics")
+        return empty_figure("metrics")
     keys, models = list(frame["metric"].unique()), list(frame["model"].unique())
     names = [plain(LABELS.get(key, str(key).replace("_", " "))) for key in keys]
     figure, axes = canvas(0.9 + len(keys) * (0.1 + 0.17 * len(models)))
     for i, model in enumerate(models):
-        own, style = frame[frame["model"] == model], {**look(model, models), "linestyle": "none"}
+        own, style = frame[frame["model"] == model], {**style_of(model, models), "linestyle": "none"}
         apart = min(0.26, 0.7 / len(models))
         y = np.array([keys.index(key) for key in own["metric"]]) + apart * (i - (len(models) - 1) / 2)
         errors = np.clip([own["value"] - own["low"], own["high"] - own["value"]], 0, None)
@@ -60,7 +58,7 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
     axes.set_xticks([tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= 1])  # labels take the rest
     axes.grid(axis="y", visible=False)
     first = frame[frame["metric"] == keys[0]].set_index("model")["value"].dropna()
-    main = first[[not parts(model)[1] for model in first.index]]
+    main = first[[not network_and_variant(model)[1] for model in first.index]]
     return finish(figure, title, f"{names[0]}: {ranked(main if len(main) else first)}", legend=axes)
 
 
@@ -72,7 +70,7 @@ def plot_confusions(confusions: Mapping[str, Any], title: str | None = None) -> 
         confusions: by model, 2 by 2 counts: rows true, columns predicted, other then Van Gogh.
     """
     if not confusions:
-        return nothing("confusion matrices")
+        return empty_figure("confusion matrices")
     figure, panels = canvas(2.6, 1, len(confusions), squeeze=False)
     found, style = [], {"cmap": "Blues", "vmin": 0, "vmax": 1, "square": True, "cbar": False, "fmt": ""}
     for axes, (model, counts) in zip(panels[0], confusions.items(), strict=True):
@@ -99,12 +97,12 @@ def plot_roc(targets: Any, probs: Mapping[str, Any], title: str | None = None) -
     """
     targets = np.asarray(targets)
     if not probs or len(np.unique(targets)) < 2:
-        return nothing("ROC curve: it takes paintings of both classes")
+        return empty_figure("ROC curve: it takes paintings of both classes")
     figure, panels = canvas(3.3, 1, 2)
     side = 0.3
     areas = {model: metrics.roc_auc_score(targets, np.asarray(values)) for model, values in probs.items()}
     for model, values in probs.items():
-        style, label = look(model, list(probs)), f"{name_of(model)} (AUC {areas[model]:.3f})"
+        style, label = style_of(model, list(probs)), f"{name_of(model)} (AUC {areas[model]:.3f})"
         false, true, thresholds = metrics.roc_curve(targets, np.asarray(values), drop_intermediate=False)
         at = np.flatnonzero(thresholds >= 0.5)[-1]
         side = min(1, max(side, false[at] + 0.03, 1.03 - true[at]))
@@ -126,11 +124,11 @@ def plot_precision_recall(targets: Any, probs: Mapping[str, Any], title: str | N
     """Return precision against recall with the point at threshold 0.5; arguments as for plot_roc."""
     targets = np.asarray(targets)
     if not probs or len(np.unique(targets)) < 2:
-        return nothing("precision–recall curve: it takes paintings of both classes")
+        return empty_figure("precision–recall curve: it takes paintings of both classes")
     figure, axes = canvas(2.8)
     areas = {model: metrics.average_precision_score(targets, np.asarray(values)) for model, values in probs.items()}
     for model, values in probs.items():
-        style, label = look(model, list(probs)), f"{name_of(model)} (AP {areas[model]:.3f})"
+        style, label = style_of(model, list(probs)), f"{name_of(model)} (AP {areas[model]:.3f})"
         precision, recall, thresholds = metrics.precision_recall_curve(targets, np.asarray(values))
         axes.step(recall, precision, where="pre", color=style["color"], ls=style["linestyle"], label=label)
         at = np.searchsorted(thresholds, 0.5)
@@ -152,18 +150,18 @@ def plot_reliability(targets: Any, probs: Mapping[str, Any], bins: int = 10, tit
     """
     targets, errors = np.asarray(targets), {}
     if not probs or len(targets) == 0:
-        return nothing("predictions")
+        return empty_figure("predictions")
     figure, (axes, below) = canvas(3.6, 2, 1, sharex=True, height_ratios=[3, 1])
     axes.plot([0, 1], [0, 1], color=NEUTRAL, lw=0.8, ls=":", label="perfectly calibrated")
     for i, (model, values) in enumerate(probs.items()):
-        values, style = np.asarray(values, dtype=float), look(model, list(probs))
+        values, style = np.asarray(values, dtype=float), style_of(model, list(probs))
         place = np.minimum((values * bins).astype(int), bins - 1)
         number = np.bincount(place, minlength=bins)
         full = number > 0
         mean, share = (np.bincount(place, of, minlength=bins)[full] / number[full] for of in (values, targets))
         errors[model] = float(np.abs(mean - share) @ number[full] / len(values))
         axes.plot(mean, share, **style, label=f"{name_of(model)} (error {errors[model]:.3f})")
-        width, faint = 0.8 / bins / len(probs), 0.5 if parts(model)[1] else 1
+        width, faint = 0.8 / bins / len(probs), 0.5 if network_and_variant(model)[1] else 1
         left = (np.arange(bins) + 0.1) / bins + width * (i + 0.5)
         below.bar(left, number, width, color=style["color"], alpha=faint, edgecolor=NEUTRAL)
     axes.set(ylabel="share that is Van Gogh", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -184,9 +182,8 @@ def plot_p_by_artist(frame: pd.DataFrame, column: str = "p_vgg19", top: int = 15
         frame: columns artist, label and `column`.
         top: this many artists, those with most paintings.
     """
-    need(frame, "artist", "label", column)
     if frame.empty:
-        return nothing("predictions")
+        return empty_figure("predictions")
     by_artist = frame.groupby("artist").agg(label=("label", "max"), p=(column, "median"), n=(column, "size"))
     by_artist = by_artist.sort_values(["label", "n"], ascending=False)[:top].sort_values(
         ["label", "p"], ascending=False
@@ -200,7 +197,7 @@ def plot_p_by_artist(frame: pd.DataFrame, column: str = "p_vgg19", top: int = 15
         box.set_facecolor(VAN_GOGH if label else OTHER)
         median.set_color("white" if label else "black")
     axes.axvline(0.5, color=NEUTRAL, lw=0.8, ls=":")
-    axes.set_yticks(range(len(order)), [fit(f"{artist_name(a)} ({by_artist['n'][a]:,})", 2, lines=1) for a in order])
+    axes.set_yticks(range(len(order)), [wrap(f"{artist_name(a)} ({by_artist['n'][a]:,})", 2, lines=1) for a in order])
     by = name_of(column.removeprefix("p_"))
     axes.set(
         xlabel=f"{P_LABEL} by {by}", ylabel="artist (paintings)", xlim=(-0.02, 1.02), ylim=(len(order) - 0.5, -0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .look import NEUTRAL, OTHER, PALE, VAN_GOGH, artist_name, canvas, finish, fit, need, nothing, percent, styled
+from .look import NEUTRAL, OTHER, PALE, VAN_GOGH, artist_name, canvas, empty_figure, finish, percent, styled, wrap
 
 
 @styled
@@ -14,13 +14,12 @@ def plot_class_counts(index: pd.DataFrame, top: int = 15, title: str | None = No
     Args:
         index: columns artist, label.
     """
-    need(index, "artist", "label")
     if index.empty:
-        return nothing("paintings")
+        return empty_figure("paintings")
     counts = index.groupby("artist")["label"].agg(["size", "max"]).sort_values(["max", "size"], ascending=False)
     shown, rest = counts.iloc[:top], counts.iloc[top:]
     bars = [
-        (fit(artist_name(name), 1.8, lines=1), row["size"], VAN_GOGH if row["max"] else OTHER)
+        (wrap(artist_name(name), 1.8, lines=1), row["size"], VAN_GOGH if row["max"] else OTHER)
         for name, row in shown.iterrows()
     ]
     bars += [(f"{len(rest)} others", rest["size"].sum(), PALE)] if len(rest) else []
@@ -40,12 +39,9 @@ def plot_class_counts(index: pd.DataFrame, top: int = 15, title: str | None = No
 @styled
 def plot_split_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     """Return the number of paintings by split and class, a panel for each of the columns split_seed, split_grouped."""
-    need(index, "label")
     columns = [column for column in ("split_seed", "split_grouped") if column in index]
-    if not columns:
-        need(index, "split_seed")
     if index.empty:
-        return nothing("paintings")
+        return empty_figure("paintings")
     figure, panels = canvas(2.3, 1, len(columns), sharey=True, squeeze=False)
     shares = []
     for axes, column in zip(panels[0], columns, strict=True):
@@ -74,9 +70,8 @@ def plot_image_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     Args:
         index: columns width, height, label.
     """
-    need(index, "width", "height", "label")
     if index.empty:
-        return nothing("images")
+        return empty_figure("images")
     figure, (left, right) = canvas(2.5, 1, 2)
     ratio = index["width"] / index["height"]
     bins = np.geomspace(ratio.min() * 0.98, ratio.max() * 1.02, 30)

@@ -12,7 +12,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -47,7 +46,7 @@ STYLE = {
     "patch.linewidth": 0.6,
     "hatch.linewidth": 0.5,
 }
-NAMES = {"vgg19": "VGG-19", "alexnet": "AlexNet"}
+TITLES = {"vgg19": "VGG-19", "alexnet": "AlexNet"}  # as in models.layers, which no figure imports
 VAN_GOGH, OTHER, PALE, NEUTRAL = "#882255", "#B5B5B5", "#DDDDDD", "#555555"
 # colour, marker, line: different in hue, in lightness and in form
 LOOKS = {"vgg19": ("#0173B2", "o", "-"), "alexnet": ("#DE8F05", "s", "--")}
@@ -73,17 +72,31 @@ def plain(text: object) -> str:
     return str(text).replace("$", r"\$")
 
 
+def network_and_variant(key: object) -> tuple[str, str]:
+    """Return the two parts of a key.
+
+    >>> network_and_variant("vgg19_probe")
+    ('vgg19', 'probe')
+    """
+    network, _, variant = str(key).replace("_", " ").partition(" ")
+    return network, variant
+
+
 def name_of(key: object) -> str:
-    """Return the printed name: "vgg19" → "VGG-19", "vgg19_probe" → "VGG-19 probe"."""
-    first, _, rest = str(key).replace("_", " ").partition(" ")
-    return plain(f"{NAMES[first]} {rest}".strip() if first in NAMES else key)
+    """Return the printed name of a network or its variant; other keys stay as they are.
+
+    >>> name_of("vgg19_probe")
+    'VGG-19 probe'
+    """
+    network, variant = network_and_variant(key)
+    return plain(f"{TITLES[network]} {variant}".strip() if network in TITLES else key)
 
 
-def fit(text: object, inches: float, size: float = 7.5, lines: int = 2) -> str:
+def wrap(text: object, inches: float, size: float = 7.5, lines: int = 2) -> str:
     """Return the text broken into at most `lines` lines that are about `inches` wide at `size` points, cut with "…"."""
     width = max(4, int(inches * 72 / (0.47 * size)))
-    wrap = textwrap.TextWrapper(width, break_on_hyphens=False)
-    broken = [piece for line in str(text).splitlines() for piece in wrap.wrap(line) or [""]]
+    wrapper = textwrap.TextWrapper(width, break_on_hyphens=False)
+    broken = [piece for line in str(text).splitlines() for piece in wrapper.wrap(line) or [""]]
     if len(broken) > lines:
         broken = [*broken[: lines - 1], broken[lines - 1][: width - 1].rstrip() + "…"]
     return plain("\n".join(broken))
@@ -97,7 +110,7 @@ def typeset(text: object) -> str:
 
 def title_text(title: str) -> str:
     """Return a figure's title in lines that fit."""
-    return fit(typeset(title), WIDTH, 10, lines=3)
+    return wrap(typeset(title), WIDTH, 10, lines=3)
 
 
 def add_title(figure: Figure, title: str | None) -> None:
@@ -106,35 +119,29 @@ def add_title(figure: Figure, title: str | None) -> None:
         figure.suptitle(title_text(title), x=0.005, ha="left")
 
 
-def nothing(what: str) -> Figure:
+def empty_figure(what: str) -> Figure:
     """Return a small figure that says "no <what>", for data that turned out to be empty."""
     figure = Figure(figsize=(WIDTH, 0.8))
     figure.text(0.5, 0.5, plain(f"no {what}"), ha="center", va="center", style="italic", color="0.3")
     return figure
 
 
-def look(key: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+def style_of(key: str, keys: Sequence[str] = ()) -> dict[str, Any]:
     """Return colour, marker and line of a network, its variant ("vgg19 calibrated"), or another key by its place.
 
     The first variant of a network among `keys` has empty markers, the second half-filled ones.
     """
-    base, variant = parts(key)
+    base, variant = network_and_variant(key)
     if base in LOOKS:
         colour, marker, line = LOOKS[base]
-        variants = [other for other in keys if parts(other)[0] == base and parts(other)[1]]
+        variants = [other for other in keys if network_and_variant(other)[0] == base and network_and_variant(other)[1]]
         place = variants.index(key) if key in variants else 0
         return {"color": colour, "marker": marker, "linestyle": line} | (
             VARIANTS[place % len(VARIANTS)] if variant else {}
         )
-    others = [other for other in keys if parts(other)[0] not in LOOKS]
+    others = [other for other in keys if network_and_variant(other)[0] not in LOOKS]
     colour, marker, line = MORE_LOOKS[others.index(key) % len(MORE_LOOKS) if key in others else 0]
     return {"color": colour, "marker": marker, "linestyle": line}
-
-
-def parts(key: str) -> tuple[str, str]:
-    """Return "vgg19" and "probe" of "vgg19_probe"."""
-    base, _, variant = str(key).replace("_", " ").partition(" ")
-    return base, variant
 
 
 def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
@@ -152,13 +159,6 @@ def finish(figure: Figure, title: str | None, computed: str, legend: Any = None)
         rows = -(-len(labels) // fitting)
         figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(labels) // rows))
     return figure
-
-
-def need(frame: pd.DataFrame, *columns: str) -> None:
-    """Raise a ValueError that names the columns the frame lacks."""
-    missing = ", ".join(column for column in columns if column not in frame)
-    if missing:
-        raise ValueError(f"this figure needs the column {missing}; the frame has {', '.join(map(str, frame))}")
 
 
 def up_to_one(axes: Any) -> None:

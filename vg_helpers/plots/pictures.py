@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .look import WIDTH, fit, name_of, nothing, plain, styled, title_text, typeset
+from .look import WIDTH, empty_figure, name_of, plain, styled, title_text, typeset, wrap
 
 HEIGHT = 5.0  # inches: about half a page, so that text or another figure goes beside it
 
 
-def pixels(image: Any) -> np.ndarray:
+def as_array(image: Any) -> np.ndarray:
     """Return (H, W, 3) float in [0, 1] from a (3, H, W), (1, 3, H, W) or (1, H, W) tensor or array."""
     array = np.asarray(image.detach().cpu().float() if hasattr(image, "detach") else image, dtype=np.float32)
     while array.ndim > 3 and array.shape[0] == 1:
@@ -48,9 +48,9 @@ def grid(
     width = min(room / columns, 2.1 if len(rows) == 1 else 1.4)
     shapes = [image.shape for row in rows for image in row if image is not None]
     aspect = float(np.clip(np.median([shape[0] / shape[1] for shape in shapes]), 0.6, 1.35))
-    texts = [[fit(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
+    texts = [[wrap(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
     bands = [0.07 + 0.12 * max((_lines(text) for text in row), default=0) for row in texts]
-    heads = [fit(typeset(label), width, 8, lines=4) for label in column_labels]
+    heads = [wrap(typeset(label), width, 8, lines=4) for label in column_labels]
     top = (0.17 * _lines(title_text(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
     full = [any(image is not None for image in row) for row in rows]
     height = min(width * aspect, (tallest - top - sum(bands)) / max(sum(full), 1))
@@ -76,7 +76,7 @@ def grid(
             none = f"{row_labels[r]}: none" if r < len(row_labels) else "none"
             figure.text(starts[0] / WIDTH, 1 - (y + heights[r] / 2) / total, plain(none), va="center", fontsize=8)
         elif r < len(row_labels):
-            label = fit(row_labels[r], height, 8, lines=2)
+            label = wrap(row_labels[r], height, 8, lines=2)
             middle = {"va": "center", "ha": "center", "rotation": 90, "fontsize": 8}
             figure.text(0.5 * left / WIDTH, 1 - (y + height / 2) / total, label, **middle)
         for c, image in enumerate(row):
@@ -108,8 +108,8 @@ def plot_samples(
 ) -> Figure:
     """Return the images as a grid with a title above each."""
     if len(images) == 0:
-        return nothing("images")
-    rows = _chunks([pixels(image) for image in images], columns)
+        return empty_figure("images")
+    rows = _chunks([as_array(image) for image in images], columns)
     rows[-1] += [None] * (min(columns, len(images)) - len(rows[-1]))
     return grid(rows, _chunks(list(titles), columns) if titles is not None else None, title=title)
 
@@ -127,9 +127,10 @@ def plot_augmentations(original: Any, augmented: Any, title: str | None = None) 
     )
     originals, groups = ([original], [augmented]) if one else (original, augmented)
     if len(originals) == 0:
-        return nothing("augmented images")
+        return empty_figure("augmented images")
     rows = [
-        [pixels(image), *(pixels(version) for version in group)] for image, group in zip(originals, groups, strict=True)
+        [as_array(image), *(as_array(version) for version in group)]
+        for image, group in zip(originals, groups, strict=True)
     ]
     return grid(rows, column_labels=["original", "augmented"], title=title, gaps={1: 0.12})
 
@@ -145,8 +146,8 @@ def plot_twins(
         titles: (title, title) of each pair.
     """
     if len(pairs) == 0:
-        return nothing("near-duplicates")
-    flat = [pixels(image) for pair in pairs for image in pair]
+        return empty_figure("near-duplicates")
+    flat = [as_array(image) for pair in pairs for image in pair]
     rows = _chunks(flat, 6)
     rows[-1] += [None] * (min(6, len(flat)) - len(rows[-1]))
     texts = _chunks([text for pair in titles for text in pair], 6) if titles is not None else None
@@ -167,9 +168,9 @@ def plot_prediction_examples(
         titles: the same shape.
     """
     if not any(len(row) for row in images):
-        return nothing("examples")
+        return empty_figure("examples")
     columns = max(len(row) for row in images)
-    rows = [[pixels(image) for image in row] + [None] * (columns - len(row)) for row in images]
+    rows = [[as_array(image) for image in row] + [None] * (columns - len(row)) for row in images]
     return grid(rows, titles, row_labels=row_labels, title=title)
 
 
@@ -182,7 +183,7 @@ def plot_triptych(
     title: str | None = None,
 ) -> Figure:
     """Return content photo, style painting and result side by side."""
-    return grid([[pixels(content), pixels(style), pixels(result)]], [titles], title=title)
+    return grid([[as_array(content), as_array(style), as_array(result)]], [titles], title=title)
 
 
 @styled
@@ -204,14 +205,14 @@ def plot_result_grid(
         p_values: by extractor, P(van_gogh) of each result: a number, or the pair of VGG-19's and AlexNet's.
     """
     if len(contents) == 0:
-        return nothing("stylised images")
+        return empty_figure("stylised images")
     blocks = 2 if len(contents) > 6 else 1
     pairs = bool(p_values) and np.ndim(next(iter(p_values.values()))) == 2
     judges = "\nP: VGG | Alex" if pairs else ""
     heads = ["content", "style", *(f"{name_of(extractor)} features{judges}" for extractor in results)]
     rows, titles = [], []
     for i in range(len(contents)):
-        cells = [pixels(image) for image in (contents[i], styles[i], *(made[i] for made in results.values()))]
+        cells = [as_array(image) for image in (contents[i], styles[i], *(made[i] for made in results.values()))]
         texts = ["", "", *(_p_text(p_values[extractor][i]) if p_values else "" for extractor in results)]
         if i % blocks == 0:
             rows, titles = [*rows, cells], [*titles, texts]

@@ -4,7 +4,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .look import NEUTRAL, OTHER, PALE, canvas, finish, fit, look, need, nothing, plain, plain_numbers, short, styled
+from .look import (
+    NEUTRAL,
+    OTHER,
+    PALE,
+    canvas,
+    empty_figure,
+    finish,
+    plain,
+    plain_numbers,
+    short,
+    style_of,
+    styled,
+    wrap,
+)
 
 
 @styled
@@ -14,9 +27,8 @@ def plot_timings(timings: pd.DataFrame, title: str | None = None) -> Figure:
     Args:
         timings: columns device and seconds, one row per repeat, and setting where a device was timed in several.
     """
-    need(timings, "device", "seconds")
     if timings.empty:
-        return nothing("timings")
+        return empty_figure("timings")
     keys = timings["device"].astype(str) + (", " + timings["setting"].astype(str) if "setting" in timings else "")
     groups = {key: own.to_numpy() for key, own in timings["seconds"].groupby(keys, sort=False)}
     medians = {key: float(np.median(seconds)) for key, seconds in groups.items()}
@@ -28,7 +40,7 @@ def plot_timings(timings: pd.DataFrame, title: str | None = None) -> Figure:
         axes.plot(seconds, y + np.linspace(-0.2, 0.2, len(seconds)), ".", color="black", ms=3, mew=0)
         end = (max(seconds.max(), medians[key]), y)
         axes.annotate(f"{short(medians[key])} s", end, (5, 0), textcoords="offset points", va="center", fontsize=7.5)
-    axes.set_yticks(range(len(groups)), [fit(key, 1.7) for key in groups])
+    axes.set_yticks(range(len(groups)), [wrap(key, 1.7) for key in groups])
     axes.set(xlabel="seconds per mini-batch (bar: median; points: repeats)", ylabel="device")
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
@@ -47,9 +59,8 @@ def plot_speed(frame: pd.DataFrame, title: str | None = None) -> Figure:
         frame: columns engine, seconds_per_step, and size (pixels), low and high where known; the first engine is the
             reference.
     """
-    need(frame, "engine", "seconds_per_step")
     if frame.empty:
-        return nothing("speed measurements")
+        return empty_figure("speed measurements")
     engines, by_size = list(frame["engine"].unique()), "size" in frame and frame["size"].nunique() > 1
     reference = frame["seconds_per_step"][frame["engine"] == engines[0]].iloc[-1]
     factor = reference / frame["seconds_per_step"][frame["engine"] == engines[-1]].iloc[-1]
@@ -59,7 +70,7 @@ def plot_speed(frame: pd.DataFrame, title: str | None = None) -> Figure:
     if by_size:
         figure, axes = canvas(2.8)
         for engine in engines:
-            own, style = frame[frame["engine"] == engine].sort_values("size"), look(engine, engines)
+            own, style = frame[frame["engine"] == engine].sort_values("size"), style_of(engine, engines)
             axes.plot(own["size"], own["seconds_per_step"], **style, label=plain(engine))
             if {"low", "high"} <= set(own):
                 axes.fill_between(own["size"], own["low"], own["high"], color=style["color"], alpha=0.2, lw=0)
@@ -71,7 +82,7 @@ def plot_speed(frame: pd.DataFrame, title: str | None = None) -> Figure:
     seconds = frame["seconds_per_step"].to_numpy()
     bars = axes.barh(range(len(frame)), seconds, color="#56B4E9", edgecolor=NEUTRAL, height=0.65)
     axes.bar_label(bars, [f"{short(s)} s (×{reference / s:.1f})" for s in seconds], padding=3, fontsize=7.5)
-    axes.set_yticks(range(len(frame)), [fit(engine, 2) for engine in frame["engine"]])
+    axes.set_yticks(range(len(frame)), [wrap(engine, 2) for engine in frame["engine"]])
     axes.set(xlabel="seconds per step", ylabel="engine")
     axes.invert_yaxis()
     axes.margins(x=0.2)
@@ -86,15 +97,14 @@ def plot_quality(curve: pd.DataFrame, title: str | None = None) -> Figure:
     Args:
         curve: columns engine, seconds, loss (all judged alike); the first engine is the reference.
     """
-    need(curve, "engine", "seconds", "loss")
     if curve.empty:
-        return nothing("losses over time")
+        return empty_figure("losses over time")
     engines = list(curve["engine"].unique())
     end = curve[curve["engine"] == engines[0]].iloc[-1]
     figure, axes = canvas(2.8)
     for engine in engines:
         own = curve[curve["engine"] == engine]
-        axes.plot(own["seconds"], own["loss"], **look(engine, engines), label=plain(engine))
+        axes.plot(own["seconds"], own["loss"], **style_of(engine, engines), label=plain(engine))
     axes.axhline(end["loss"], color=NEUTRAL, lw=0.8, ls=":")
     axes.set(xlabel="seconds (log scale)", ylabel="loss (log scale)", xscale="log", yscale="log")
     finding = f"After {short(end['seconds'])} s {engines[0]} is at {short(end['loss'])}"

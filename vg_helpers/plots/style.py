@@ -13,16 +13,15 @@ from .look import (
     P_LABEL,
     VAN_GOGH,
     canvas,
+    empty_figure,
     finish,
-    fit,
-    look,
     name_of,
-    need,
-    nothing,
     plain,
     plain_numbers,
     short,
+    style_of,
     styled,
+    wrap,
 )
 
 
@@ -33,10 +32,9 @@ def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
     Args:
         trials: columns content_weight, style_weight, p_van_gogh, in the order of the trials, and trial where numbered.
     """
-    need(trials, "content_weight", "style_weight", "p_van_gogh")
     trials = trials.dropna(subset=["p_van_gogh"]).reset_index(drop=True)
     if trials.empty:
-        return nothing("finished trials")
+        return empty_figure("finished trials")
     number = trials.get("trial", trials.index)
     p, alpha, beta = trials["p_van_gogh"], trials["content_weight"], trials["style_weight"]
     figure, (left, right) = canvas(2.7, 1, 2)
@@ -66,9 +64,8 @@ def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
     Args:
         scores: columns content, extractor ("vgg19", "alexnet"; else the untouched photo), p_vgg19, p_alexnet.
     """
-    need(scores, "content", "extractor", "p_vgg19", "p_alexnet")
     if scores.empty:
-        return nothing("judged images")
+        return empty_figure("judged images")
     scores = scores.assign(kind=scores["extractor"].where(scores["extractor"].isin(list(LOOKS)), "untouched photo"))
     order = list(
         scores.assign(p=scores["p_vgg19"] + scores["p_alexnet"]).groupby("content")["p"].mean().sort_values().index
@@ -77,13 +74,13 @@ def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
     for axes, judge in zip(panels, ("vgg19", "alexnet"), strict=True):
         for kind in sorted(scores["kind"].unique(), key=["untouched photo", *LOOKS].index):
             own, style = scores[scores["kind"] == kind], {"color": NEUTRAL, "marker": "x"}
-            style = {**(look(kind) if kind in LOOKS else style), "linestyle": "none", "ms": 5, "alpha": 0.85}
+            style = {**(style_of(kind) if kind in LOOKS else style), "linestyle": "none", "ms": 5, "alpha": 0.85}
             label = f"{name_of(kind)} features" if kind in LOOKS else kind
             axes.plot(own[f"p_{judge}"], [order.index(name) for name in own["content"]], **style, label=label)
         axes.axvline(0.5, color="black", lw=0.8, ls="--")
         axes.set(xlabel=f"{P_LABEL} by {name_of(judge)}", xlim=(-0.04, 1.04), ylabel="photo")
         axes.label_outer(remove_inner_ticks=False)
-    panels[0].set_yticks(range(len(order)), [fit(name, 1.4, lines=1) for name in order])
+    panels[0].set_yticks(range(len(order)), [wrap(name, 1.4, lines=1) for name in order])
     panels[0].set_ylim(-0.6, len(order) - 0.4)
     made = scores[scores["kind"] != "untouched photo"]
     both = int(((made["p_vgg19"] >= 0.5) & (made["p_alexnet"] >= 0.5)).sum())
@@ -100,10 +97,9 @@ def plot_agreement(counts: Any, title: str | None = None) -> Figure:
     """
     frame = counts if isinstance(counts, pd.DataFrame) else pd.DataFrame.from_dict(counts, orient="index")
     if frame.empty:
-        return nothing("stylised images")
+        return empty_figure("stylised images")
     frame = frame.set_index("extractor") if "extractor" in frame else frame
     frame = frame.rename(columns={"one": "only one", "only_one": "only one"})
-    need(frame, "both", "only one", "neither")
     figure, axes = canvas(0.9 + 0.32 * len(frame))
     start, rows = np.zeros(len(frame)), range(len(frame))
     for column, colour, ink in (

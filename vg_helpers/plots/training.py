@@ -5,12 +5,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .look import NEUTRAL, canvas, finish, look, name_of, need, nothing, plain, styled, up_to_one
+from .look import NEUTRAL, canvas, empty_figure, finish, name_of, plain, style_of, styled, up_to_one
 
 
 def _settled(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials that have a value, with state (COMPLETE where the column is missing) and settings as text."""
-    need(trials, "model", "trial", "lr", "batch_size", "optimizer", "value")
     trials = trials.dropna(subset=["value"])
     state = trials["state"].astype(str).str.upper() if "state" in trials else "COMPLETE"
     settings = [f"{t.optimizer}, {t.lr:.1e}, {t.batch_size}".replace("e-0", "e-") for t in trials.itertuples()]
@@ -26,12 +25,12 @@ def plot_trials(trials: pd.DataFrame, metric: str = "validation AUC", title: str
     """
     trials = _settled(trials)
     if trials.empty:
-        return nothing("finished trials")
+        return empty_figure("finished trials")
     figure, (left, right) = canvas(2.7, 1, 2, sharey=True)
     sizes, models = sorted(trials["batch_size"].unique()), list(trials["model"].unique())
     shapes = dict(zip(sorted(trials["optimizer"].unique()), "os^Dv", strict=False))
     for trial in trials.itertuples():
-        colour, place = look(trial.model, models)["color"], models.index(trial.model)
+        colour, place = style_of(trial.model, models)["color"], models.index(trial.model)
         beside = sizes.index(trial.batch_size) + 0.16 * (place - (len(models) - 1) / 2)
         for axes, x in ((left, trial.lr), (right, beside)):
             face = "white" if place else colour
@@ -43,7 +42,7 @@ def plot_trials(trials: pd.DataFrame, metric: str = "validation AUC", title: str
     right.set_xticks(range(len(sizes)), sizes)
     up_to_one(left)
     for place, model in enumerate(models):
-        colour = look(model, models)["color"]
+        colour = style_of(model, models)["color"]
         left.plot([], [], "o", color=colour, mfc="white" if place else colour, mew=1.2, label=name_of(model))
     for name, shape in shapes.items():
         left.plot([], [], shape, color=NEUTRAL, mfc="white", label=plain(name))
@@ -63,7 +62,7 @@ def plot_trial_comparison(trials: pd.DataFrame, metric: str = "validation AUC", 
     """
     trials = _settled(trials)
     if trials.empty:
-        return nothing("finished trials")
+        return empty_figure("finished trials")
     models, pruned = list(trials["model"].unique()), int((trials["state"] == "PRUNED").sum())
     figure, panels = canvas(
         1.0 + 0.17 * trials["model"].value_counts().max(), 1, len(models), squeeze=False, sharex=True
@@ -72,7 +71,7 @@ def plot_trial_comparison(trials: pd.DataFrame, metric: str = "validation AUC", 
     low, high = trials["value"].min() - 0.05 * span, trials["value"].max() + 0.08 * span
     for axes, model in zip(panels[0], models, strict=True):
         own = trials[trials["model"] == model].sort_values("trial").reset_index(drop=True)
-        style, best = look(model, models), own["value"].idxmax()
+        style, best = style_of(model, models), own["value"].idxmax()
         for y, trial in enumerate(own.itertuples()):
             line, marker = (":", "x") if trial.state == "PRUNED" else ("-", style["marker"])
             axes.hlines(y, low, trial.value, color=style["color"], lw=1, ls=line)
@@ -101,16 +100,15 @@ def plot_learning_curves(history: pd.DataFrame, title: str | None = None) -> Fig
     Args:
         history: columns model, epoch, train_loss, val_loss, and any of val_auc, val_accuracy, val_f1.
     """
-    need(history, "model", "epoch", "train_loss", "val_loss")
     if history.empty:
-        return nothing("epochs")
+        return empty_figure("epochs")
     labels = {"val_auc": "validation AUC", "val_accuracy": "validation accuracy", "val_f1": "validation F1"}
     shown = [column for column in labels if column in history and history[column].notna().any()]
     rows = 2 if len(shown) == 3 else 1
     figure, panels = canvas(2.5 if rows == 1 else 4.2, rows, (1 + len(shown)) // rows, squeeze=False, sharex=True)
     panels, models, found = panels.ravel(), list(history["model"].unique()), []
     for model in models:
-        own, style = history[history["model"] == model].sort_values("epoch"), look(model, models)
+        own, style = history[history["model"] == model].sort_values("epoch"), style_of(model, models)
         loss, name = panels[0], name_of(model)
         loss.plot(own["epoch"], own["val_loss"], **style, label=f"{name}, validation")
         loss.plot(
