@@ -1,0 +1,58 @@
+"""How commands end: one sentence and a code for what the user can change, a traceback for what only we can."""
+
+import argparse
+import errno
+
+import optuna
+import pytest
+import sqlalchemy.exc
+
+from vg_helpers.commands.entry import run
+
+
+def ends(error, *arguments):
+    def work(options):
+        raise error
+
+    return run(argparse.ArgumentParser(), work, arguments, stopped="stopped; go on with the same command")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("the photo is empty\nand a detail"), "error: the photo is empty\n"),
+        (ValueError(), "error: ValueError\n"),
+        (FloatingPointError("overflow"), "error: overflow\n"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x.jpg"), "error: x.jpg: no such file"),
+        (OSError(errno.ENOSPC, "No space left on device"), "error: the disk is full: make room"),
+        (sqlalchemy.exc.OperationalError("SELECT", {}, Exception("database is locked")), "database is locked"),
+        (optuna.exceptions.StorageInternalError("no answer"), "error: no answer\n"),
+        (ValueError("caf\udce9.jpg cannot be read"), "error: caf\\udce9.jpg cannot be read\n"),
+        (ValueError("postgresql+psycopg://me:se:cret@host/db is down"), "postgresql+psycopg://me:***@host/db is down"),
+    ],
+)
+def test_what_the_user_can_change_is_one_sentence(capsys, error, sentence):
+    assert ends(error) == 2
+    printed = capsys.readouterr().err
+    assert sentence in printed and printed.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_arose(capsys):
+    assert ends(ValueError("the photo is empty"), "--debug") == 2
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed and "raise error" in printed and printed.endswith("error: the photo is empty\n")
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(AttributeError):
+        ends(AttributeError("no attribute 'x'"))
+
+
+def test_ctrl_c_says_how_to_go_on(capsys):
+    assert ends(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "\nstopped; go on with the same command\n"
+
+
+@pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1)])
+def test_the_result_of_the_work_is_the_exit_code(result, code):
+    assert run(argparse.ArgumentParser(), lambda options: result, []) == code
