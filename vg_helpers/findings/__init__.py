@@ -1,0 +1,1 @@
+"""What a run found, in sentences: one module per notebook, plain numbers in, text out."""
