@@ -31,36 +31,41 @@ def plot_class_counts(index: pd.DataFrame, top: int = 15, title: str | None = No
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.grid(axis="y", visible=False)
-    own = int(index["label"].sum())
-    share = percent(own / len(index))
-    return finish(figure, title, f"{own:,} of {len(index):,} paintings are by Vincent van Gogh ({share})")
+    van_goghs = int(index["label"].sum())
+    share = percent(van_goghs / len(index))
+    return finish(figure, title, f"{van_goghs:,} of {len(index):,} paintings are by Vincent van Gogh ({share})")
 
 
 @styled
 def plot_split_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the number of paintings by split and class, a panel for each of the columns split_seed, split_grouped."""
-    columns = [column for column in ("split_seed", "split_grouped") if column in index]
+    """Return the number of paintings by split and class, for the random and for the grouped split.
+
+    Args:
+        index: columns label, split_seed, split_grouped.
+    """
     if index.empty:
         return empty_figure("paintings")
-    figure, panels = canvas(2.3, 1, len(columns), sharey=True, squeeze=False)
+    figure, panels = canvas(2.3, 1, 2, sharey=True)
     shares = []
-    for axes, column in zip(panels[0], columns, strict=True):
+    for axes, column, name in zip(panels, ("split_seed", "split_grouped"), ("at random", "grouped"), strict=True):
         table = pd.crosstab(index[column], index["label"])
         table = table.reindex(index=["train", "val", "test"], columns=[0, 1], fill_value=0)
         axes.bar(table.index, table[1], color=VAN_GOGH, edgecolor=NEUTRAL, label="Van Gogh")
         axes.bar(table.index, table[0], bottom=table[1], color=OTHER, edgecolor=NEUTRAL, label="other")
-        for x, (other, own) in enumerate(table.to_numpy()):
-            shares.append(own / max(own + other, 1))
-            above = {"xy": (x, own + other), "textcoords": "offset points", "ha": "center", "fontsize": 7}
-            axes.annotate(f"{own:,} ({percent(shares[-1])})", xytext=(0, 2.5), color=VAN_GOGH, weight="bold", **above)
-            axes.annotate(f"{own + other:,}", xytext=(0, 11), **above)
-        axes.set(xlabel="split", ylabel="paintings", title={"split_grouped": "grouped"}.get(column, "at random"))
+        for x, (other, van_gogh) in enumerate(table.to_numpy()):
+            total = van_gogh + other
+            shares.append(van_gogh / max(total, 1))
+            above = {"xy": (x, total), "textcoords": "offset points", "ha": "center", "fontsize": 7}
+            text = f"{van_gogh:,} ({percent(shares[-1])})"
+            axes.annotate(text, xytext=(0, 2.5), color=VAN_GOGH, weight="bold", **above)
+            axes.annotate(f"{total:,}", xytext=(0, 11), **above)
+        axes.set(xlabel="split", ylabel="paintings", title=name)
         axes.grid(axis="x", visible=False)
         axes.margins(y=0.2)
         axes.label_outer()
-    panels[0][-1].legend(loc="upper right")
-    finding = f"Van Gogh's share lies between {percent(min(shares))} and {percent(max(shares))} in every split"
-    return finish(figure, title, finding)
+    panels[1].legend(loc="upper right")
+    message = f"Van Gogh's share lies between {percent(min(shares))} and {percent(max(shares))} in every split"
+    return finish(figure, title, message)
 
 
 @styled
@@ -76,16 +81,27 @@ def plot_image_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     ratio = index["width"] / index["height"]
     bins = np.geomspace(ratio.min() * 0.98, ratio.max() * 1.02, 30)
     for label, name, colour, marker in ((0, "other", OTHER, "o"), (1, "Van Gogh", VAN_GOGH, "x")):
-        own = index["label"] == label
-        left.plot(index["width"][own], index["height"][own], marker, color=colour, ms=3, mew=0.7, alpha=0.7, label=name)
-        if own.any():
+        members = index["label"] == label
+        left.plot(
+            index["width"][members],
+            index["height"][members],
+            marker,
+            color=colour,
+            ms=3,
+            mew=0.7,
+            alpha=0.7,
+            label=name,
+        )
+        if members.any():
             kind = {"histtype": "step", "lw": 1.4} if label else {"histtype": "stepfilled", "alpha": 0.7}
-            right.hist(ratio[own], bins=bins, weights=np.full(own.sum(), 100 / own.sum()), color=colour, **kind)
+            right.hist(
+                ratio[members], bins=bins, weights=np.full(members.sum(), 100 / members.sum()), color=colour, **kind
+            )
     left.set(xlabel="width (pixels)", ylabel="height (pixels)")
     right.set(xlabel="width / height", ylabel="share of the class (%)")
     right.axvline(1, color=NEUTRAL, lw=0.8, ls=":")
     side = index[["width", "height"]].min(axis=1)
-    finding = f"Short sides: {side.min():,.0f} to {side.max():,.0f} pixels, median {side.median():,.0f}"
+    message = f"Short sides: {side.min():,.0f} to {side.max():,.0f} pixels, median {side.median():,.0f}"
     if side.min() == side.max():
-        finding = f"All {len(index):,} files have a short side of {side.min():,.0f} pixels"
-    return finish(figure, title, finding, legend=left)
+        message = f"All {len(index):,} files have a short side of {side.min():,.0f} pixels"
+    return finish(figure, title, message, legend=left)

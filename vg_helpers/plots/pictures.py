@@ -5,6 +5,7 @@ may differ.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,17 @@ def as_array(image: Any) -> np.ndarray:
     return np.clip(np.broadcast_to(array, (3, *array.shape[1:])).transpose(1, 2, 0), 0, 1)
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """Where the cells of a grid are, in inches from the figure's top left corner."""
+
+    lefts: list[float]
+    tops: list[float]
+    width: float
+    heights: list[float]
+    total: float
+
+
 def grid(
     rows: Sequence[Sequence[np.ndarray | None]],
     titles: Sequence[Sequence[object]] | None = None,
@@ -32,6 +44,7 @@ def grid(
     column_labels: Sequence[object] = (),
     title: str | None = None,
     gaps: Mapping[int, float] | None = None,
+    widest: float = 1.4,
     tallest: float = HEIGHT,
 ) -> Figure:
     """Return pictures in aligned cells, each whole and undistorted; None leaves a cell empty.
@@ -40,58 +53,78 @@ def grid(
         rows: (H, W, 3) arrays.
         titles: a text above each picture, in the shape of `rows`; a row's list may be empty.
         gaps: extra inches before a column, by its number.
+        widest: inches that a cell of several rows may take; the cells of a single row may take half as much again.
         tallest: inches that all rows together may take.
     """
-    columns, gaps = max(len(row) for row in rows), gaps or {}
     left = 0.26 if any(row_labels) else 0.02
-    room = WIDTH - left - 0.02 - sum(gaps.values()) - 0.06 * (columns - 1)
-    width = min(room / columns, 2.1 if len(rows) == 1 else 1.4)
-    shapes = [image.shape for row in rows for image in row if image is not None]
-    aspect = float(np.clip(np.median([shape[0] / shape[1] for shape in shapes]), 0.6, 1.35))
+    columns, gaps = max(len(row) for row in rows), gaps or {}
+    width = (WIDTH - left - 0.02 - sum(gaps.values()) - 0.06 * (columns - 1)) / columns
+    width = min(width, 1.5 * widest if len(rows) == 1 else widest)
     texts = [[wrap(text, width) if text else "" for text in row] for row in titles or [[]] * len(rows)]
-    bands = [0.07 + 0.12 * max((_lines(text) for text in row), default=0) for row in texts]
     heads = [wrap(typeset(label), width, 8, lines=4) for label in column_labels]
     top = (0.17 * _lines(title_text(title)) + 0.08 if title else 0) + 0.135 * max(map(_lines, heads), default=0)
-    full = [any(image is not None for image in row) for row in rows]
+    lefts = [left + c * (width + 0.06) + sum(gap for at, gap in gaps.items() if at <= c) for c in range(columns)]
+    cells = _place_cells(rows, texts, lefts, width, top, tallest)
+    figure = Figure(figsize=(WIDTH, cells.total))
+    if title:
+        figure.suptitle(title_text(title), x=0.005, y=1 - 0.03 / cells.total, ha="left", va="top")
+    for at, head in zip(cells.lefts, heads, strict=False):
+        _write(figure, at + width / 2, top, head, size=8)
+    for r, row in enumerate(rows):
+        if r < len(row_labels) or not _any_picture(row):
+            _label_row(figure, cells, r, row_labels[r] if r < len(row_labels) else "", left, _any_picture(row))
+        for c, image in enumerate(row):
+            if image is not None:
+                _draw_picture(figure, cells, r, c, image)
+                _write(figure, cells.lefts[c] + width / 2, cells.tops[r], texts[r][c] if c < len(texts[r]) else "")
+    return figure
+
+
+def _place_cells(rows: Any, texts: Any, lefts: list[float], width: float, top: float, tallest: float) -> _Cells:
+    """Return the cells, as high as the pictures' middle aspect ratio asks for and `tallest` allows."""
+    shapes = [image.shape for row in rows for image in row if image is not None]
+    aspect = float(np.clip(np.median([shape[0] / shape[1] for shape in shapes]), 0.6, 1.35))
+    bands = [0.07 + 0.12 * max(map(_lines, row), default=0) for row in texts]
+    full = [_any_picture(row) for row in rows]
     height = min(width * aspect, (tallest - top - sum(bands)) / max(sum(full), 1))
     heights = [height if pictures else 0.16 for pictures in full]
-    total = top + sum(bands) + sum(heights) + 0.02
-    figure = Figure(figsize=(WIDTH, total))
-    if title:
-        figure.suptitle(title_text(title), x=0.005, y=1 - 0.03 / total, ha="left", va="top")
+    ends = np.cumsum([band + height for band, height in zip(bands, heights, strict=True)])
+    tops = [float(top + end - height) for end, height in zip(ends, heights, strict=True)]
+    return _Cells(lefts, tops, width, heights, top + sum(bands) + sum(heights) + 0.02)
 
-    def write(x: float, y: float, text: str, size: float = 7.5) -> None:
-        """Write lines centred at x, the last one standing on y, in inches from the top left."""
-        for k, line in enumerate(reversed(text.splitlines())):
-            height_of_line = 1 - (y - 0.04 - k * 1.18 * size / 72) / total
-            figure.text(x / WIDTH, height_of_line, line, ha="center", va="baseline", fontsize=size)
 
-    starts = [left + c * (width + 0.06) + sum(extra for at, extra in gaps.items() if at <= c) for c in range(columns)]
-    for start, head in zip(starts, heads, strict=False):
-        write(start + width / 2, top, head, size=8)
-    y = top
-    for r, row in enumerate(rows):
-        y += bands[r]
-        if not full[r]:
-            none = f"{row_labels[r]}: none" if r < len(row_labels) else "none"
-            figure.text(starts[0] / WIDTH, 1 - (y + heights[r] / 2) / total, plain(none), va="center", fontsize=8)
-        elif r < len(row_labels):
-            label = wrap(row_labels[r], height, 8, lines=2)
-            middle = {"va": "center", "ha": "center", "rotation": 90, "fontsize": 8}
-            figure.text(0.5 * left / WIDTH, 1 - (y + height / 2) / total, label, **middle)
-        for c, image in enumerate(row):
-            if image is None:
-                continue
-            scale = min(width / image.shape[1], height / image.shape[0])
-            w, h = image.shape[1] * scale, image.shape[0] * scale
-            x, below = starts[c] + (width - w) / 2, y + (height + h) / 2
-            axes = figure.add_axes((x / WIDTH, 1 - below / total, w / WIDTH, h / total))
-            axes.imshow(image.clip(0, 1), aspect="auto", interpolation="antialiased")
-            axes.set_axis_off()
-            if c < len(texts[r]) and texts[r][c]:
-                write(starts[c] + width / 2, y, texts[r][c])
-        y += heights[r]
-    return figure
+def _draw_picture(figure: Figure, cells: _Cells, row: int, column: int, image: np.ndarray) -> None:
+    """Draw the picture in the middle of its cell, as large as it fits."""
+    height = cells.heights[row]
+    scale = min(cells.width / image.shape[1], height / image.shape[0])
+    w, h = image.shape[1] * scale, image.shape[0] * scale
+    x, below = cells.lefts[column] + (cells.width - w) / 2, cells.tops[row] + (height + h) / 2
+    axes = figure.add_axes((x / WIDTH, 1 - below / cells.total, w / WIDTH, h / cells.total))
+    axes.imshow(image.clip(0, 1), aspect="auto", interpolation="antialiased")
+    axes.set_axis_off()
+
+
+def _label_row(figure: Figure, cells: _Cells, row: int, label: object, left: float, pictures: bool) -> None:
+    """Write the row's label upright at its left, or "<label>: none" across a row without pictures."""
+    height = cells.heights[row]
+    y = 1 - (cells.tops[row] + height / 2) / cells.total
+    if pictures:
+        middle = {"va": "center", "ha": "center", "rotation": 90, "fontsize": 8}
+        figure.text(0.5 * left / WIDTH, y, wrap(label, height, 8), **middle)
+    else:
+        none = f"{label}: none" if label else "none"
+        figure.text(cells.lefts[0] / WIDTH, y, plain(none), va="center", fontsize=8)
+
+
+def _write(figure: Figure, x: float, y: float, text: str, size: float = 7.5) -> None:
+    """Write lines centred at x, the last one standing on y, in inches from the figure's top left corner."""
+    for k, line in enumerate(reversed(text.splitlines())):
+        height = 1 - (y - 0.04 - k * 1.18 * size / 72) / figure.get_figheight()
+        figure.text(x / WIDTH, height, line, ha="center", va="baseline", fontsize=size)
+
+
+def _any_picture(row: Sequence[np.ndarray | None]) -> bool:
+    return any(image is not None for image in row)
 
 
 def _lines(text: str) -> int:
@@ -115,23 +148,16 @@ def plot_samples(
 
 
 @styled
-def plot_augmentations(original: Any, augmented: Any, title: str | None = None) -> Figure:
-    """Return original and augmented versions side by side.
+def plot_augmentations(originals: Any, augmented: Any, title: str | None = None) -> Figure:
+    """Return each original with its augmented versions beside it.
 
     Args:
-        original: one image, or R of them.
-        augmented: K versions of the one image, (K, 3, H, W), or R such groups.
+        originals: R images.
+        augmented: R groups of versions.
     """
-    one = getattr(original, "ndim", 0) == 3 or (
-        getattr(original, "ndim", 0) == 4 and getattr(augmented, "ndim", 0) != 5
-    )
-    originals, groups = ([original], [augmented]) if one else (original, augmented)
     if len(originals) == 0:
         return empty_figure("augmented images")
-    rows = [
-        [as_array(image), *(as_array(version) for version in group)]
-        for image, group in zip(originals, groups, strict=True)
-    ]
+    rows = [[as_array(image) for image in (first, *group)] for first, group in zip(originals, augmented, strict=True)]
     return grid(rows, column_labels=["original", "augmented"], title=title, gaps={1: 0.12})
 
 
@@ -191,38 +217,22 @@ def plot_result_grid(
     contents: Any,
     styles: Any,
     results: Mapping[str, Any],
-    p_values: Mapping[str, Sequence[Any]] | None = None,
+    p_values: Mapping[str, Sequence[tuple[float, float]]],
     title: str | None = None,
 ) -> Figure:
-    """Return one row per photo: content, style, and the result of each extractor with P(van_gogh) above it.
-
-    More than six photos are set as two blocks side by side.
+    """Return one row per photo, as wide as the text: content, style, and the result of each extractor.
 
     Args:
-        contents: the photos.
+        contents: the photos, four to six for one page.
         styles: the style painting of each photo.
         results: by extractor, the result for each photo.
-        p_values: by extractor, P(van_gogh) of each result: a number, or the pair of VGG-19's and AlexNet's.
+        p_values: by extractor, P(van_gogh) of each result by VGG-19 and by AlexNet.
     """
     if len(contents) == 0:
         return empty_figure("stylised images")
-    blocks = 2 if len(contents) > 6 else 1
-    pairs = bool(p_values) and np.ndim(next(iter(p_values.values()))) == 2
-    judges = "\nP: VGG | Alex" if pairs else ""
-    heads = ["content", "style", *(f"{name_of(extractor)} features{judges}" for extractor in results)]
     rows, titles = [], []
-    for i in range(len(contents)):
-        cells = [as_array(image) for image in (contents[i], styles[i], *(made[i] for made in results.values()))]
-        texts = ["", "", *(_p_text(p_values[extractor][i]) if p_values else "" for extractor in results)]
-        if i % blocks == 0:
-            rows, titles = [*rows, cells], [*titles, texts]
-        else:
-            rows[-1], titles[-1] = rows[-1] + cells, titles[-1] + texts
-    rows[-1] += [None] * (len(rows[0]) - len(rows[-1]))
-    gaps = {len(heads): 0.14} if blocks == 2 else None
-    texts = titles if p_values else None
-    return grid(rows, texts, column_labels=heads * blocks, title=title, gaps=gaps, tallest=6.4)
-
-
-def _p_text(value: Any) -> str:
-    return f"P = {value:.2f}" if np.ndim(value) == 0 else " | ".join(f"{p:.2f}" for p in value)
+    for i, (content, style) in enumerate(zip(contents, styles, strict=True)):
+        rows.append([as_array(image) for image in (content, style, *(images[i] for images in results.values()))])
+        titles.append(["", "", *(" | ".join(f"{p:.2f}" for p in p_values[extractor][i]) for extractor in results)])
+    heads = ["content", "style", *(f"{name_of(extractor)} features\nP: VGG | Alex" for extractor in results)]
+    return grid(rows, titles, column_labels=heads, title=title, widest=1.6, tallest=8.4)

@@ -1,0 +1,73 @@
+"""Figures of Grad-CAM: colours, overlays, areas."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from figure_checks import IMAGES, ODD, check_axes, check_figure, figures_of, texts, title_of
+
+from vg_helpers.plots import cams
+from vg_helpers.plots.cams import jet, plot_cam_panels, plot_faithfulness, plot_randomisation
+
+CURVES = pd.DataFrame(
+    {
+        "curve": ["deletion"] * 4 + ["insertion"] * 4,
+        "method": (["Grad-CAM"] * 2 + ["random"] * 2) * 2,
+        "fraction": [0.0, 1.0] * 4,
+        "p": [0.9, 0.1, 0.9, 0.3, 0.1, 0.9, 0.1, 0.7],
+    }
+).assign(low=0.0, high=1.0)
+CAMS = torch.rand(6, 3, 4, generator=torch.Generator().manual_seed(1))
+EXAMPLES = {
+    plot_cam_panels: (IMAGES[:6], CAMS, [ODD] * 6),
+    plot_randomisation: ({"conv5_4": CAMS[:2], "conv1_1": CAMS[2:4]}, IMAGES[:2]),
+    plot_faithfulness: (CURVES,),
+}
+
+
+@pytest.mark.parametrize("plot", figures_of(cams))
+def test_every_figure_keeps_to_the_rules(plot):
+    check_figure(plot, *EXAMPLES[plot])
+
+
+@pytest.mark.parametrize("plot", [plot_faithfulness])
+def test_axes_have_names(plot):
+    check_axes(plot(*EXAMPLES[plot]))
+
+
+@pytest.mark.parametrize("plot", [plot_faithfulness])
+def test_an_empty_frame_says_so(plot):
+    assert texts(plot(EXAMPLES[plot][0].iloc[:0])).startswith("no ")
+
+
+@pytest.mark.parametrize(
+    ("plot", "arguments"),
+    [
+        (plot_cam_panels, ([], [])),
+        (plot_randomisation, ({},)),
+    ],
+)
+def test_no_data_says_so(plot, arguments):
+    assert texts(plot(*arguments)).startswith("no ")
+
+
+def test_faithfulness_gives_the_areas():
+    assert "deletion Grad-CAM 0.50, random 0.60; insertion Grad-CAM 0.50, random 0.40" in title_of(
+        plot_faithfulness(CURVES)
+    )
+
+
+def test_few_pictures_in_several_rows_stay_small():
+    heights = [plot_cam_panels(IMAGES[:n], CAMS[:n]).get_figheight() for n in (2, 5)]
+    assert heights[0] < 1.3 * heights[1]
+
+
+def test_the_overlay_is_the_stated_mixture():
+    figure = plot_cam_panels(IMAGES[:1], CAMS[:1], overlay=0.4)
+    original, heat, overlay = (axes.images[0].get_array() for axes in figure.axes)
+    np.testing.assert_allclose(overlay, 0.6 * original + 0.4 * heat, atol=1e-6)
+
+
+def test_heat_maps_are_jet():
+    ends = jet(np.array([[0.0, 1.0]]), (1, 2))
+    np.testing.assert_allclose(ends[0], [[0, 0, 0.5], [0.5, 0, 0]], atol=1e-6)

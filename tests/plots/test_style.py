@@ -1,0 +1,82 @@
+"""Figures of style transfer: best trials, judgements, agreement."""
+
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+from figure_checks import ODD, check_axes, check_figure, figures_of, hidden, line, texts, title_of
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from vg_helpers.plots import style
+from vg_helpers.plots.style import plot_agreement, plot_judgements, plot_style_trials
+
+STYLE_TRIALS = pd.DataFrame(
+    {"content_weight": [0.1, 1.0, 3.0], "style_weight": [1e4, 8.79e6, 1e5], "p_van_gogh": [0.2, 0.886, 0.5]}
+)
+SCORES = pd.DataFrame(
+    {
+        "content": [ODD, "cat"] * 3,
+        "extractor": ["none"] * 2 + ["vgg19"] * 2 + ["alexnet"] * 2,
+        "p_vgg19": [0.01, 0.1, 0.9, 0.8, 0.7, 0.3],
+        "p_alexnet": [0.02, 0.2, 0.6, 0.4, 0.9, 0.2],
+    }
+)
+AGREEMENT = pd.DataFrame({"both": [14, 19], "only one": [6, 1], "neither": [0, 0]}, index=["vgg19", "alexnet"])
+EXAMPLES = {
+    plot_style_trials: (STYLE_TRIALS,),
+    plot_judgements: (SCORES,),
+    plot_agreement: (AGREEMENT,),
+}
+
+
+@pytest.mark.parametrize("plot", figures_of(style))
+def test_every_figure_keeps_to_the_rules(plot):
+    check_figure(plot, *EXAMPLES[plot])
+
+
+@pytest.mark.parametrize("plot", EXAMPLES)
+def test_axes_have_names(plot):
+    check_axes(plot(*EXAMPLES[plot]))
+
+
+@pytest.mark.parametrize("plot", EXAMPLES)
+def test_an_empty_frame_says_so(plot):
+    assert texts(plot(EXAMPLES[plot][0].iloc[:0])).startswith("no ")
+
+
+def test_style_trials_name_the_best():
+    left = plot_style_trials(STYLE_TRIALS).axes[0]
+    assert list(line(left, "best so far").get_ydata()) == [0.2, 0.886, 0.886]
+    assert title_of(plot_style_trials(STYLE_TRIALS)) == "Best of 3 trials: P = 0.886 at α = 1.00, β = 8.79e6"
+
+
+def test_the_weights_have_plain_numbers_that_do_not_overprint():
+    narrow = STYLE_TRIALS.assign(content_weight=[0.7, 1.0, 3.0], style_weight=[20.0, 30.0, 60.0])
+    for trials in (STYLE_TRIALS, narrow):
+        axes = plot_style_trials(trials).axes[1]
+        FigureCanvasAgg(axes.figure).draw()
+        for axis, side in ((axes.xaxis, 0), (axes.yaxis, 1)):
+            undrawn = {id(label) for label in hidden(axis)}
+            labels = [
+                label for label in axis.get_ticklabels(which="both") if label.get_text() and id(label) not in undrawn
+            ]
+            spans = sorted(tuple(label.get_window_extent().get_points()[:, side]) for label in labels)
+            assert len(spans) >= 2
+            assert all(first[1] <= second[0] for first, second in pairwise(spans))
+
+
+def test_judgements_are_beside_their_photo():
+    figure = plot_judgements(SCORES)
+    by_vgg, by_alexnet = figure.axes
+    names = [label.get_text() for label in by_vgg.get_yticklabels()]
+    drawn = dict(zip(line(by_vgg, "VGG-19").get_ydata(), line(by_vgg, "VGG-19").get_xdata(), strict=True))
+    assert drawn[names.index("cat")] == 0.8
+    assert sorted(line(by_alexnet, "untouched").get_xdata()) == [0.02, 0.2]
+    assert title_of(figure) == "2 of 4 stylised photos are a Van Gogh to both classifiers"
+
+
+@pytest.mark.parametrize("counts", [AGREEMENT, AGREEMENT.rename(columns={"only one": "one"}).to_dict("index")])
+def test_agreement_bars_add_up(counts):
+    figure = plot_agreement(counts)
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [14, 19, 6, 1, 0, 0]
+    assert "14 of 20 with VGG-19 features, 19 of 20 with AlexNet features" in title_of(figure)
