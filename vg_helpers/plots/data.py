@@ -82,21 +82,12 @@ def plot_image_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
     bins = np.geomspace(ratio.min() * 0.98, ratio.max() * 1.02, 30)
     for label, name, colour, marker in ((0, "other", OTHER, "o"), (1, "Van Gogh", VAN_GOGH, "x")):
         members = index["label"] == label
-        left.plot(
-            index["width"][members],
-            index["height"][members],
-            marker,
-            color=colour,
-            ms=3,
-            mew=0.7,
-            alpha=0.7,
-            label=name,
-        )
+        sizes = index["width"][members], index["height"][members]
+        left.plot(*sizes, marker, color=colour, ms=3, mew=0.7, alpha=0.7, label=name)
         if members.any():
             kind = {"histtype": "step", "lw": 1.4} if label else {"histtype": "stepfilled", "alpha": 0.7}
-            right.hist(
-                ratio[members], bins=bins, weights=np.full(members.sum(), 100 / members.sum()), color=colour, **kind
-            )
+            shares = np.full(members.sum(), 100 / members.sum())
+            right.hist(ratio[members], bins=bins, weights=shares, color=colour, **kind)
     left.set(xlabel="width (pixels)", ylabel="height (pixels)")
     right.set(xlabel="width / height", ylabel="share of the class (%)")
     right.axvline(1, color=NEUTRAL, lw=0.8, ls=":")
