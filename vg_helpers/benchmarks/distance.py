@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..device import pick_device
 from ..images import load_image, save_image
@@ -18,7 +17,7 @@ from ..models.extractor import FeatureExtractor, build_extractor
 from ..models.layers import TITLES
 from ..models.weights import load_backbone
 from ..style.engine import StyleParams, params_for, stylize
-from ..style.losses import gram_matrix, style_loss
+from ..style.measures import relative_distance
 
 JUDGED = tuple(f"relu{block}_1" for block in range(1, 6))
 SIZE = 256  # pixels of the longer side, painted and judged
@@ -34,17 +33,6 @@ def load_judge() -> FeatureExtractor:
     """
     net, weights = load_backbone("vgg19", "imagenet", features_only=True)
     return FeatureExtractor("vgg19", net.features, JUDGED, weights)
-
-
-@torch.no_grad()
-def relative_distance(image: Tensor, photo: Tensor, style: Tensor, judge: nn.Module) -> float:
-    """Return the distance of an image (1, 3, H, W) to the style, divided by the untouched photo's."""
-    targets = {name: gram_matrix(features) for name, features in judge(style).items()}
-
-    def distance(picture: Tensor) -> Tensor:
-        return sum(style_loss(features, targets[name]) for name, features in judge(picture).items())
-
-    return float(distance(image) / distance(photo))
 
 
 def measure(

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from .engine import StyleParams, stylize
 from .losses import gram_matrix
+from .measures import structural_similarity
 
 MEASURES = ("content_inside", "ssim_inside", "style_outside")
 
@@ -42,19 +42,10 @@ def measure(
         distances.append(difference / wanted.square().sum((1, 2)))
     columns = {
         "content_inside": lost / (weight * target.square()).sum((1, 2, 3)).clamp_min(1e-12),
-        "ssim_inside": _similarity(image, content_image, mask),
+        "ssim_inside": structural_similarity(image, content_image, mask),
         "style_outside": torch.stack(distances).mean(0),
     }
     return pd.DataFrame({name: values.cpu().double().numpy() for name, values in columns.items()})
-
-
-def _similarity(image: Tensor, content_image: Tensor, mask: Tensor) -> Tensor:
-    weights = image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    greys = [(pixels * weights).sum(1).cpu().numpy() for pixels in (image, content_image)]
-    maps = [structural_similarity(a, b, data_range=1.0, full=True)[1] for a, b in zip(*greys, strict=True)]
-    inside = mask[:, 0].cpu().numpy()
-    shares = [(own * similar).sum() / max(own.sum(), 1e-12) for own, similar in zip(inside, maps, strict=True)]
-    return torch.tensor(np.array(shares))
 
 
 def follow(
