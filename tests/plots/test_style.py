@@ -8,7 +8,7 @@ from figure_checks import ODD, check_axes, check_figure, figures_of, hidden, lin
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from vg_helpers.plots import style
-from vg_helpers.plots.style import plot_agreement, plot_judgements, plot_style_trials
+from vg_helpers.plots.style import plot_agreement, plot_judgements, plot_similarity, plot_style_trials
 
 STYLE_TRIALS = pd.DataFrame(
     {"content_weight": [0.1, 1.0, 3.0], "style_weight": [1e4, 8.79e6, 1e5], "p_van_gogh": [0.2, 0.886, 0.5]}
@@ -19,6 +19,7 @@ SCORES = pd.DataFrame(
         "extractor": ["none"] * 2 + ["vgg19"] * 2 + ["alexnet"] * 2,
         "p_vgg19": [0.01, 0.1, 0.9, 0.8, 0.7, 0.3],
         "p_alexnet": [0.02, 0.2, 0.6, 0.4, 0.9, 0.2],
+        "ssim": [1.0, 1.0, 0.4, 0.6, 0.7, 0.8],
     }
 )
 AGREEMENT = pd.DataFrame({"both": [14, 19], "only one": [6, 1], "neither": [0, 0]}, index=["vgg19", "alexnet"])
@@ -26,6 +27,7 @@ EXAMPLES = {
     plot_style_trials: (STYLE_TRIALS,),
     plot_judgements: (SCORES,),
     plot_agreement: (AGREEMENT,),
+    plot_similarity: (SCORES,),
 }
 
 
@@ -75,8 +77,16 @@ def test_judgements_are_beside_their_photo():
     assert title_of(figure) == "2 of 4 stylised photos are a Van Gogh to both classifiers"
 
 
-@pytest.mark.parametrize("counts", [AGREEMENT, AGREEMENT.rename(columns={"only one": "one"}).to_dict("index")])
-def test_agreement_bars_add_up(counts):
-    figure = plot_agreement(counts)
+def test_agreement_bars_add_up():
+    figure = plot_agreement(AGREEMENT)
     assert [bar.get_width() for bar in figure.axes[0].patches] == [14, 19, 6, 1, 0, 0]
     assert "14 of 20 with VGG-19 features, 19 of 20 with AlexNet features" in title_of(figure)
+
+
+def test_similarity_is_over_what_each_classifier_says():
+    figure = plot_similarity(SCORES)
+    by_vgg, by_alexnet = figure.axes
+    assert line(by_vgg, "VGG-19").get_xydata().tolist() == [[0.9, 0.4], [0.8, 0.6]]
+    assert line(by_alexnet, "AlexNet").get_xydata().tolist() == [[0.9, 0.7], [0.2, 0.8]]
+    assert "0.50 with VGG-19 features, 0.75 with AlexNet features" in title_of(figure)
+    assert texts(plot_similarity(SCORES[:2])) == "no stylised images"  # untouched photos alone

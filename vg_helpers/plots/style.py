@@ -1,6 +1,4 @@
-"""Figures of style transfer, speed and faithful maps; frames have the columns of the notebooks' files."""
-
-from typing import Any
+"""Figures of style transfer; frames have the columns of the notebooks' files."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ from .look import (
     empty_figure,
     finish,
     name_of,
-    plain,
     plain_numbers,
     short,
     style_of,
@@ -53,8 +50,8 @@ def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
     plain_numbers(right.xaxis)
     plain_numbers(right.yaxis)
     figure.colorbar(points, ax=right, label=P_LABEL)
-    found = f"P = {p[best]:.3f} at α = {short(alpha[best])}, β = {short(beta[best])}"
-    return finish(figure, title, f"Best of {len(trials)} trials: {found}", legend=left)
+    best_trial = f"P = {p[best]:.3f} at α = {short(alpha[best])}, β = {short(beta[best])}"
+    return finish(figure, title, f"Best of {len(trials)} trials: {best_trial}", legend=left)
 
 
 @styled
@@ -73,10 +70,11 @@ def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
     figure, panels = canvas(1.2 + 0.17 * len(order), 1, 2, sharey=True)
     for axes, judge in zip(panels, ("vgg19", "alexnet"), strict=True):
         for kind in sorted(scores["kind"].unique(), key=["untouched photo", *LOOKS].index):
-            own, style = scores[scores["kind"] == kind], {"color": NEUTRAL, "marker": "x"}
-            style = {**(style_of(kind) if kind in LOOKS else style), "linestyle": "none", "ms": 5, "alpha": 0.85}
+            rows = scores[scores["kind"] == kind]
+            style = style_of(kind) if kind in LOOKS else {"color": NEUTRAL, "marker": "x"}
+            style = {**style, "linestyle": "none", "ms": 5, "alpha": 0.85}
             label = f"{name_of(kind)} features" if kind in LOOKS else kind
-            axes.plot(own[f"p_{judge}"], [order.index(name) for name in own["content"]], **style, label=label)
+            axes.plot(rows[f"p_{judge}"], [order.index(name) for name in rows["content"]], **style, label=label)
         axes.axvline(0.5, color="black", lw=0.8, ls="--")
         axes.set(xlabel=f"{P_LABEL} by {name_of(judge)}", xlim=(-0.04, 1.04), ylabel="photo")
         axes.label_outer(remove_inner_ticks=False)
@@ -89,37 +87,59 @@ def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
 
 
 @styled
-def plot_agreement(counts: Any, title: str | None = None) -> Figure:
+def plot_agreement(counts: pd.DataFrame, title: str | None = None) -> Figure:
     """Return how many stylised photos convince both classifiers, only one, or neither.
 
     Args:
-        counts: one row per extractor with the columns both, only one (or one), neither: a frame or a dict of dicts.
+        counts: one row per extractor, its name as index, with the columns both, only one, neither.
     """
-    frame = counts if isinstance(counts, pd.DataFrame) else pd.DataFrame.from_dict(counts, orient="index")
-    if frame.empty:
+    if counts.empty:
         return empty_figure("stylised images")
-    frame = frame.set_index("extractor") if "extractor" in frame else frame
-    frame = frame.rename(columns={"one": "only one", "only_one": "only one"})
-    figure, axes = canvas(0.9 + 0.32 * len(frame))
-    start, rows = np.zeros(len(frame)), range(len(frame))
-    for column, colour, ink in (
+    figure, axes = canvas(0.9 + 0.32 * len(counts))
+    start, rows = np.zeros(len(counts)), range(len(counts))
+    for column, color, ink in (
         ("both", VAN_GOGH, "white"),
         ("only one", "#DDCC77", "black"),
         ("neither", "white", "black"),
     ):
         style = {"left": start, "edgecolor": NEUTRAL, "label": column, "hatch": "///" if column == "neither" else ""}
-        bars = axes.barh(rows, frame[column], color=colour, **style)
-        box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
-        axes.bar_label(bars, [str(n) if n else "" for n in frame[column]], label_type="center", color=ink, bbox=box)
-        start = start + frame[column].to_numpy()
-    axes.set_yticks(rows, [f"{name_of(name)} features" if name in LOOKS else plain(name) for name in frame.index])
+        bars = axes.barh(rows, counts[column], color=color, **style)
+        box = {"facecolor": color, "edgecolor": "none", "pad": 2}
+        axes.bar_label(bars, [str(n) if n else "" for n in counts[column]], label_type="center", color=ink, bbox=box)
+        start = start + counts[column].to_numpy()
+    axes.set_yticks(rows, [f"{name_of(name)} features" for name in counts.index])
     axes.set(xlabel="stylised photos", ylabel="made with")
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", title="a Van Gogh to")
-    found = [
-        f"{n} of {total:.0f} with {name_of(k)} features"
-        for k, n, total in zip(frame.index, frame["both"], start, strict=True)
+    shares = [
+        f"{both} of {total:.0f} with {name_of(name)} features"
+        for name, both, total in zip(counts.index, counts["both"], start, strict=True)
     ]
-    return finish(figure, title, f"Both classifiers are convinced: {', '.join(found)}")
+    return finish(figure, title, f"Both classifiers are convinced: {', '.join(shares)}")
+
+
+@styled
+def plot_similarity(scores: pd.DataFrame, title: str | None = None) -> Figure:
+    """Return structural similarity to the photo over P(van_gogh), one point per stylised photo, a panel per classifier.
+
+    Args:
+        scores: columns extractor, p_vgg19, p_alexnet, ssim; rows of untouched photos are left out.
+    """
+    made = scores[scores["extractor"].isin(list(LOOKS))]
+    if made.empty:
+        return empty_figure("stylised images")
+    figure, panels = canvas(2.7, 1, 2, sharey=True)
+    groups = {
+        extractor: made[made["extractor"] == extractor] for extractor in LOOKS if extractor in set(made.extractor)
+    }
+    for axes, judge in zip(panels, LOOKS, strict=True):
+        for extractor, rows in groups.items():
+            points = {**style_of(extractor), "linestyle": "none", "ms": 5, "alpha": 0.85}
+            axes.plot(rows[f"p_{judge}"], rows["ssim"], **points, label=f"{name_of(extractor)} features")
+        axes.axvline(0.5, color="black", lw=0.8, ls="--")
+        axes.set(xlabel=f"{P_LABEL} by {name_of(judge)}", xlim=(-0.04, 1.04), ylabel="structural similarity")
+        axes.label_outer(remove_inner_ticks=False)
+    medians = [f"{rows.ssim.median():.2f} with {name_of(extractor)} features" for extractor, rows in groups.items()]
+    return finish(figure, title, f"Median similarity to the photo: {', '.join(medians)}", legend=panels[0])
