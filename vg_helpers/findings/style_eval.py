@@ -1,0 +1,98 @@
+"""Sentences of 04 that depend on its results; a picture is a Van Gogh to a classifier from P(van_gogh) = 0.5 on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import spearmanr
+
+from ..intervals import Estimate
+from ..plots.look import name_of
+
+
+def starting_images(taken: Mapping[str, int], total: int) -> str:
+    """Return how many Van Goghs there are before the first step of transfers that start from patches.
+
+    Args:
+        taken: by classifier, how many of the starting images are a Van Gogh to it.
+    """
+    source = (
+        "With the embedded weights each transfer starts from a version of the photo that is made of patches of the "
+        "painting [@granot2022]."
+    )
+    if not any(taken.values()):
+        return f"{source} None of these {total} starting images is a Van Gogh to either classifier."
+    counts = " and ".join(f"{count} to {name_of(network)}" for network, count in taken.items())
+    return (
+        f"{source} Of these {total} starting images {counts} are Van Goghs before the first step. Only what exceeds "
+        "these counts is due to the transfer."
+    )
+
+
+def differing_judges(differing: int, total: int, gap: Estimate) -> str:
+    """Return on how many repainted photos the classifiers disagree, and which of them is convinced more easily.
+
+    Args:
+        gap: VGG-19's P minus AlexNet's.
+    """
+    agreement = (
+        f"The classifiers disagree about {differing} of {total} repainted photos."
+        if differing
+        else f"The classifiers agree about all {total} repainted photos."
+    )
+    easier = gap.choose(
+        above="VGG-19 is convinced more easily",
+        unclear="Neither is measurably easier to convince",
+        below="AlexNet is convinced more easily",
+    )
+    return f"{agreement} {easier} (mean difference in P {gap:+.3f})."
+
+
+def cost_of_conviction(p: ArrayLike, similarity: ArrayLike) -> str:
+    """Return whether the photos that VGG-19 believes most keep less of their structure, by Spearman's rank correlation.
+
+    Args:
+        p, similarity: P(van_gogh) and structural similarity of each photo repainted with VGG-19's features.
+    """
+    total = len(p)
+    if total < 3:
+        return f"A relation of P(van_gogh) and similarity cannot be seen in fewer than three photos; here are {total}."
+    if np.ptp(p) == 0 or np.ptp(similarity) == 0:
+        return ""
+    correlation, chance = spearmanr(p, similarity)
+    numbers = f"Spearman's ρ = {correlation:+.2f}, p = {chance:.2g}, {total} photos repainted with VGG-19's features"
+    if chance >= 0.05:
+        return f"P(van_gogh) and similarity show no measurable relation ({numbers})."
+    kept = "less" if correlation < 0 else "more"
+    return f"Photos with a higher P(van_gogh) keep {kept} of their structure ({numbers})."
+
+
+def convinced(network: str, counts: Mapping[str, int], share: Estimate, lift: Estimate, similarity: Estimate) -> str:
+    """Return the result of one network's features.
+
+    Args:
+        network: the one that painted.
+        counts: how many pictures are Van Goghs to "both", "only one" and "neither" of the classifiers.
+        share: of "both".
+        lift: VGG-19's P of the repainted minus that of the untouched photos.
+        similarity: structural similarity to the photo.
+    """
+    total = sum(counts[kind] for kind in ("both", "only one", "neither"))
+    verb = lift.choose(above="rises", unclear="does not change measurably", below="falls")
+    return (
+        f"**Style transfer with {name_of(network)}'s features.** {counts['both']} of {total} repainted photos are a "
+        f"Van Gogh to both classifiers ({share:.0%}), {counts['only one']} to one, {counts['neither']} to neither. "
+        f"VGG-19's P {verb} (mean change {lift:+.3f}). The structural similarity to the photo is {similarity:.2f}."
+    )
+
+
+def untouched_photos(taken: Mapping[str, int], total: int) -> str:
+    """Return how many photos are Van Goghs before they are repainted: the baseline of the other counts.
+
+    Args:
+        taken: by classifier, how many of the `total` photos are a Van Gogh to it.
+    """
+    if not any(taken.values()):
+        return f"None of the {total} untouched photos is a Van Gogh to either classifier."
+    counts = " and ".join(f"{count} to {name_of(network)}" for network, count in taken.items())
+    return f"Of the {total} untouched photos {counts} are Van Goghs already: compare the counts above with these."
