@@ -1,7 +1,10 @@
-"""Checks of maps: controls, deletion and insertion, randomised weights."""
+"""Can a map be believed? Controls, agreement, texture, deletion and insertion, randomised weights.
+
+Convention: images and maps are as in `maps`; a value per image comes as a NumPy array, NaN where it is not defined.
+"""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,23 +13,23 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from .maps import GRID, _coarse, evaluating, grad_cam, scale
+from .maps import GRID, check_classes, coarse, device_of, evaluating, grad_cam, scale
+
+TOP = 0.2  # the share of a map's area, highest first, whose overlap is compared
 
 
 def random_maps(images: Tensor, seed: int = 0) -> Tensor:
-    """Return maps that know nothing of the image, as smooth as Grad-CAM's."""
+    """Return maps that know nothing of the images, as smooth as Grad-CAM's."""
     noise = torch.rand(len(images), 1, GRID, GRID, generator=torch.Generator().manual_seed(seed))
     return scale(F.interpolate(noise, images.shape[-2:], mode="bilinear", align_corners=False)).to(images.device)
 
 
 def edge_maps(images: Tensor) -> Tensor:
     """Return the density of edges, as smooth as Grad-CAM's: the mean gradient of the luminance around each pixel."""
-    luminance = (images.float() * images.new_tensor([0.299, 0.587, 0.114]).float().view(1, 3, 1, 1)).sum(
-        1, keepdim=True
-    )
-    rows, columns = torch.gradient(luminance, dim=(2, 3))
-    return scale(_coarse(torch.hypot(rows, columns)))
+    rows, columns = torch.gradient(rgb_to_grayscale(images.float()), dim=(2, 3))
+    return scale(coarse(torch.hypot(rows, columns)))
 
 
 def texture_mask(images: Tensor, fraction: float = 0.25) -> Tensor:
@@ -34,30 +37,52 @@ def texture_mask(images: Tensor, fraction: float = 0.25) -> Tensor:
     return _ranks(edge_maps(images)) < fraction
 
 
-def share_inside(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (N,) the share of each map that falls inside its mask, NaN for an all-zero map, and (N,) chance.
+def share_inside(maps: Tensor, masks: Tensor) -> NDArray[np.float64]:
+    """Return (N,) the share of each map that falls inside its mask, NaN for an all-zero map."""
+    maps = maps.double()
+    return ((maps * masks).sum((1, 2, 3)) / maps.sum((1, 2, 3))).cpu().numpy()
 
-    Chance is the mask's share of the area: what a map that knows nothing has inside on average.
+
+def shares_inside(maps: Tensor, masks: Tensor) -> pd.DataFrame:
+    """Return for each image the share inside its mask of "own map", "other map" and "chance".
+
+    The other map is that of the image before: it shares the biases of all maps, for example towards the centre. Chance
+    is the mask's share of the area, which an uninformative map would have inside on average.
     """
-    masks = masks.to(maps).expand_as(maps)
-    return (maps * masks).sum((1, 2, 3)) / maps.sum((1, 2, 3)), masks.mean((1, 2, 3))
+    shares = {"own map": share_inside(maps, masks), "other map": share_inside(maps.roll(1, 0), masks)}
+    return pd.DataFrame({**shares, "chance": masks.double().mean((1, 2, 3)).cpu().numpy()})
 
 
 def rank_correlation(maps_a: Tensor, maps_b: Tensor) -> NDArray[np.float64]:
-    """Return (N,) Spearman correlations between the pixels of two maps; NaN where one of them is constant."""
+    """Return (N,) Spearman correlations between the pixels of two maps; NaN if one of them is constant."""
     pairs = zip(maps_a.flatten(1).cpu().numpy(), maps_b.flatten(1).cpu().numpy(), strict=True)
-    constant = float("nan")
-    return np.array([stats.spearmanr(a, b)[0] if np.ptp(a) and np.ptp(b) else constant for a, b in pairs])
+    return np.array([stats.spearmanr(a, b)[0] if np.ptp(a) and np.ptp(b) else np.nan for a, b in pairs])
 
 
-def overlap(maps_a: Tensor, maps_b: Tensor, fraction: float = 0.2) -> Tensor:
-    """Return (N,) intersections over unions of the highest `fraction` of each map; chance is about f / (2 − f)."""
+def overlap(maps_a: Tensor, maps_b: Tensor, fraction: float = TOP) -> NDArray[np.float64]:
+    """Return (N,) intersections over unions of the highest `fraction` of each map."""
     top_a, top_b = _ranks(maps_a) < fraction, _ranks(maps_b, seed=1) < fraction
-    return (top_a & top_b).sum((1, 2, 3)) / (top_a | top_b).sum((1, 2, 3))
+    return ((top_a & top_b).sum((1, 2, 3)) / (top_a | top_b).sum((1, 2, 3))).cpu().numpy()
+
+
+def expected_overlap(fraction: float = TOP) -> float:
+    """Return the intersection over union that the highest `fraction` of two unrelated maps have.
+
+    >>> round(expected_overlap(0.5), 3)
+    0.333
+    """
+    return fraction / (2 - fraction)
+
+
+def agreement(maps_a: Tensor, maps_b: Tensor) -> pd.DataFrame:
+    """Return for each image the rank correlation of two maps, their overlap, and the overlap minus chance."""
+    shared = overlap(maps_a, maps_b)
+    correlation = rank_correlation(maps_a, maps_b)
+    return pd.DataFrame({"correlation": correlation, "overlap": shared, "above chance": shared - expected_overlap()})
 
 
 def _ranks(maps: Tensor, seed: int = 0) -> Tensor:
-    """Return each pixel's rank from 0 (highest) to just below 1; ties, such as zeros, fall as in `random_maps`."""
+    """Return each pixel's rank from 0 (highest) to just below 1; ties such as zeros fall as in `random_maps`."""
     by_chance = random_maps(maps, seed).flatten(1).argsort(dim=1, descending=True, stable=True)
     by_map = maps.flatten(1).gather(1, by_chance).argsort(dim=1, descending=True, stable=True)
     order = by_chance.gather(1, by_map)
@@ -70,46 +95,65 @@ def deletion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: i
 
     The faster the curve falls, the more the map's places matter (Petsiuk et al. 2018, "RISE", section 4.3). Blurred
     means the image at Grad-CAM's own resolution: colours and layout stay, brushwork goes.
+
+    Raises:
+        ValueError: if the class does not exist.
     """
-    return _perturb(model, images, _coarse(images), maps, num_steps, class_idx)
+    return _perturb(model, images, coarse(images), maps, num_steps, class_idx)
 
 
 def insertion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10, class_idx: int = 1) -> Tensor:
     """Return (N, num_steps + 1) probs while the places that the map ranks highest appear first in a blurred image."""
-    return _perturb(model, _coarse(images), images, maps, num_steps, class_idx)
+    return _perturb(model, coarse(images), images, maps, num_steps, class_idx)
 
 
 @torch.no_grad()
 def _perturb(model: nn.Module, start: Tensor, end: Tensor, maps: Tensor, num_steps: int, class_idx: int) -> Tensor:
-    ranks, curves = _ranks(maps), []
+    ranks, curves, device = _ranks(maps), [], device_of(model)
     with evaluating(model, freeze=False):
         for step in range(num_steps + 1):
             mixed = torch.where(ranks < step / num_steps, end, start)
-            probs = [model(chunk).float().softmax(1)[:, class_idx] for chunk in mixed.split(32)]
-            curves.append(torch.cat(probs))
-    return torch.stack(curves, dim=1)
+            logits = torch.cat([model(batch.to(device)).float() for batch in mixed.split(32)])
+            check_classes(class_idx, logits.shape[1])
+            curves.append(logits.softmax(1)[:, class_idx])
+    return torch.stack(curves, dim=1).to(start.device)
 
 
 def faithfulness(
-    model: nn.Module, images: Tensor, maps: Tensor, method: str, num_steps: int = 10, class_idx: int = 1
+    model: nn.Module,
+    images: Tensor,
+    maps: Mapping[str, Tensor],
+    num_steps: int = 10,
+    on_curve: Callable[[], object] | None = None,
 ) -> pd.DataFrame:
-    """Return both curves of each image as rows: image, curve ("deletion", "insertion"), method, fraction, p."""
+    """Return P(van_gogh) along both curves: columns image, curve ("deletion", "insertion"), method, fraction, p.
+
+    Args:
+        maps: by method.
+        on_curve: called after each of the two curves of a method.
+    """
     frames = []
-    for curve, follow in (("deletion", deletion_curves), ("insertion", insertion_curves)):
-        probs = follow(model, images, maps, num_steps, class_idx).cpu().numpy()
-        image, step = np.indices(probs.shape)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "image": image.ravel(),
-                    "curve": curve,
-                    "method": method,
-                    "fraction": step.ravel() / num_steps,
-                    "p": probs.ravel(),
-                }
-            )
-        )
+    for method, ranked in maps.items():
+        for curve, follow in (("deletion", deletion_curves), ("insertion", insertion_curves)):
+            probs = follow(model, images, ranked, num_steps).cpu().numpy()
+            image, step = np.indices(probs.shape)
+            labels = {"image": image.ravel(), "curve": curve, "method": method}
+            frames.append(pd.DataFrame({**labels, "fraction": step.ravel() / num_steps, "p": probs.ravel()}))
+            if on_curve:
+                on_curve()
     return pd.concat(frames, ignore_index=True)
+
+
+def mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean p at each fraction, with a 95 % interval (low, high) within [0, 1], of what `faithfulness` gives.
+
+    The interval is normal, 1.96 standard errors, as a band around a curve.
+    """
+    groups = curves.groupby(["curve", "method", "fraction"], sort=False)["p"]
+    spread = groups.agg(["mean", "sem"]).reset_index()
+    margin = 1.96 * spread["sem"]
+    low, high = (spread["mean"] - margin).clip(0), (spread["mean"] + margin).clip(0, 1)
+    return spread.assign(p=spread["mean"], low=low, high=high)
 
 
 def areas(curves: pd.DataFrame) -> pd.DataFrame:
@@ -123,15 +167,21 @@ def areas(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def randomised_maps(
-    model: nn.Module, images: Tensor, layers: Sequence[str], target_layer: str = "relu5_4", class_idx: int = 1
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    target_layer: str = "relu5_4",
+    class_idx: int = 1,
+    on_layer: Callable[[], object] | None = None,
 ) -> dict[str, Tensor]:
     """Return layer -> maps once this layer and all before it in `layers` have lost their training.
 
     Cascading randomisation (Adebayo et al. 2018, "Sanity Checks for Saliency Maps"): the weights of a layer are drawn
-    anew with the same spread around zero, so that what was learnt goes. Works on a copy; the model is left alone.
+    anew around zero with the same spread, so that what was learnt is lost. Works on a copy; the model is left alone.
 
     Args:
         layers: names, from the output downwards.
+        on_layer: called after each layer.
     """
     model, generator, maps = copy.deepcopy(model), torch.Generator().manual_seed(0), {}
     for layer in layers:
@@ -140,4 +190,14 @@ def randomised_maps(
                 spread = parameter.square().mean().sqrt().item()
                 parameter.copy_(torch.empty(parameter.shape).normal_(0, spread, generator=generator))
         maps[layer] = grad_cam(model, images, target_layer, class_idx)
+        if on_layer:
+            on_layer()
     return maps
+
+
+def similarity_left(maps: Tensor, randomised: Mapping[str, Tensor]) -> pd.DataFrame:
+    """Return for each image (row) the rank correlation of its map to those after each randomised layer (column).
+
+    A map that has vanished has a correlation of 0: nothing of it is left.
+    """
+    return pd.DataFrame({layer: rank_correlation(maps, after) for layer, after in randomised.items()}).fillna(0)

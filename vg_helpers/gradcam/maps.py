@@ -1,13 +1,24 @@
-"""Grad-CAM: where a classifier finds its evidence."""
+"""Grad-CAM: where a classifier finds its evidence.
 
-from collections.abc import Iterator
+Convention: images are (N, 3, H, W) in [0, 1]; maps are (N, 1, H, W) in [0, 1], each scaled by its own maximum. Images
+are moved to the model's device, maps come back on the images' own.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GRID = 14  # resolution of the maps that VGG-19's last convolutions give of 224 pixels; baselines have the same
+from ..data.views import build_dataset
+from ..models.classifier import Classifier, load_classifier
+
+GRID = 14  # rows and columns that VGG-19's last convolutions have left of 224 pixels; the controls get as many
+LAST_RELU = {"vgg19": "relu5_4", "alexnet": "relu5"}
+OUTCOMES = {"TP": "true positives", "FP": "false positives", "FN": "false negatives"}
 
 
 @contextmanager
@@ -15,7 +26,8 @@ def evaluating(model: nn.Module, freeze: bool = True) -> Iterator[nn.Module]:
     """Yield the model in evaluation mode and with frozen parameters, then restore both, module by module.
 
     Args:
-        freeze: without gradients nothing needs freezing, and autocast keeps converted weights only of free parameters.
+        freeze: False leaves the parameters free: without gradients nothing needs freezing, and autocast keeps converted
+            weights only of free parameters.
     """
     modes = [(module, module.training) for module in model.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -32,26 +44,26 @@ def evaluating(model: nn.Module, freeze: bool = True) -> Iterator[nn.Module]:
 
 
 @contextmanager
-def tapped(module: nn.Module) -> Iterator[dict[str, Tensor]]:
+def captured(module: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Yield a dictionary that a forward hook fills with "activations" and a backward hook with "gradients".
 
-    The graph starts at the layer: nothing below it takes a gradient. What goes on from there is a copy, so that a layer
-    that works in place afterwards cannot change what was kept. The hook is removed in any case.
+    The graph starts at the layer, so nothing below it takes a gradient. The layers after it get a copy: one that works
+    in place cannot change what was captured. The hook is removed in any case.
     """
-    taps: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
 
     def keep_gradients(gradients: Tensor) -> None:
-        taps["gradients"] = gradients.detach()
+        tensors["gradients"] = gradients.detach()
 
     def keep_activations(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        taps["activations"] = output.detach()
+        tensors["activations"] = output.detach()
         leaf = output.detach().clone().requires_grad_()
         leaf.register_hook(keep_gradients)
         return leaf.clone()
 
     handle = module.register_forward_hook(keep_activations)
     try:
-        yield taps
+        yield tensors
     finally:
         handle.remove()
 
@@ -69,37 +81,45 @@ def grad_cam(
     equations 1 and 2). The model's mode, gradients and flags are left as they were; works under autocast.
 
     Args:
-        target_layer: a name that `model.module_of` knows, or the module itself; AlexNet's last ReLU is "relu5".
+        target_layer: a name that `model.module_of` knows, or the module itself.
         class_idx: one class for all images, or a tensor (N,) with one for each.
 
     Raises:
-        ValueError: if the layer has no spatial maps or was not run, or the class does not exist.
+        ValueError: if the layer is not run or has no spatial features, or the class does not exist.
     """
     module = model.module_of(target_layer) if isinstance(target_layer, str) else target_layer
-    classes = torch.as_tensor(class_idx, device=images.device).expand(len(images))
-    with evaluating(model), tapped(module) as taps, torch.enable_grad():
+    classes = torch.as_tensor(class_idx).expand(len(images))
+    with evaluating(model), captured(module) as tensors, torch.enable_grad():
         maps = [
-            _map_of(model, chunk.detach(), chosen, taps)
-            for chunk, chosen in zip(images.split(batch_size), classes.split(batch_size), strict=True)
+            _map_of(model, batch.detach(), targets, tensors)
+            for batch, targets in zip(images.split(batch_size), classes.split(batch_size), strict=True)
         ]
     return torch.cat(maps)
 
 
-def _map_of(model: nn.Module, images: Tensor, classes: Tensor, taps: dict[str, Tensor]) -> Tensor:
-    taps.clear()
-    logits = model(images)
-    if "activations" not in taps or taps["activations"].ndim != 4:
-        raise ValueError(
-            "Grad-CAM needs a target layer that the forward pass runs and that gives (N, C, h, w) features."
-        )
-    if int(classes.max()) >= logits.shape[1]:
-        raise ValueError(
-            f"class_idx {int(classes.max())} does not exist: the model tells {logits.shape[1]} classes apart."
-        )
-    logits.float().gather(1, classes[:, None]).sum().backward()
-    weights = taps["gradients"].float().mean((2, 3), keepdim=True)
-    raw = (weights * taps["activations"].float()).sum(1, keepdim=True).relu()
-    return scale(F.interpolate(raw, images.shape[-2:], mode="bilinear", align_corners=False))
+def _map_of(model: nn.Module, images: Tensor, classes: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+    tensors.clear()
+    logits = model(images.to(device_of(model)))
+    if "activations" not in tensors or tensors["activations"].ndim != 4:
+        raise ValueError("the target layer must be run by the model and give features (N, C, h, w)")
+    check_classes(classes, logits.shape[1])
+    logits.float().gather(1, classes.to(logits.device)[:, None]).sum().backward()
+    weights = tensors["gradients"].float().mean((2, 3), keepdim=True)
+    raw = (weights * tensors["activations"].float()).sum(1, keepdim=True).relu()
+    return scale(F.interpolate(raw, images.shape[-2:], mode="bilinear", align_corners=False)).to(images.device)
+
+
+def check_classes(class_idx: int | Tensor, num_classes: int) -> None:
+    """Raise a ValueError that names the first class that a model with `num_classes` classes does not have."""
+    for index in torch.as_tensor(class_idx).flatten().tolist():
+        if not 0 <= index < num_classes:
+            raise ValueError(f"class_idx {index} does not exist; the model has the classes 0 to {num_classes - 1}")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of a model's parameters; the CPU if it has none."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def scale(maps: Tensor) -> Tensor:
@@ -108,27 +128,67 @@ def scale(maps: Tensor) -> Tensor:
     return torch.where(peak > 0, maps / peak.where(peak > 0, torch.ones_like(peak)), torch.zeros_like(maps)).clamp(0, 1)
 
 
-def content_mask(model: nn.Module, image: Tensor, target: str | nn.Module, size: int = 224) -> Tensor:
-    """Return (N, 1, H, W) in [0, 1]: how much each place of a photo matters to what an ImageNet classifier sees in it.
+def coarse(images: Tensor, grid: int = GRID) -> Tensor:
+    """Return images as they look at a resolution of grid × grid, in their own size."""
+    small = F.interpolate(images, (min(grid, images.shape[-2]), min(grid, images.shape[-1])), mode="area")
+    return F.interpolate(small, images.shape[-2:], mode="bilinear", align_corners=False)
 
-    This is Grad-CAM of the classifier's own first choice, computed with the shorter side at `size` pixels.
+
+def maps_of_groups(model: nn.Module, groups: Mapping[str, Tensor], target_layer: str) -> dict[str, Tensor]:
+    """Return name -> Grad-CAM maps for van_gogh of each named group of images."""
+    return {name: grad_cam(model, images, target_layer) for name, images in groups.items()}
+
+
+def content_mask(model: nn.Module, image: Tensor, target: str | nn.Module, size: int = 224) -> Tensor:
+    """Return (N, 1, H, W) in [0, 1]: how much each place of a photo matters to the class that the model ranks first.
 
     Args:
-        model: takes images in [0, 1], so a torchvision network goes behind a normalising layer in an nn.Sequential.
-        target: the layer to read, for example the network's `features[35]`.
+        model: takes images in [0, 1], like a `Classifier` with all classes of ImageNet.
+        target: the layer to read, for example "relu5_4".
+        size: the shorter side, in pixels, at which the map is computed.
     """
     height, width = image.shape[-2:]
     ratio = size / min(height, width)
-    small = F.interpolate(
-        image.detach(), (round(height * ratio), round(width * ratio)), mode="bilinear", antialias=True
-    )
+    shape = (round(height * ratio), round(width * ratio))
+    small = F.interpolate(image.detach(), shape, mode="bilinear", antialias=True)
     with evaluating(model), torch.no_grad():
-        first_choice = model(small).argmax(1)
+        first_choice = model(small.to(device_of(model))).argmax(1)
     maps = grad_cam(model, small, target, first_choice)
     return scale(F.interpolate(maps, (height, width), mode="bilinear", align_corners=False))
 
 
-def _coarse(x: Tensor, grid: int = GRID) -> Tensor:
-    """Return x as it looks at grid × grid resolution, in its own size."""
-    small = F.interpolate(x, (min(grid, x.shape[-2]), min(grid, x.shape[-1])), mode="area")
-    return F.interpolate(small, x.shape[-2:], mode="bilinear", align_corners=False)
+def load_classifiers(paths: Mapping[str, Path], device: torch.device) -> dict[str, Classifier]:
+    """Return network -> the classifier in this file, on the device."""
+    return {
+        network: load_classifier(path).to(device, memory_format=torch.channels_last) for network, path in paths.items()
+    }
+
+
+def choose_paintings(tested: pd.DataFrame, num_examples: int, num_maps: int, seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Return the paintings to explain by group; a group without paintings is left out.
+
+    The groups are "TP", "FP" (highest P first), "FN" (lowest P first), "measured" (highest P of all) and, drawn at
+    random, "Van Gogh" and "other".
+
+    Args:
+        tested: columns outcome, label (1 is Van Gogh) and p_vgg19.
+        num_examples: rows of each outcome, at most.
+        num_maps: rows of each other group, at most.
+    """
+    tested = tested.sort_values("p_vgg19", ascending=False)
+    by_outcome = {outcome: tested[tested["outcome"] == outcome] for outcome in OUTCOMES}
+    by_label = {name: tested[tested["label"] == label] for name, label in (("Van Gogh", 1), ("other", 0))}
+    groups = {
+        "TP": by_outcome["TP"].head(num_examples),
+        "FP": by_outcome["FP"].head(num_examples),
+        "FN": by_outcome["FN"].tail(num_examples)[::-1],
+        "measured": tested.head(num_maps),
+        **{name: rows.sample(min(num_maps, len(rows)), random_state=seed) for name, rows in by_label.items()},
+    }
+    return {name: rows for name, rows in groups.items() if len(rows)}
+
+
+def load_pictures(rows: pd.DataFrame, data_dir: str, cache_dir: str, size: int = 224) -> Tensor:
+    """Return the paintings of an index's rows as (N, 3, size, size), as the classifiers see them."""
+    dataset = build_dataset(rows, Path(data_dir), Path(cache_dir), size=size)
+    return torch.stack([picture for picture, _ in dataset])
