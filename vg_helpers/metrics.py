@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import stats
 from sklearn import metrics as sk
-from sklearn.linear_model import LogisticRegression
 
 from .intervals import Estimate, proportion
 
@@ -36,8 +35,12 @@ class McNemar(NamedTuple):
     p_value: float
 
 
-def _checked(targets: ArrayLike, probs: ArrayLike) -> tuple[NDArray, NDArray]:
-    """Return targets as integers and probs as float64, both (N,)."""
+def checked(targets: ArrayLike, probs: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Return targets as integers and probs as float64, both (N,).
+
+    Raises:
+        ValueError: if the lengths differ or a value is out of range.
+    """
     targets, probs = np.asarray(targets), np.asarray(probs, dtype=np.float64)
     if targets.ndim != 1 or targets.shape != probs.shape or not len(targets):
         raise ValueError(f"targets {targets.shape} and probs {probs.shape} must be two lists of the same length.")
@@ -54,7 +57,7 @@ def score(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> dict[
     Raises:
         ValueError: if the lengths differ, a value is out of range, or one of the two classes is missing.
     """
-    targets, probs = _checked(targets, probs)
+    targets, probs = checked(targets, probs)
     if targets.min() == targets.max():
         raise ValueError("The metrics need paintings of both classes, and these targets hold only one.")
     preds = probs >= threshold
@@ -86,7 +89,7 @@ def score_table(
         groups: (N,) labels; paintings of one group are drawn together. None: each painting is its own group.
     """
     values = score(targets, probs, threshold)
-    targets, probs = _checked(targets, probs)
+    targets, probs = checked(targets, probs)
     counts = resample_counts(len(targets), groups, num_resamples, seed)
     low, high = _interval(_weighted_scores(targets, probs, threshold, counts))
     return pd.DataFrame({"value": values, "low": low, "high": high}).rename_axis("metric")
@@ -170,7 +173,7 @@ def auc_difference(
 ) -> Estimate:
     """Return ROC AUC of a minus that of b; the paired bootstrap draws the same paintings for both."""
     value = score(targets, probs_a)["roc_auc"] - score(targets, probs_b)["roc_auc"]
-    targets, probs_a = _checked(targets, probs_a)
+    targets, probs_a = checked(targets, probs_a)
     counts = resample_counts(len(targets), groups, num_resamples, seed)
     auc_b = _weighted_ranking(targets, np.asarray(probs_b, dtype=np.float64), counts)[0]
     low, high = np.nanquantile(_weighted_ranking(targets, probs_a, counts)[0] - auc_b, (0.025, 0.975))
@@ -188,109 +191,25 @@ def mcnemar(targets: ArrayLike, preds_a: ArrayLike, preds_b: ArrayLike) -> McNem
 
 def confusion_of(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> NDArray[np.int64]:
     """Return [[TN, FP], [FN, TP]]: rows true, columns predicted, other before van_gogh."""
-    targets, probs = _checked(targets, probs)
+    targets, probs = checked(targets, probs)
     return sk.confusion_matrix(targets, probs >= threshold, labels=[0, 1])
 
 
 def outcomes_of(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> NDArray[np.str_]:
     """Return "TP", "FP", "TN" or "FN" for each painting."""
-    targets, probs = _checked(targets, probs)
+    targets, probs = checked(targets, probs)
     return np.array([["TN", "FP"], ["FN", "TP"]])[targets, (probs >= threshold).astype(int)]
 
 
 def rates_by(targets: ArrayLike, preds: ArrayLike, by: ArrayLike) -> pd.DataFrame:
     """Return one row per value of `by`: how many Van Goghs there are and the share found, and others and mistaken.
 
-    found and mistaken are Estimates with Wilson's interval; NaN where there is nothing to be found or mistaken.
+    found and mistaken are Estimates with Wilson's interval; NaN if there is nothing to be found or mistaken.
     """
-    frame = pd.DataFrame({"own": np.asarray(targets), "called": np.asarray(preds).astype(int), "by": np.asarray(by)})
+    frame = pd.DataFrame({"target": np.asarray(targets), "pred": np.asarray(preds).astype(int), "by": np.asarray(by)})
     rows = {}
     for value, part in frame.groupby("by"):
-        own, other = part["called"][part["own"] == 1], part["called"][part["own"] == 0]
-        rows[value] = {"van_goghs": len(own), "found": proportion(own.sum(), len(own))}
-        rows[value] |= {"others": len(other), "mistaken": proportion(other.sum(), len(other))}
+        van_goghs, others = part["pred"][part["target"] == 1], part["pred"][part["target"] == 0]
+        rows[value] = {"van_goghs": len(van_goghs), "found": proportion(van_goghs.sum(), len(van_goghs))}
+        rows[value] |= {"others": len(others), "mistaken": proportion(others.sum(), len(others))}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("by")
-
-
-def threshold_for_f1(targets: ArrayLike, probs: ArrayLike) -> float:
-    """Return the threshold of the highest expected F1; choose it on validation and use it, unchanged, on test.
-
-    A logistic regression on the log odds calibrates the probs (Platt 1999, "Probabilistic outputs for support vector
-    machines"); for calibrated ones the best threshold is half the highest expected F1 (Lipton et al. 2014, "Optimal
-    thresholding of classifiers to maximize F1 measure"). The threshold of the highest F1 on the validation paintings
-    themselves would hang on the few nearest to it. Probs that tell nothing, or the opposite, give 0: all are called.
-
-    Raises:
-        ValueError: if there is one class only.
-    """
-    targets, probs = _checked(targets, probs)
-    if targets.min() == targets.max():
-        raise ValueError("A threshold for F1 needs validation paintings of both classes.")
-    odds = log_odds(probs)[:, None]
-    platt = LogisticRegression(C=1e6, max_iter=1000).fit(odds, targets)
-    slope, shift = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    if slope <= 0:
-        return 0.0
-    sure = np.sort(platt.predict_proba(odds)[:, 1])[::-1]
-    best = (2 * sure.cumsum() / (np.arange(1, len(sure) + 1) + sure.sum())).max()
-    return float(special.expit((special.logit(best / 2) - shift) / slope))
-
-
-def log_odds(probs: ArrayLike) -> NDArray[np.float64]:
-    """Return the logits (log odds) of probs; probs that a float32 softmax rounded to 0 or 1 stay finite."""
-    return special.logit(np.clip(np.asarray(probs, dtype=np.float64), 1e-8, 1 - 1e-8))
-
-
-def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
-    """Return the temperature T that minimises the log loss of sigmoid(logits / T); fit it on validation.
-
-    Guo et al., "On Calibration of Modern Neural Networks", 2017. T above 1: the classifier was too sure of itself.
-    Perfectly separated classes have no finite optimum: T ends at 1/20, the border of the search.
-
-    Args:
-        logits: (N,) log odds of van_gogh, or (N, 2) as the classifier gives them.
-    """
-    margin, targets = _margin(logits), np.asarray(targets)
-
-    def loss(log_temperature: float) -> float:
-        return float(np.logaddexp(0, np.where(targets == 1, -margin, margin) / np.exp(log_temperature)).mean())
-
-    border = np.log(20)
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-border, border), method="bounded").x))
-
-
-def calibrate(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """Return probs = sigmoid(logits / temperature); the order of the paintings, and so the ROC AUC, stays."""
-    return special.expit(_margin(logits) / temperature)
-
-
-def _margin(logits: ArrayLike) -> NDArray[np.float64]:
-    logits = np.asarray(logits, dtype=np.float64)
-    return logits[:, 1] - logits[:, 0] if logits.ndim == 2 else logits
-
-
-def reliability_table(targets: ArrayLike, probs: ArrayLike, num_bins: int = 10) -> pd.DataFrame:
-    """Return one row per non-empty bin of equal width: from, to, count, mean_prob, fraction, low, high (Wilson)."""
-    targets, probs = _checked(targets, probs)
-    bins = np.minimum((probs * num_bins).astype(int), num_bins - 1)
-    rows = []
-    for index in np.unique(bins):
-        inside = bins == index
-        fraction = proportion(targets[inside].sum(), inside.sum())
-        edges = {"from": index / num_bins, "to": (index + 1) / num_bins, "count": int(inside.sum())}
-        rows.append(
-            {
-                **edges,
-                "mean_prob": probs[inside].mean(),
-                "fraction": fraction.value,
-                "low": fraction.low,
-                "high": fraction.high,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def expected_calibration_error(targets: ArrayLike, probs: ArrayLike, num_bins: int = 10) -> float:
-    """Return the mean distance between probs and observed fraction, each bin weighted by its paintings."""
-    table = reliability_table(targets, probs, num_bins)
-    return float(np.average((table["mean_prob"] - table["fraction"]).abs(), weights=table["count"]))

@@ -9,8 +9,9 @@ import optuna
 import pandas as pd
 import pytest
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
+from vg_helpers.calibration import log_odds
 from vg_helpers.classify import features as classify_features
 from vg_helpers.classify import judge, train, tuning
 from vg_helpers.classify import task as classify_task
@@ -18,7 +19,6 @@ from vg_helpers.classify.tuning import KNOWN_GOOD, Sample, search_training
 from vg_helpers.commands import search
 from vg_helpers.data import views
 from vg_helpers.files import write_csv, write_json
-from vg_helpers.metrics import calibrate, log_odds
 from vg_helpers.search import trials_frame
 
 CPU = torch.device("cpu")
@@ -125,7 +125,7 @@ def test_a_texture_head_is_fitted_to_the_trained_networks_own_middle_layer(index
     targets = np.array(task.sets["test"].targets)
     assert alone["test"][targets == 1].min() > alone["test"][targets == 0].max()  # yellow is told from blue
     paths = [f"{setup.data_dir}/{path}" for path in index.path[index.split_grouped == "test"]]
-    together = calibrate(log_odds(own) + log_odds(alone["test"]), 1.0)
+    together = expit(log_odds(own) + log_odds(alone["test"]))
     np.testing.assert_allclose(judge.judge(whole, paths, CPU, setup.size, setup.eval_views), together, atol=0.02)
 
 
