@@ -9,7 +9,9 @@ from sklearn import metrics
 from vg_helpers.plots import classify
 from vg_helpers.plots.classify import (
     plot_confusions,
+    plot_examples,
     plot_metric_comparison,
+    plot_mistakes,
     plot_p_by_artist,
     plot_precision_recall,
     plot_reliability,
@@ -43,12 +45,30 @@ METRICS = pd.DataFrame(
     }
 )
 CONFUSIONS = {"vgg19": np.array([[530, 9], [26, 80]]), "alexnet": np.array([[523, 16], [31, 75]])}
+TABLE = pd.DataFrame(
+    {
+        "from": [0.0, 0.5],
+        "to": [0.5, 1.0],
+        "count": [2, 1],
+        "mean_prob": [0.2, 0.9],
+        "fraction": [0.5, 1.0],
+        "low": [0.1, 0.4],
+        "high": [0.9, 1.0],
+    }
+)
+TABLES = {"vgg19": TABLE, "vgg19 calibrated": TABLE}
+IMAGE = np.full((3, 12, 16), 0.5)
+MISTAKES = pd.DataFrame({"artist": ["paul gauguin"], "p_vgg19": [0.9]})
+EXAMPLES_BY_OUTCOME = {"FP": MISTAKES, "TN": MISTAKES[:0]}
+PICTURES = plot_examples, plot_mistakes  # without axes that have names
 EXAMPLES = {
     plot_metric_comparison: (METRICS,),
     plot_confusions: (CONFUSIONS,),
     plot_roc: (TARGETS, PROBS),
     plot_precision_recall: (TARGETS, PROBS),
-    plot_reliability: (TARGETS, PROBS),
+    plot_reliability: (TABLES, {"vgg19": 0.2, "vgg19 calibrated": 0.1}),
+    plot_examples: (EXAMPLES_BY_OUTCOME, [[IMAGE], []]),
+    plot_mistakes: (MISTAKES, [IMAGE]),
     plot_p_by_artist: (INDEX,),
 }
 
@@ -58,7 +78,7 @@ def test_every_figure_keeps_to_the_rules(plot):
     check_figure(plot, *EXAMPLES[plot])
 
 
-@pytest.mark.parametrize("plot", EXAMPLES)
+@pytest.mark.parametrize("plot", [plot for plot in EXAMPLES if plot not in PICTURES])
 def test_axes_have_names(plot):
     check_axes(plot(*EXAMPLES[plot]))
 
@@ -74,7 +94,9 @@ def test_an_empty_frame_says_so(plot):
         (plot_confusions, ({},)),
         (plot_roc, ([0, 0], {"vgg19": [0.1, 0.2]})),
         (plot_precision_recall, ([], {})),
-        (plot_reliability, ([], {})),
+        (plot_reliability, ({}, {})),
+        (plot_examples, ({"FP": MISTAKES[:0]}, [[]])),
+        (plot_mistakes, (MISTAKES[:0], [])),
     ],
 )
 def test_no_data_says_so(plot, arguments):
@@ -82,11 +104,21 @@ def test_no_data_says_so(plot, arguments):
 
 
 def test_metric_comparison_draws_values_and_intervals():
-    axes = plot_metric_comparison(METRICS).axes[0]
-    points, _, (bars,) = axes.containers[0].lines
-    assert list(points.get_xdata()) == [0.976, 0.821]
-    np.testing.assert_allclose([segment[:, 0] for segment in bars.get_segments()], [[0.96, 0.99], [0.76, 0.87]])
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["ROC AUC", "F1"]
+    auc, f1 = plot_metric_comparison(METRICS).axes
+    for axes, rows in ((auc, METRICS[:2]), (f1, METRICS[2:])):
+        points = [container.lines[0].get_xydata()[0].tolist() for container in axes.containers]
+        assert points == [[value, y] for y, value in enumerate(rows["value"])]
+        ends = [container.lines[2][0].get_segments()[0][:, 0] for container in axes.containers]
+        np.testing.assert_allclose(ends, rows[["low", "high"]])
+    assert [auc.get_title("left"), f1.get_title("left")] == ["ROC AUC", "F1"]
+    assert [label.get_text() for label in auc.get_yticklabels()] == ["VGG-19", "AlexNet"]
+    assert auc.yaxis_inverted() and "0.821" in texts(f1.figure)
+    assert plot_metric_comparison(METRICS).get_suptitle() == "ROC AUC: VGG-19 0.976, AlexNet 0.971"
+
+
+def test_a_panel_without_one_of_the_models_keeps_the_others_in_their_rows():
+    axes = plot_metric_comparison(METRICS[METRICS.index != 2]).axes[1]
+    assert [container.lines[0].get_ydata()[0] for container in axes.containers] == [1]
 
 
 def test_confusions_are_written_row_by_row():
@@ -120,15 +152,26 @@ def test_precision_recall_marks_the_threshold():
     assert (points[0].get_xdata()[0], points[0].get_ydata()[0]) == pytest.approx(expected)
 
 
-def test_reliability_of_two_bins_by_hand():
-    axes, below = plot_reliability([0, 1, 1, 1], {"vgg19": [0.1, 0.3, 0.8, 1.0]}, bins=2).axes
-    curve = line(axes, "VGG-19")
+def test_reliability_draws_the_table_with_its_intervals():
+    axes, below = plot_reliability(TABLES, {"vgg19": 0.2, "vgg19 calibrated": 0.1}).axes
+    curve = line(axes, "VGG-19 (")
     np.testing.assert_allclose(curve.get_xydata(), [[0.2, 0.5], [0.9, 1.0]])
-    assert [bar.get_height() for bar in below.patches] == [2, 2]
-    assert curve.get_label() == "VGG-19 (error 0.200)"  # (2·0.3 + 2·0.1) / 4
+    spans = [segment[:, 1].tolist() for segment in axes.collections[0].get_segments()]
+    assert spans == [[0.1, 0.9], [0.4, 1.0]]
+    assert [bar.get_height() for bar in below.patches] == [2, 1, 2, 1]
+    inside = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in below.patches]
+    assert all(low >= 0 and high <= 0.5 for low, high in inside[::2]) and all(low >= 0.5 for low, _ in inside[1::2])
+    assert curve.get_label() == "VGG-19 (error 0.200)"
+    assert "VGG-19 calibrated, 0.100" in axes.figure.get_suptitle()
     assert 0 < below.get_ylim()[0] < 1  # a bin of one painting shows
 
 
-def test_the_axis_of_metrics_ends_at_one_and_leaves_room_for_the_labels():
+def test_the_axis_of_metrics_ends_at_one_and_leaves_room_for_the_numbers():
     axes = plot_metric_comparison(METRICS.assign(value=1.0, low=0.9, high=1.0)).axes[0]
     assert max(axes.get_xticks()) == 1 < axes.get_xlim()[1]
+
+
+def test_examples_and_mistakes_are_named():
+    figure = plot_examples(EXAMPLES_BY_OUTCOME, [[IMAGE], []])
+    assert {"Paul Gauguin", "P = 0.90", "false positives", "true negatives: none"} <= set(texts(figure).split("\n"))
+    assert {"1. P = 0.90", "Paul Gauguin"} <= set(texts(plot_mistakes(MISTAKES, [IMAGE])).split("\n"))

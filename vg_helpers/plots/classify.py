@@ -1,15 +1,17 @@
 """Figures that judge classifiers, on targets (1 = Van Gogh) and P(van_gogh) by model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from sklearn import metrics
 
+from . import pictures
 from .look import (
     LABELS,
     NEUTRAL,
@@ -33,7 +35,7 @@ from .look import (
 
 @styled
 def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return each metric of each model with its 95 % interval.
+    """Return a panel for each metric, in which every model has a row with its value and 95 % interval.
 
     Args:
         frame: columns model, metric, value, low, high.
@@ -42,24 +44,32 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
         return empty_figure("metrics")
     keys, models = list(frame["metric"].unique()), list(frame["model"].unique())
     names = [plain(LABELS.get(key, str(key).replace("_", " "))) for key in keys]
-    figure, axes = canvas(0.9 + len(keys) * (0.1 + 0.17 * len(models)))
-    for i, model in enumerate(models):
-        own, style = frame[frame["model"] == model], {**style_of(model, models), "linestyle": "none"}
-        apart = min(0.26, 0.7 / len(models))
-        y = np.array([keys.index(key) for key in own["metric"]]) + apart * (i - (len(models) - 1) / 2)
-        errors = np.clip([own["value"] - own["low"], own["high"] - own["value"]], 0, None)
-        axes.errorbar(own["value"], y, xerr=errors, **style, ms=5, capsize=2.5, elinewidth=1.2, label=name_of(model))
-        for value, high, at in zip(own["value"], own["high"], y, strict=True):
-            end = (np.nanmax([value, high]), at)
-            axes.annotate(f"{value:.3f}", end, (5, 0), textcoords="offset points", va="center", fontsize=7)
-    axes.set_yticks(range(len(keys)), names)
-    axes.set(xlabel="value, with 95 % interval", ylabel="metric", ylim=(len(keys) - 0.4, -0.6))
-    axes.margins(x=0.1)
-    axes.set_xticks([tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= 1])  # labels take the rest
-    axes.grid(axis="y", visible=False)
+    figure, panels = canvas(1.0 + 0.19 * len(models), 1, len(keys), squeeze=False, sharey=True)
+    for axes, key, name in zip(panels[0], keys, names, strict=True):
+        rows = frame[frame["metric"] == key].set_index("model")
+        for model, value, low, high in rows[["value", "low", "high"]].itertuples():
+            y = models.index(model)
+            errors = np.clip([[value - low], [high - value]], 0, None)
+            style = {**style_of(model, models), "linestyle": "none"}
+            axes.errorbar(value, y, xerr=errors, **style, ms=5, capsize=2.5, elinewidth=1.2, clip_on=False)
+            axes.text(0.99, y, f"{value:.3f}", ha="right", va="center", transform=axes.get_yaxis_transform())
+        _leave_room(axes, rows)
+        axes.set(title=name, xlabel="value")
+        axes.grid(axis="y", visible=False)
+    panels[0][0].set_yticks(range(len(models)), [name_of(model) for model in models])
+    panels[0][0].set(ylabel="classifier", ylim=(len(models) - 0.5, -0.5))
     first = frame[frame["metric"] == keys[0]].set_index("model")["value"].dropna()
     main = first[[not network_and_variant(model)[1] for model in first.index]]
-    return finish(figure, title, f"{names[0]}: {ranked(main if len(main) else first)}", legend=axes)
+    return finish(figure, title, f"{names[0]}: {ranked(main if len(main) else first)}")
+
+
+def _leave_room(axes: Axes, rows: pd.DataFrame) -> None:
+    """Let the intervals fill the left part of a panel; the numbers take the rest, where no tick stands."""
+    low, high = np.nanmin(rows[["value", "low"]]), np.nanmax(rows[["value", "high"]])
+    span = max(high - low, 0.01)
+    axes.set_xlim(low - 0.05 * span, high + 0.55 * span)
+    ticks = MaxNLocator(3, steps=[1, 2, 5, 10], min_n_ticks=1).tick_values(low, high)
+    axes.set_xticks([tick for tick in ticks if low - 0.05 * span <= tick <= min(1, high + 0.05 * span)])
 
 
 @styled
@@ -141,29 +151,28 @@ def plot_precision_recall(targets: Any, probs: Mapping[str, Any], title: str | N
 
 
 @styled
-def plot_reliability(targets: Any, probs: Mapping[str, Any], bins: int = 10, title: str | None = None) -> Figure:
-    """Return the share of Van Goghs against the predicted probability in bins of equal width, and each bin's size.
+def plot_reliability(
+    tables: Mapping[str, pd.DataFrame], errors: Mapping[str, float], title: str | None = None
+) -> Figure:
+    """Return the share of Van Goghs against the predicted probability, with 95 % intervals, and each bin's size.
 
     Args:
-        targets: (N,), 1 for Van Gogh.
-        probs: by model or variant ("vgg19", "vgg19 calibrated"), (N,) P(van_gogh).
+        tables: by model or variant ("vgg19", "vgg19 calibrated"), columns from, to, count, mean_prob, fraction, low,
+            high, one row per bin.
+        errors: by the same keys, the expected calibration error.
     """
-    targets, errors = np.asarray(targets), {}
-    if not probs or len(targets) == 0:
+    if not tables:
         return empty_figure("predictions")
     figure, (axes, below) = canvas(3.6, 2, 1, sharex=True, height_ratios=[3, 1])
     axes.plot([0, 1], [0, 1], color=NEUTRAL, lw=0.8, ls=":", label="perfectly calibrated")
-    for i, (model, values) in enumerate(probs.items()):
-        values, style = np.asarray(values, dtype=float), style_of(model, list(probs))
-        place = np.minimum((values * bins).astype(int), bins - 1)
-        number = np.bincount(place, minlength=bins)
-        full = number > 0
-        mean, share = (np.bincount(place, of, minlength=bins)[full] / number[full] for of in (values, targets))
-        errors[model] = float(np.abs(mean - share) @ number[full] / len(values))
-        axes.plot(mean, share, **style, label=f"{name_of(model)} (error {errors[model]:.3f})")
-        width, faint = 0.8 / bins / len(probs), 0.5 if network_and_variant(model)[1] else 1
-        left = (np.arange(bins) + 0.1) / bins + width * (i + 0.5)
-        below.bar(left, number, width, color=style["color"], alpha=faint, edgecolor=NEUTRAL)
+    for place, (model, table) in enumerate(tables.items()):
+        style, x, y = style_of(model, list(tables)), table["mean_prob"], table["fraction"]
+        axes.vlines(x, table["low"], table["high"], color=style["color"], lw=0.6, alpha=0.6)
+        axes.plot(x, y, **style, label=f"{name_of(model)} (error {errors[model]:.3f})")
+        width = 0.8 * (table["to"] - table["from"]) / len(tables)
+        left = table["from"] + 0.1 * (table["to"] - table["from"]) + width * (place + 0.5)
+        faint = 0.5 if network_and_variant(model)[1] else 1
+        below.bar(left, table["count"], width, color=style["color"], alpha=faint, edgecolor=NEUTRAL)
     axes.set(ylabel="share that is Van Gogh", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.set(xlabel=f"predicted {P_LABEL}", ylabel="paintings\n(log scale)", yscale="log")
     below.set_ylim(bottom=0.5)  # a bin of one painting has a bar too
@@ -206,3 +215,28 @@ def plot_p_by_artist(frame: pd.DataFrame, column: str = "p_vgg19", top: int = 15
     others = by_artist[by_artist["label"] == 0]
     nearest = f"{artist_name(others.index[0])} (median {others['p'].iloc[0]:.2f})" if len(others) else "nobody"
     return finish(figure, title, f"Closest to Van Gogh for {by}: {nearest}")
+
+
+def plot_examples(examples: Mapping[str, pd.DataFrame], images: Sequence[Any], title: str | None = None) -> Figure:
+    """Return one row of paintings for each outcome, with artist and P(van_gogh) by VGG-19.
+
+    Args:
+        examples: by outcome ("TP", "FP", "TN", "FN"), columns artist and p_vgg19; a frame may be empty.
+        images: one list of images for each outcome, of the frames' lengths.
+    """
+    labels = {"TP": "true positives", "FP": "false positives", "TN": "true negatives", "FN": "false negatives"}
+    titles = [
+        [f"{artist_name(row.artist)}\nP = {row.p_vgg19:.2f}" for row in rows.itertuples()] for rows in examples.values()
+    ]
+    return pictures.plot_prediction_examples(images, titles, [labels[outcome] for outcome in examples], title)
+
+
+def plot_mistakes(mistakes: pd.DataFrame, images: Sequence[Any], title: str | None = None) -> Figure:
+    """Return the paintings that were misjudged, numbered, with artist and P(van_gogh) by VGG-19.
+
+    Args:
+        mistakes: columns artist and p_vgg19, as many rows as images.
+    """
+    rows = enumerate(mistakes.itertuples(), start=1)
+    titles = [f"{number}. P = {row.p_vgg19:.2f}\n{artist_name(row.artist)}" for number, row in rows]
+    return pictures.plot_samples(images, titles, title=title)
