@@ -6,14 +6,18 @@
   python3 run.py lab       open JupyterLab in notebooks/
   python3 run.py data      fetch the paintings into data/
   python3 run.py paint     repaint a photo in the style of a painting
-  python3 run.py predict   say of pictures how likely they are a Van Gogh
+  python3 run.py predict   print how likely pictures are by Van Gogh
   python3 run.py search    join a running search as one more worker
   python3 run.py submit    pack the report, the notebooks and the scripts for handing in
 
 What follows the task goes to it: `python3 run.py report --profile smoke`, `python3 run.py paint --help`.
---torch-index URL installs torch from that package index, for example PyTorch's own with CUDA for Windows.
+Three options belong to the installation:
+  --torch-index URL   install torch from that package index, for example PyTorch's own with CUDA for Windows
+  --latest            install the newest packages that requirements.txt allows instead of the tested ones
+  --fresh             make .venv again, even one that something else made
 """
 
+import ast
 import hashlib
 import importlib.util
 import json
@@ -40,134 +44,223 @@ TASKS = {
     "search": ["vg_helpers.commands.search"],
     "submit": ["report.submit"],
 }
+DISK = "7 GB"  # of a finished .venv on Linux, with torch for CUDA
+NETWORK = (
+    "NewConnectionError|NameResolution|ProxyError|ConnectionError|SSLError|ConnectTimeout|ReadTimeout|timed out|"
+    "getaddrinfo|Max retries|Connection (refused|reset|broken|aborted)|Network is unreachable"
+)
+NO_VERSION = "No matching distribution|Could not find a version|ResolutionImpossible|conflicting dependencies"
 CAUSES = {
-    r"No space left|Errno 28|WinError 112|not enough space": "the disk is full: make room (8 GB) and run this again",
-    r"NewConnectionError|NameResolution|ProxyError|ConnectionError|SSLError|ConnectTimeout|ReadTimeout|timed out|"
-    r"getaddrinfo|Max retries|Connection (refused|reset|broken|aborted)|Network is unreachable": "the package index "
-    "cannot be reached: check the network or the proxy and run this again",
-    r"No matching distribution|Could not find a version": "the package index has no fitting version for this "
-    "Python: check the network and --torch-index, or take a Python that PyTorch supports",
-    r"Permission denied|Errno 13|WinError 5": "this folder may not be written: close what uses .venv, or copy the "
+    "No space left|Errno 28|WinError 112|not enough space": f"the disk is full: make room ({DISK}) and run this again",
+    NETWORK: "the package index cannot be reached: check the network or the proxy and run this again",
+    NO_VERSION: "the package index has no version that fits this Python: check the network and --torch-index, or use "
+    "a Python that PyTorch supports",
+    "Permission denied|Errno 13|WinError 5": "this folder may not be written: close what uses .venv, or copy the "
     "project to a folder of your own",
 }
+# pip's settings that name the package index and the network; all others stay outside, such as target, user and prefix
+PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "cert", "client-cert", "timeout")
+PIP_SETTINGS += ("default-timeout", "retries", "keyring-provider", "constraint", "cache-dir", "no-cache-dir")
+# OpenMP's threads wait for each other without computing; as in vg_helpers/__init__.py, where the reason stands
+CALM_THREADS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 
 
 class InstallError(Exception):
     """The environment cannot be made; the message says what to do."""
 
 
+class NoVersionError(InstallError):
+    """The package index lacks a version that was asked for, or versions exclude each other."""
+
+    def __init__(self, output):
+        super().__init__(cause_of(output))
+        package = re.search(r"(?:satisfies the requirement|Cannot install) ([\w.-]+)", output)
+        self.package = package[1] if package else "a package"
+
+
 def main(argv):
     """Run the task that the arguments name; return its exit code."""
     try:
-        task, index, rest = parse(argv)
+        task, options, rest = parse(argv)
         if task is None:
             print(__doc__)
             return 0
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that pip is not left behind
-        ensure(index)
+        ensure(**options)
     except InstallError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped; the same command begins the installation anew.", file=sys.stderr)
+        print("\nStopped; the same command starts the installation again.", file=sys.stderr)
         return 130
     folder = {"lab": ROOT / "notebooks", "test": ROOT}.get(task, Path.cwd())  # elsewhere the user's own paths count
     return start([str(PYTHON), "-P", "-m", *TASKS[task], *rest], folder)
 
 
 def parse(argv):
-    """Return (task or None for help, package index of torch or None, the task's arguments)."""
-    rest, index = list(argv), None
-    for at, word in enumerate(rest):
-        if word == "--torch-index" or word.startswith("--torch-index="):
-            index = word.partition("=")[2] or (rest[at + 1] if at + 1 < len(rest) else "")
-            if not re.match(r"https?://|file://", index):
+    """Return (task or None for help, options of the installation, the task's arguments)."""
+    rest, options = [], {"index": None, "latest": False, "fresh": False}
+    words = iter(argv)
+    for word in words:
+        if word in ("--latest", "--fresh"):
+            options[word[2:]] = True
+        elif word == "--torch-index" or word.startswith("--torch-index="):
+            options["index"] = word.partition("=")[2] or next(words, "")
+            if not re.match(r"https?://|file://", options["index"]):
                 raise InstallError("--torch-index takes the address of a package index, such as https://…/whl/cu130")
-            del rest[at : at + (1 if "=" in word else 2)]
-            break
+        else:
+            rest.append(word)
     if not rest or rest[0] in ("-h", "--help", "help"):
-        return None, index, []
+        return None, options, []
     if rest[0] not in TASKS:
         import difflib
 
         close = difflib.get_close_matches(rest[0], TASKS, n=1)
         hint = f"did you mean {close[0]}?" if close else "choose from {}".format(", ".join(TASKS))
         raise InstallError(f"there is no task {rest[0]!r}: {hint}")
-    return rest[0], index, rest[1:]
+    return rest[0], options, rest[1:]
 
 
-def ensure(index):
+def ensure(index=None, latest=False, fresh=False):
     """Make .venv, or bring it up to date, unless it is what the requirements ask for."""
     if sys.version_info < OLDEST:
-        found = ".".join(map(str, sys.version_info[:2]))
-        raise InstallError(f"this is Python {found}, and 3.11 or newer is needed: install one and run it")
-    stamp = read_stamp()
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise InstallError(f"this is Python {version}, and 3.11 or newer is needed: install one and run it")
+    if os.pathsep in str(ROOT):
+        raise InstallError(
+            f"the path {ROOT} has a {os.pathsep!r} in it, which Python environments cannot have: move the project"
+        )
+    stamp = {} if fresh else read_stamp()
     index = index or stamp.get("torch_index")
-    wanted = {"requirements": requirements_hash(), "torch_index": index}
-    if stamp == wanted and PYTHON.exists():
+    wanted = {"requirements": requirements_hash(), "torch_index": index, "latest": latest or stamp.get("latest", False)}
+    usable = bool(stamp) and "unfinished" not in stamp and PYTHON.exists() and made_with() == this_python()
+    if usable and stamp == wanted and not latest:
         return
     try:
-        if not stamp or not PYTHON.exists():
-            make_venv()
-        STAMP.unlink(missing_ok=True)  # from here on an interrupted installation is begun anew
-        install(index, index != stamp.get("torch_index"))
+        if not usable:
+            make_venv(fresh)
+        STAMP.write_text(json.dumps({"unfinished": True}), encoding="utf-8")  # until the end
+        new_index = index if index != stamp.get("torch_index") else None
+        wanted["latest"] = not install(new_index, wanted["latest"], upgrade=latest and not index)
         link()
         STAMP.write_text(json.dumps(wanted), encoding="utf-8")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InstallError(cause_of(str(error))) from error
 
 
 def read_stamp():
-    """Return what the last finished installation noted, or nothing."""
+    """Return what the installation noted in .venv; empty if .venv was not made by this file."""
     try:
-        return json.loads(STAMP.read_text(encoding="utf-8"))
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def this_python():
+    """Return "3.11" of the Python that runs this."""
+    return ".".join(map(str, sys.version_info[:2]))
+
+
+def made_with():
+    """Return "3.11" of the Python that .venv was made with, or None."""
+    try:
+        text = (VENV / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    version = re.search(r"(?m)^version(?:_info)? *= *(\d+\.\d+)", text)
+    return version and version[1]
 
 
 def requirements_hash():
-    """Return a hash of what decides the environment: the requirements and the Python that it is made of."""
-    requirements = (ROOT / "requirements.txt").read_bytes()
-    return hashlib.sha256(b"\0".join([requirements, sys.version.encode(), sys.base_prefix.encode()])).hexdigest()
+    """Return a hash of the two files that decide which packages are installed."""
+    texts = [(ROOT / name).read_bytes() for name in ("requirements.txt", "constraints.txt") if (ROOT / name).exists()]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
 
-def make_venv():
-    """Make an empty .venv in place of what an interrupted installation may have left."""
+def make_venv(fresh=False):
+    """Make an empty .venv; replace one that this file made, and another one only if `fresh`.
+
+    Where .venv is a link, its target is used, and nothing in it is removed.
+    """
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise InstallError(
             "this Python has no venv module: install it (on Debian: sudo apt install python3-venv) and run this again"
         )
     import venv
 
-    if VENV.exists():
-        print("An unfinished or outdated .venv is made anew.", file=sys.stderr)
-        shutil.rmtree(VENV, ignore_errors=True)
+    clear_place(fresh)
+    VENV.resolve().mkdir(parents=True, exist_ok=True)
+    STAMP.write_text(json.dumps({"unfinished": True}), encoding="utf-8")
     print(f"Making .venv with Python {sys.version.split()[0]}.", file=sys.stderr)
     try:
-        venv.EnvBuilder(with_pip=True, clear=True, symlinks=os.name != "nt").create(VENV)
+        venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(VENV.resolve())
     except subprocess.CalledProcessError as error:
         raise InstallError(cause_of(str(error.output or error))) from error
 
 
-def install(index, new_index):
-    """Install the requirements; torch and torchvision from `index` where one is given."""
-    print("Installing packages: once, some minutes and about 6 GB.", file=sys.stderr)
-    if index and new_index:
-        lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-        torch = [line for line in lines if re.match("torch(vision)?[><=!]", line)]
-        pip(["--index-url", index, "--upgrade", "--force-reinstall", *torch])
-    pip(["-r", str(ROOT / "requirements.txt")])
+def clear_place(fresh):
+    """Remove the .venv that is there, if it may be removed; raise an InstallError if it may not."""
+    target = VENV.resolve()
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    ours, python = bool(read_stamp()), made_with()
+    if target != VENV:
+        if ours and python in (None, this_python()):
+            return  # the installation goes on in what it left there
+        raise InstallError(f".venv is a link to {target}, which is not empty: empty that folder or remove the link")
+    if not (ours or fresh):
+        raise InstallError(
+            ".venv was not made by run.py and stays as it is: add --fresh to replace it, or move it elsewhere"
+        )
+    if ours and python not in (None, this_python()):
+        print(f".venv was made with Python {python} and is now made again with {this_python()}.", file=sys.stderr)
+    else:
+        print("Removing the .venv that is there.", file=sys.stderr)
+    shutil.rmtree(VENV)
+
+
+def install(index, latest, upgrade):
+    """Install the requirements; return whether the versions are the tested ones.
+
+    Args:
+        index: where torch and torchvision have to come from now, or None.
+        latest: the tested versions are not asked for.
+        upgrade: what is installed already is replaced by newer versions too.
+    """
+    print(f"Installing packages: once, some minutes and about {DISK}.", file=sys.stderr)
+    requirements, constraints = ROOT / "requirements.txt", ROOT / "constraints.txt"
+    if not latest:
+        try:
+            install_torch(index, constraints)
+            pip(["-r", str(requirements), "-c", str(constraints)])
+            return True
+        except NoVersionError as error:
+            print(f"The tested version of {error.package} is not available: taking the newest ones.", file=sys.stderr)
+    install_torch(index, requirements)
+    pip(["-r", str(requirements), *(["--upgrade"] if upgrade else [])])
+    return False
+
+
+def install_torch(index, file):
+    """Install torch and torchvision from this index, in the versions that the file names; without an index nothing."""
+    if index:
+        lines = [
+            line for line in file.read_text(encoding="utf-8").splitlines() if re.match("torch(vision)?[><=!]", line)
+        ]
+        pip(["--index-url", index, "--upgrade", "--force-reinstall", *lines])
 
 
 def pip(arguments):
-    """Run `pip install` and show in one line what it is at; its own words only matter when it fails."""
-    command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", *arguments]
+    """Run `pip install` and show in one line what it does; its own words only matter when it fails."""
+    command = [str(PYTHON), "-I", "-X", "utf8", "-m", "pip", "install"]
+    command += ["--no-input", "--disable-pip-version-check", *arguments]
     pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
-    said, shown = [], ""
-    with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONUTF8="1"), **pipe) as process:
+    lines, shown = [], ""
+    with subprocess.Popen(command, cwd=ROOT, env=pip_environment(), **pipe) as process:
         try:
             for line in process.stdout:
-                said.append(line.rstrip())
+                lines.append(line.rstrip())
                 shown = progress(line, shown)
         except BaseException:
             process.terminate()
@@ -175,15 +268,43 @@ def pip(arguments):
     if sys.stderr.isatty():
         sys.stderr.write("\r" + " " * len(shown) + "\r")
     if process.returncode:
-        raise InstallError(cause_of("\n".join(said[-40:])))
+        output = "\n".join(lines[-40:])
+        if re.search(NO_VERSION, output) and not re.search(NETWORK, output):
+            raise NoVersionError(output)
+        raise InstallError(cause_of(output))
+
+
+def pip_environment():
+    """Return the variables for pip: of the user's settings only those that name the package index and the network."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    command = [str(PYTHON), "-I", "-X", "utf8", "-m", "pip", "config", "list"]
+    pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace")
+    return only_network(environment, subprocess.run(command, env=environment, **pipe).stdout)
+
+
+def only_network(environment, config):
+    """Return the environment without pip's settings but for PIP_SETTINGS, and those of the listed configuration files.
+
+    >>> only_network({"PIP_USER": "1", "HOME": "/h"}, "global.index-url='https://x/simple'")
+    {'HOME': '/h', 'PIP_INDEX_URL': 'https://x/simple', 'PIP_CONFIG_FILE': '/dev/null'}
+    """
+    allowed = {"PIP_" + name.upper().replace("-", "_") for name in PIP_SETTINGS}
+    outside = {name: value for name, value in environment.items() if not name.startswith("PIP_")}
+    files = {}
+    for section in ("global", "install"):  # the second has the last word, as in pip
+        for name, value in re.findall(rf"(?m)^{section}\.([\w-]+)=(['\"].*['\"])$", config):
+            files["PIP_" + name.upper().replace("-", "_")] = " ".join(ast.literal_eval(value).split())
+    variables = {name: value for name, value in environment.items() if name.startswith("PIP_")}
+    settings = {name: value for name, value in {**files, **variables}.items() if name in allowed}
+    return {**outside, **settings, "PIP_CONFIG_FILE": os.devnull}
 
 
 def progress(line, shown):
-    """Show a line of pip's that tells how far it is, over the one shown before; return what is shown."""
-    found = re.match(r"\s*(Collecting|Downloading|Installing collected packages|Building)\b[: ]*(\S*)(.*)", line)
-    if not found:
+    """Show which package pip is at, over the line shown before; return what is shown."""
+    step = re.match(r"\s*(Collecting|Downloading|Installing collected packages|Building)\b[: ]*(\S*)(.*)", line)
+    if not step:
         return shown
-    what, name, more = found.groups()
+    what, name, more = step.groups()
     size = re.search(r"\([^)]*[kMG]i?B\)", more)
     text = "  {} {} {}".format(what, name.rsplit("/", 1)[-1], size[0] if size else "").rstrip()[:100]
     if sys.stderr.isatty():
@@ -213,9 +334,7 @@ def link():
 
 def start(command, folder):
     """Run a command in this project's environment, in this very process where that is possible."""
-    environment = dict(os.environ, VIRTUAL_ENV=str(VENV), JUPYTER_PREFER_ENV_PATH="1", PYTHONUTF8="1")
-    environment["PATH"] = os.pathsep.join([str(PYTHON.parent), environment.get("PATH", "")])
-    environment.pop("PYTHONHOME", None)
+    environment = task_environment()
     os.chdir(folder)
     if os.name == "nt":
         try:
@@ -224,6 +343,17 @@ def start(command, folder):
             return 130
     sys.stdout.flush()
     os.execve(command[0], command, environment)
+
+
+def task_environment():
+    """Return the variables of a task: other people's modules stay outside, and idle threads give way."""
+    environment = dict(os.environ, VIRTUAL_ENV=str(VENV), JUPYTER_PREFER_ENV_PATH="1", PYTHONUTF8="1")
+    environment["PATH"] = os.pathsep.join([str(PYTHON.parent), environment.get("PATH", "")])
+    for name in ("PYTHONPATH", "PYTHONHOME"):
+        environment.pop(name, None)
+    if not {"OMP_WAIT_POLICY", *CALM_THREADS} & set(environment):
+        environment.update(CALM_THREADS)
+    return environment
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """The entry command: one installation per change of requirements, clear sentences, exit codes that arrive."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import run
+import vg_helpers
 
 ROOT = Path(run.__file__).parent
 SHOW_STATE = "import run; run.start([run.sys.executable, '-c', {!r}], run.ROOT)"
@@ -23,28 +24,36 @@ def calls():
 @pytest.fixture
 def project(tmp_path, monkeypatch, calls):
     """A project folder whose installation steps only write down that they were called."""
-    (tmp_path / "requirements.txt").write_text("torch>=2.11\ntorchvision>=0.26\ntqdm\n")
-    venv = tmp_path / ".venv"
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "requirements.txt").write_text("torch>=2.11\ntorchvision>=0.26\ntqdm\n")
+    (root / "constraints.txt").write_text("torch==2.14.1\ntorchvision==0.29.1\ntqdm==4.70.1\n")
+    venv = root / ".venv"
 
-    def make_venv():
-        calls.append("venv")
-        (venv / "bin").mkdir(parents=True, exist_ok=True)
-        (venv / "bin" / "python").touch()
+    class Builder:
+        def __init__(self, **options):
+            assert not options.get("clear")
 
-    monkeypatch.setattr(run, "ROOT", tmp_path)
+        def create(self, folder):
+            calls.append("venv")
+            (folder / "bin").mkdir(parents=True, exist_ok=True)
+            (folder / "bin" / "python").touch()
+            (folder / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {run.this_python()}.7\n")
+
+    monkeypatch.setattr(run, "ROOT", root)
     monkeypatch.setattr(run, "VENV", venv)
     monkeypatch.setattr(run, "STAMP", venv / "installed.json")
     monkeypatch.setattr(run, "PYTHON", venv / "bin" / "python")
-    monkeypatch.setattr(run, "make_venv", make_venv)
+    monkeypatch.setattr("venv.EnvBuilder", Builder)
     monkeypatch.setattr(run, "pip", lambda arguments: calls.append(arguments))
     monkeypatch.setattr(run, "link", lambda: calls.append("link"))
-    return tmp_path
+    return root
 
 
-def called(calls):
+def called(calls, **options):
     """Return the steps that one more start takes."""
     calls.clear()
-    run.ensure(None)
+    run.ensure(**options)
     return ["pip" if isinstance(call, list) else call for call in calls]
 
 
@@ -59,7 +68,7 @@ def test_installs_once_per_change_of_requirements(project, calls):
 @pytest.mark.parametrize("first", [True, False])
 def test_an_interrupted_installation_is_begun_anew(project, calls, monkeypatch, first):
     if not first:
-        run.ensure(None)
+        run.ensure()
         (project / "requirements.txt").write_text("torch>=2.12\n")
 
     def killed(arguments):
@@ -67,18 +76,140 @@ def test_an_interrupted_installation_is_begun_anew(project, calls, monkeypatch, 
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(run, "pip", killed)
-        run.ensure(None)
+        run.ensure()
     assert called(calls) == ["venv", "pip", "link"]
 
 
 def test_torch_index_is_used_once_and_remembered(project, calls):
-    run.ensure(None)
+    run.ensure()
     calls.clear()
     run.ensure("https://index.example/cu130")
     assert calls[0][:2] == ["--index-url", "https://index.example/cu130"]
-    assert calls[0][-2:] == ["torch>=2.11", "torchvision>=0.26"]
+    assert calls[0][-2:] == ["torch==2.14.1", "torchvision==0.29.1"]
     assert called(calls) == []
     assert json.loads(run.STAMP.read_text())["torch_index"] == "https://index.example/cu130"
+
+
+def test_tested_versions_are_left_when_the_index_lacks_one(project, calls, monkeypatch, capsys):
+    def lacking(arguments):
+        calls.append(arguments)
+        if "-c" in arguments:
+            raise run.NoVersionError("ERROR: Could not find a version that satisfies the requirement tqdm==4.70.1")
+
+    monkeypatch.setattr(run, "pip", lacking)
+    run.ensure()
+    assert [("-c" in call) for call in calls if isinstance(call, list)] == [True, False]
+    assert "tested version of tqdm is not available" in capsys.readouterr().err
+    assert called(calls) == []
+    (project / "requirements.txt").write_text("tqdm>=4\n")
+    run.ensure()
+    assert not any("-c" in call for call in calls)
+
+
+def test_latest_asks_for_no_tested_version_and_fresh_does_again(project, calls):
+    run.ensure()
+    assert called(calls, latest=True) == ["pip", "link"]
+    assert calls[0][-1] == "--upgrade" and "-c" not in calls[0]
+    assert called(calls) == []
+    assert called(calls, fresh=True) == ["venv", "pip", "link"]
+    assert "-c" in calls[1]
+
+
+def test_the_users_own_environment_is_replaced_only_when_asked(project, calls):
+    run.VENV.mkdir()
+    (run.VENV / "mine.txt").write_text("precious")
+    with pytest.raises(run.InstallError, match="add --fresh"):
+        run.ensure()
+    assert (run.VENV / "mine.txt").read_text() == "precious" and calls == []
+    assert called(calls, fresh=True) == ["venv", "pip", "link"]
+    assert not (run.VENV / "mine.txt").exists()
+
+
+def test_another_python_makes_our_environment_again(project, calls, monkeypatch, capsys):
+    run.ensure()
+    monkeypatch.setattr(run, "this_python", lambda: "3.99")
+    assert called(calls)[:1] == ["venv"]
+    assert "and is now made again with 3.99" in capsys.readouterr().err
+
+
+needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links take a right on Windows")
+
+
+@needs_links
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_environment_that_is_a_link_is_made_in_its_target(project, calls, tmp_path, exists):
+    target = tmp_path / "scratch" / "venv"
+    if exists:
+        target.mkdir(parents=True)
+    run.VENV.symlink_to(target)
+    assert called(calls) == ["venv", "pip", "link"]
+    assert run.VENV.is_symlink() and (target / "pyvenv.cfg").exists()
+    assert called(calls) == []
+
+
+@needs_links
+@pytest.mark.parametrize("options", [{}, {"fresh": True}])
+def test_nothing_behind_a_link_is_removed(project, calls, tmp_path, options):
+    target = tmp_path / "scratch"
+    target.mkdir()
+    (target / "thesis.tex").write_text("years of work")
+    run.VENV.symlink_to(target)
+    with pytest.raises(run.InstallError, match=r"is a link to .*scratch, which is not empty"):
+        run.ensure(**options)
+    assert (target / "thesis.tex").read_text() == "years of work" and calls == []
+
+
+@needs_links
+def test_an_interrupted_installation_behind_a_link_goes_on(project, calls, tmp_path, monkeypatch):
+    run.VENV.symlink_to(tmp_path / "scratch")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "link", lambda: os.kill(os.getpid(), signal.SIGINT))
+        run.ensure()
+    (tmp_path / "scratch" / "note.txt").touch()
+    assert called(calls) == ["venv", "pip", "link"]
+    assert (tmp_path / "scratch" / "note.txt").exists()
+
+
+def test_a_path_that_environments_refuse_is_one_sentence(project, monkeypatch, capsys):
+    monkeypatch.setattr(run, "ROOT", run.ROOT / f"a{os.pathsep}b")
+    assert run.main(["test"]) == 2
+    assert "move the project" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "expected"),
+    [
+        ({"PIP_TARGET": "/x", "PIP_PREFIX": "/x", "PIP_USER": "1", "PIP_NO_INDEX": "1"}, "", {}),
+        ({"PIP_REQUIRE_HASHES": "1", "HTTPS_PROXY": "p"}, "", {"HTTPS_PROXY": "p"}),
+        ({"PIP_INDEX_URL": "https://a"}, "global.index-url='https://b'", {"PIP_INDEX_URL": "https://a"}),
+        ({}, "global.index-url='https://b'\ninstall.index-url='https://c'", {"PIP_INDEX_URL": "https://c"}),
+        ({}, "global.find-links='/a\\n/b'\nglobal.user='true'", {"PIP_FIND_LINKS": "/a /b"}),
+        ({}, "install.target='/x'\nglobal.constraint='/c.txt'", {"PIP_CONSTRAINT": "/c.txt"}),
+        ({}, "freeze.user='true'\n:env:.cert='/c'\nnot a setting", {}),
+    ],
+)
+def test_pip_takes_only_what_names_the_index_and_the_network(variables, config, expected):
+    assert run.only_network(variables, config) == {**expected, "PIP_CONFIG_FILE": os.devnull}
+
+
+def test_a_hostile_environment_stays_outside(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
+    for name in run.CALM_THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    environment = run.task_environment()
+    assert not {"PYTHONPATH", "PYTHONHOME", *run.CALM_THREADS} & set(environment)
+    monkeypatch.setattr(run, "PYTHON", sys.executable)
+    assert "PYTHONPATH" not in run.pip_environment()
+
+
+def test_threads_are_calm_as_in_the_package(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", *run.CALM_THREADS):
+        monkeypatch.delenv(name, raising=False)
+    assert run.CALM_THREADS == vg_helpers.CALM_THREADS
+    assert run.CALM_THREADS.items() <= run.task_environment().items()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +217,7 @@ def test_torch_index_is_used_once_and_remembered(project, calls):
     [
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
         ("WARNING: Retrying: NewConnectionError('...')\nERROR: No matching distribution found for torch", "network"),
-        ("ERROR: No matching distribution found for torch>=2.11", "no fitting version"),
+        ("ERROR: No matching distribution found for torch>=2.11", "no version that fits"),
         ("PermissionError: [Errno 13] Permission denied: '/x'", "may not be written"),
         ("some words\nERROR: odd thing", "odd thing"),
         ("", "no reason given"),
@@ -103,20 +234,23 @@ def test_pip_failure_keeps_its_reason(tmp_path, monkeypatch):
         run.pip([str(tmp_path / "nothing-here.whl")])
 
 
-def test_an_old_python_or_one_without_venv_is_told(project, monkeypatch, capsys):
+def test_an_old_python_or_one_without_venv_is_one_sentence(project, monkeypatch, capsys):
     monkeypatch.setattr(run.sys, "version_info", (3, 9, 1))
     assert run.main(["test"]) == 2
     assert "3.11 or newer" in capsys.readouterr().err
-    monkeypatch.undo()
+    monkeypatch.setattr(run.sys, "version_info", (3, 11, 1))
     monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(run.InstallError, match="no venv module"):
         run.make_venv()
 
 
 def test_arguments_reach_the_task():
-    assert run.parse(["report", "-p", "a.b=1", "--help"]) == ("report", None, ["-p", "a.b=1", "--help"])
-    assert run.parse(["report", "--torch-index", "https://x/y", "--force"]) == ("report", "https://x/y", ["--force"])
-    assert run.parse(["--torch-index=https://x/y", "test"]) == ("test", "https://x/y", [])
+    plain = {"index": None, "latest": False, "fresh": False}
+    assert run.parse(["report", "-p", "a.b=1", "--help"]) == ("report", plain, ["-p", "a.b=1", "--help"])
+    options = {**plain, "index": "https://x/y"}
+    assert run.parse(["report", "--torch-index", "https://x/y", "--force"]) == ("report", options, ["--force"])
+    assert run.parse(["--torch-index=https://x/y", "test"]) == ("test", options, [])
+    assert run.parse(["test", "--fresh", "--latest"]) == ("test", {"index": None, "latest": True, "fresh": True}, [])
     assert run.parse([])[0] is run.parse(["--help"])[0] is None
     with pytest.raises(run.InstallError, match="did you mean report"):
         run.parse(["reprot"])
@@ -124,11 +258,18 @@ def test_arguments_reach_the_task():
         run.parse(["report", "--torch-index"])
 
 
-def test_help_needs_no_environment_and_no_second():
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-S", "run.py", "--help"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and all(f"run.py {task} " in done.stdout for task in run.TASKS)
-    assert time.perf_counter() - started < 1
+def test_help_starts_nothing_and_imports_the_standard_library_alone():
+    code = """
+import sys
+import run
+run.subprocess.Popen = None
+assert run.main(["--help"]) == 0
+tops = {name.partition(".")[0] for name in sys.modules} - {"run", "__main__"}
+assert tops <= sys.stdlib_module_names and not tops & {"venv", "ensurepip"}, tops
+"""
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(f"run.py {task} " in done.stdout for task in run.TASKS)
 
 
 def test_exit_codes_and_signals_arrive():

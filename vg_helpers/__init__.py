@@ -1,1 +1,44 @@
-"""Helpers of the six notebooks: each module can be read and tested alone."""
+"""Helpers of the six notebooks: each module has one subject and can be read and tested alone.
+
+Foundations
+    files       atomic writes, JSON and CSV, hashes
+    images      read and write pictures
+    stage       what a notebook reads and writes: parameters, inputs, figures, tables, manifest
+    show        what a notebook displays and the report takes over
+    code        which source files a result depends on
+    device      which device, which precision, what the machine is
+    intervals   a value with its 95 % interval
+    metrics     ROC AUC, F1, thresholds, calibration, paired tests
+    search      Optuna: storage, resume, several workers
+    tracking    Weights & Biases, and a local record of the same numbers
+
+Subjects
+    data/       paintings and labels, near-duplicates, splits, cache and transforms, download
+    models/     layers by name, weights and where they come from, classifier, feature extractor, embedded weights
+    classify/   the classification task: features, tuning, training, judging pictures
+    style/      style transfer: losses, engine, optimisation, search for its weights
+    gradcam/    Grad-CAM maps, and checks whether to trust them
+    demo/       the painted data set for machines without paintings
+
+What people see and call
+    findings/   the sentences of each notebook that depend on its results
+    plots/      one function a figure
+    commands/   the words of run.py: data, paint, predict, search
+    benchmarks/ timings of classification, style transfer and loading
+"""
+
+import os
+import sys
+
+# OpenMP's threads wait for each other by computing in a loop. Beside another busy program that loop keeps a core from
+# the thread that all wait for. GNU's OpenMP counts rounds of it; Intel's and LLVM's (Windows, macOS) milliseconds.
+CALM_THREADS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+
+
+def _calm_threads() -> None:
+    """Let waiting threads give way soon, unless torch is loaded already or the user has set how they wait."""
+    if "torch" not in sys.modules and not {"OMP_WAIT_POLICY", *CALM_THREADS} & set(os.environ):
+        os.environ.update(CALM_THREADS)
+
+
+_calm_threads()
