@@ -7,7 +7,14 @@ import torch
 from figure_checks import IMAGES, ODD, check_axes, check_figure, figures_of, texts, title_of
 
 from vg_helpers.plots import cams
-from vg_helpers.plots.cams import jet, plot_cam_panels, plot_faithfulness, plot_randomisation
+from vg_helpers.plots.cams import (
+    jet,
+    plot_cam_panels,
+    plot_faithfulness,
+    plot_guided,
+    plot_mean_maps,
+    plot_randomisation,
+)
 
 CURVES = pd.DataFrame(
     {
@@ -19,8 +26,14 @@ CURVES = pd.DataFrame(
 ).assign(low=0.0, high=1.0)
 CAMS = torch.rand(6, 3, 4, generator=torch.Generator().manual_seed(1))
 EXAMPLES = {
-    plot_cam_panels: (IMAGES[:6], CAMS, [ODD] * 6),
-    plot_randomisation: ({"conv5_4": CAMS[:2], "conv1_1": CAMS[2:4]}, IMAGES[:2]),
+    plot_cam_panels: (IMAGES[:6], CAMS, [ODD] * 6, [0.5] * 6),
+    plot_mean_maps: ({"Van Gogh": CAMS, "other": CAMS[:, None]},),
+    plot_randomisation: (IMAGES[:2], {"conv5_4": CAMS[:2], "conv1_1": CAMS[2:4]}, {"conv1_1": 0.1}),
+    plot_guided: (
+        IMAGES[:2],
+        {"guided": IMAGES[2:4], "unguided": IMAGES[4:6]},
+        {"guided": [0.5, 1], "unguided": [0, 0]},
+    ),
     plot_faithfulness: (CURVES,),
 }
 
@@ -44,7 +57,9 @@ def test_an_empty_frame_says_so(plot):
     ("plot", "arguments"),
     [
         (plot_cam_panels, ([], [])),
-        (plot_randomisation, ({},)),
+        (plot_mean_maps, ({},)),
+        (plot_randomisation, ([], {}, {})),
+        (plot_guided, ([], {}, {})),
     ],
 )
 def test_no_data_says_so(plot, arguments):
@@ -71,3 +86,32 @@ def test_the_overlay_is_the_stated_mixture():
 def test_heat_maps_are_jet():
     ends = jet(np.array([[0.0, 1.0]]), (1, 2))
     np.testing.assert_allclose(ends[0], [[0, 0, 0.5], [0.5, 0, 0]], atol=1e-6)
+
+
+def test_panels_name_artist_and_probability():
+    shown = texts(plot_cam_panels(IMAGES[:2], CAMS[:2], ["vincent van gogh", "paul gauguin"], [0.976, 0.5])).split("\n")
+    assert {"Vincent van Gogh", "P = 0.98", "Paul Gauguin", "P = 0.50"} <= set(shown)
+    assert "P =" not in texts(plot_cam_panels(IMAGES[:2], CAMS[:2]))
+
+
+def test_mean_maps_are_the_means():
+    figure = plot_mean_maps({"low": np.zeros((3, 1, 2, 2)), "mixed": np.array([np.ones((2, 2)), np.zeros((2, 2))])})
+    assert title_of(figure) == "Mean of the maps: low 0.00, mixed 0.50"
+    assert "mixed (mean of 2)" in texts(figure)
+    np.testing.assert_allclose(figure.axes[1].images[0].get_array()[0, 0], jet(np.full((1, 1), 0.5), (1, 1))[0, 0])
+
+
+def test_randomisation_has_a_column_for_each_layer():
+    figure = plot_randomisation(*EXAMPLES[plot_randomisation])
+    assert len(figure.axes) == 2 * (1 + 2)
+    shown = texts(figure)
+    assert "conv1_1\nsimilarity 0.10" in shown or "similarity 0.10" in shown
+    assert shown.count("similarity") == 1  # of the other layer none is known
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), IMAGES[0].permute(1, 2, 0), atol=1e-6)
+
+
+def test_guided_pictures_carry_their_probability():
+    figure = plot_guided(*EXAMPLES[plot_guided])
+    assert len(figure.axes) == 6
+    assert {"photo", "guided", "unguided", "P = 0.50", "P = 1.00"} <= set(texts(figure).split("\n"))
+    assert title_of(figure) == "Mean P after the last step: guided 0.75, unguided 0.00"

@@ -1,49 +1,37 @@
-"""Figures of the benchmark."""
+"""Figures of the benchmark: training steps, style-transfer steps, the race to equal quality."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .look import (
-    NEUTRAL,
-    OTHER,
-    PALE,
-    canvas,
-    empty_figure,
-    finish,
-    plain,
-    plain_numbers,
-    short,
-    style_of,
-    styled,
-    wrap,
-)
+from .look import NEUTRAL, OTHER, PALE, canvas, empty_figure, finish, plain, short, style_of, styled, wrap
+
+BLUE, GREEN = "#56B4E9", "#029E73"
 
 
 @styled
 def plot_timings(timings: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the seconds of every timed mini-batch and their median, by device.
+    """Return the seconds of every timed mini-batch and their median, by device and setting.
 
     Args:
-        timings: columns device and seconds, one row per repeat, and setting where a device was timed in several.
+        timings: columns device, setting and seconds, one row per repeat.
     """
     if timings.empty:
         return empty_figure("timings")
-    keys = timings["device"].astype(str) + (", " + timings["setting"].astype(str) if "setting" in timings else "")
-    groups = {key: own.to_numpy() for key, own in timings["seconds"].groupby(keys, sort=False)}
-    medians = {key: float(np.median(seconds)) for key, seconds in groups.items()}
+    groups = {group: rows.to_numpy() for group, rows in timings.groupby(["device", "setting"], sort=False)["seconds"]}
+    medians = {f"{device}, {setting}": float(np.median(s)) for (device, setting), s in groups.items()}
+    colours = dict(zip(timings["device"].unique(), (OTHER, BLUE, PALE, GREEN), strict=False))
     figure, axes = canvas(0.9 + 0.34 * len(groups))
-    colours = dict(zip(timings["device"].astype(str).unique(), (OTHER, "#56B4E9", PALE, "#029E73") * 9, strict=False))
-    for y, (key, seconds) in enumerate(groups.items()):
-        colour = colours[timings["device"].astype(str)[keys == key].iloc[0]]
-        axes.barh(y, medians[key], color=colour, edgecolor=NEUTRAL, height=0.6)
+    for y, ((device, _), seconds) in enumerate(groups.items()):
+        median = float(np.median(seconds))
+        axes.barh(y, median, color=colours[device], edgecolor=NEUTRAL, height=0.6)
         axes.plot(seconds, y + np.linspace(-0.2, 0.2, len(seconds)), ".", color="black", ms=3, mew=0)
-        end = (max(seconds.max(), medians[key]), y)
-        axes.annotate(f"{short(medians[key])} s", end, (5, 0), textcoords="offset points", va="center", fontsize=7.5)
-    axes.set_yticks(range(len(groups)), [wrap(key, 1.7) for key in groups])
-    axes.set(xlabel="seconds per mini-batch (bar: median; points: repeats)", ylabel="device")
-    axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.grid(axis="y", visible=False)
+        place = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
+        axes.annotate(f"{short(median)} s", (seconds.max(), y), (5, 0), **place)
+    _name_bars(axes, list(medians))
+    axes.set(xlabel="seconds per mini-batch (bar: median; points: repeats)", ylabel="device and precision")
     axes.margins(x=0.12)
     slow, fast = max(medians, key=medians.get), min(medians, key=medians.get)
     if len(groups) == 1:
@@ -52,60 +40,49 @@ def plot_timings(timings: pd.DataFrame, title: str | None = None) -> Figure:
 
 
 @styled
-def plot_speed(frame: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the seconds per step of each engine: by image size where there are several sizes, else as bars.
+def plot_speed(speeds: pd.DataFrame, title: str | None = None) -> Figure:
+    """Return the median seconds per step and image of each variant, and how many times as fast as the first it is.
 
     Args:
-        frame: columns engine, seconds_per_step, and size (pixels), low and high where known; the first engine is the
-            reference.
+        speeds: columns variant, seconds and speed_up, one row per variant.
     """
-    if frame.empty:
+    if speeds.empty:
         return empty_figure("speed measurements")
-    engines, by_size = list(frame["engine"].unique()), "size" in frame and frame["size"].nunique() > 1
-    reference = frame["seconds_per_step"][frame["engine"] == engines[0]].iloc[-1]
-    factor = reference / frame["seconds_per_step"][frame["engine"] == engines[-1]].iloc[-1]
-    finding = (
-        f"{engines[-1]}: {factor:.1f} times as fast as {engines[0]}" if len(engines) > 1 else f"Speed of {engines[0]}"
-    )
-    if by_size:
-        figure, axes = canvas(2.8)
-        for engine in engines:
-            own, style = frame[frame["engine"] == engine].sort_values("size"), style_of(engine, engines)
-            axes.plot(own["size"], own["seconds_per_step"], **style, label=plain(engine))
-            if {"low", "high"} <= set(own):
-                axes.fill_between(own["size"], own["low"], own["high"], color=style["color"], alpha=0.2, lw=0)
-        axes.set(xlabel="longer side (pixels)", ylabel="seconds per step (log scale)", yscale="log")
-        axes.set_xticks(sorted(frame["size"].unique()))
-        plain_numbers(axes.yaxis)
-        return finish(figure, title, finding, legend=axes)
-    figure, axes = canvas(0.8 + 0.3 * len(frame))
-    seconds = frame["seconds_per_step"].to_numpy()
-    bars = axes.barh(range(len(frame)), seconds, color="#56B4E9", edgecolor=NEUTRAL, height=0.65)
-    axes.bar_label(bars, [f"{short(s)} s (×{reference / s:.1f})" for s in seconds], padding=3, fontsize=7.5)
-    axes.set_yticks(range(len(frame)), [wrap(engine, 2) for engine in frame["engine"]])
-    axes.set(xlabel="seconds per step", ylabel="engine")
-    axes.invert_yaxis()
+    figure, axes = canvas(0.8 + 0.3 * len(speeds))
+    bars = axes.barh(range(len(speeds)), speeds["seconds"], color=BLUE, edgecolor=NEUTRAL, height=0.65)
+    labels = [f"{short(row.seconds)} s (×{row.speed_up:.1f})" for row in speeds.itertuples()]
+    axes.bar_label(bars, labels, padding=3, fontsize=7.5)
+    _name_bars(axes, list(speeds["variant"]))
+    axes.set(xlabel="seconds per step and image", ylabel="variant")
     axes.margins(x=0.2)
-    axes.grid(axis="y", visible=False)
-    return finish(figure, title, finding)
+    engine = speeds.iloc[1:-1]
+    best = engine.loc[engine["speed_up"].idxmax()] if len(engine) else speeds.iloc[-1]
+    return finish(figure, title, f"{best.variant} is {best.speed_up:.1f} times as fast as the {speeds.variant.iloc[0]}")
 
 
 @styled
 def plot_quality(curve: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the loss of each engine over the seconds spent, and where the first one ends.
+    """Return the loss of each variant over the seconds spent, and the loss that the first one ends with.
 
     Args:
-        curve: columns engine, seconds, loss (all judged alike); the first engine is the reference.
+        curve: columns variant, seconds, loss (all judged alike).
     """
     if curve.empty:
         return empty_figure("losses over time")
-    engines = list(curve["engine"].unique())
-    end = curve[curve["engine"] == engines[0]].iloc[-1]
+    variants = list(curve["variant"].unique())
+    end = curve[curve["variant"] == variants[0]].iloc[-1]
     figure, axes = canvas(2.8)
-    for engine in engines:
-        own = curve[curve["engine"] == engine]
-        axes.plot(own["seconds"], own["loss"], **style_of(engine, engines), label=plain(engine))
+    for variant in variants:
+        rows = curve[curve["variant"] == variant]
+        axes.plot(rows["seconds"], rows["loss"], **style_of(variant, variants), label=plain(variant))
     axes.axhline(end["loss"], color=NEUTRAL, lw=0.8, ls=":")
     axes.set(xlabel="seconds (log scale)", ylabel="loss (log scale)", xscale="log", yscale="log")
-    finding = f"After {short(end['seconds'])} s {engines[0]} is at {short(end['loss'])}"
-    return finish(figure, title, finding, legend=axes)
+    text = f"After {short(end['seconds'])} s the {variants[0]} has a loss of {short(end['loss'])}"
+    return finish(figure, title, text, legend=axes)
+
+
+def _name_bars(axes: Any, names: list[str]) -> None:
+    """Name horizontal bars, the first one on top."""
+    axes.set_yticks(range(len(names)), [wrap(name, 2) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
