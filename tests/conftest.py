@@ -1,28 +1,58 @@
-"""Shared by all tests: no display, no tracking service, and a reason for every test that this machine cannot run."""
+"""Shared by all tests: no display, no tracking service, and a reason for each test that this machine cannot run."""
 
+import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 REAL = ("TORCH_HOME", "VG_DATA_DIR", "VG_PHOTOS_DIR", "VG_STYLES_DIR")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
+# Debian keeps PostgreSQL's programs off the PATH
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip `real` without paintings and weights, and `gpu` without a CUDA device."""
-    absent = [name for name in REAL if not Path(os.environ.get(name, "/nowhere")).is_dir()]
-    for item in items:
-        if absent and item.get_closest_marker("real"):
-            item.add_marker(pytest.mark.skip(reason=f"no folder in {', '.join(absent)}"))
-        if item.get_closest_marker("gpu"):
-            import torch
+    """Skip the tests whose mark asks for what this machine lacks."""
+    for mark, reason in REASONS.items():
+        marked = [item for item in items if item.get_closest_marker(mark)]
+        missing = reason() if marked else None
+        for item in marked:
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=missing))
 
-            if not torch.cuda.is_available():
-                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+def _no_gpu() -> str | None:
+    import torch
+
+    return None if torch.cuda.is_available() else "no CUDA device"
+
+
+def _no_real_data() -> str | None:
+    absent = [name for name in REAL if not Path(os.environ.get(name, "/nowhere")).is_dir()]
+    return f"no folder in {', '.join(absent)}" if absent else None
+
+
+def _no_postgres() -> str | None:
+    if not importlib.util.find_spec("psycopg"):
+        return 'no PostgreSQL driver: pip install "psycopg[binary]"'
+    if os.name == "nt" or not (shutil.which("initdb") and shutil.which("postgres")):
+        return "no PostgreSQL server (initdb, postgres)"
+    return None
+
+
+def _no_browser() -> str | None:
+    if not importlib.util.find_spec("websocket"):
+        return "no websocket-client"
+    return None if any(map(shutil.which, BROWSERS)) else "no Chromium, Chrome or Edge on the PATH"
+
+
+REASONS = {"gpu": _no_gpu, "real": _no_real_data, "postgres": _no_postgres, "browser": _no_browser}
 
 
 @pytest.fixture
