@@ -288,9 +288,6 @@ def test_two_workers_share_a_study_without_doing_a_trial_twice(tmp_path):
 @pytest.fixture
 def postgres():
     """The URL of a PostgreSQL server of our own, which is gone afterwards; it does not run as root."""
-    pytest.importorskip("psycopg", reason="no PostgreSQL driver (psycopg)")
-    if os.name == "nt" or not (shutil.which("initdb") and shutil.which("postgres")):
-        pytest.skip("no PostgreSQL server (initdb, postgres) on the PATH")
     folder, user = Path(tempfile.mkdtemp(prefix="pg")), "nobody" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
@@ -322,6 +319,7 @@ def wait_for(port):
     pytest.fail("the PostgreSQL server did not start")
 
 
+@pytest.mark.postgres
 @pytest.mark.slow
 def test_two_workers_share_a_study_on_postgresql(tmp_path, postgres):
     share(tmp_path, postgres)
