@@ -1,6 +1,5 @@
-"""Grad-CAM against hand computation and captum; hooks, modes and gradients left as they were; what is explained."""
+"""Grad-CAM against hand computation and captum; hooks, modes and gradients left as they were."""
 
-import pandas as pd
 import pytest
 import torch
 import torchvision
@@ -8,19 +7,9 @@ from stand_ins import Layered, noise
 from torch import nn
 from torch.nn import functional as F
 
-from vg_helpers.data.views import eval_transform
 from vg_helpers.gradcam import checks
-from vg_helpers.gradcam.maps import (
-    choose_paintings,
-    content_mask,
-    grad_cam,
-    load_classifiers,
-    load_pictures,
-    maps_of_groups,
-    scale,
-)
-from vg_helpers.images import read_pixels
-from vg_helpers.models.classifier import Classifier, build_classifier, save_classifier
+from vg_helpers.gradcam.maps import content_mask, grad_cam, maps_of_groups, scale
+from vg_helpers.models.classifier import Classifier
 from vg_helpers.models.weights import Weights
 
 
@@ -222,50 +211,3 @@ def test_content_mask_points_at_the_object_of_the_first_choice():
     assert mask.shape == (2, 1, 60, 90) and mask.amax((1, 2, 3)).tolist() == [1, 1]
     assert mask[0, 0, 35:, 50:].min() > 0.8 and mask[0, 0, :10, :10].max() < 0.1
     assert mask[1, 0, :, :40].min() > 0.8 and mask[1, 0, :, 50:].max() < 0.2
-
-
-TESTED = pd.DataFrame(
-    {
-        "path": [f"{number}.jpg" for number in range(8)],
-        "label": [1, 1, 1, 1, 0, 0, 0, 0],
-        "outcome": ["TP", "TP", "FN", "FN", "FP", "FP", "TN", "TN"],
-        "p_vgg19": [0.6, 0.9, 0.1, 0.3, 0.55, 0.8, 0.2, 0.05],
-    }
-)
-
-
-def test_paintings_are_the_clearest_of_each_outcome():
-    chosen = choose_paintings(TESTED, num_examples=1, num_maps=3)
-    names = {group: rows["path"].tolist() for group, rows in chosen.items()}
-    assert names["TP"] == ["1.jpg"] and names["FP"] == ["5.jpg"] and names["FN"] == ["2.jpg"]
-    assert names["measured"] == ["1.jpg", "5.jpg", "0.jpg"]
-    assert len(names["Van Gogh"]) == 3 and set(names["Van Gogh"]) < {"0.jpg", "1.jpg", "2.jpg", "3.jpg"}
-    assert set(chosen["other"]["label"]) == {0}
-
-
-def test_the_drawn_paintings_depend_on_the_seed_alone():
-    first, again = (choose_paintings(TESTED.sample(frac=1, random_state=turn), 1, 3, seed=1) for turn in (0, 1))
-    assert first["Van Gogh"]["path"].tolist() == again["Van Gogh"]["path"].tolist()
-    others = [choose_paintings(TESTED, 1, 2, seed)["Van Gogh"]["path"].tolist() for seed in range(5)]
-    assert any(names != others[0] for names in others)
-
-
-def test_a_group_without_paintings_is_left_out():
-    assert list(choose_paintings(TESTED[TESTED["outcome"] == "TP"], 2, 2)) == ["TP", "measured", "Van Gogh"]
-
-
-def test_pictures_are_what_the_classifiers_see(tmp_path, make_paintings):
-    paths = make_paintings(tmp_path / "data", van_goghs=1, others=2)
-    rows = pd.DataFrame({"path": [path.name for path in paths], "label": [0, 0, 1]})
-    pictures = load_pictures(rows, str(tmp_path / "data"), str(tmp_path / "cache"), size=32)
-    assert pictures.shape == (3, 3, 32, 32)
-    expected = eval_transform(32)(torch.from_numpy(read_pixels(paths[1])).permute(2, 0, 1))
-    assert torch.equal(pictures[1], expected)
-
-
-def test_classifiers_come_from_their_files(tmp_path, tiny_zoo):
-    model = build_classifier("alexnet", "none")
-    save_classifier(tmp_path / "alexnet.pt", model)
-    loaded = load_classifiers({"alexnet": tmp_path / "alexnet.pt"}, torch.device("cpu"))["alexnet"]
-    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(loaded(images), model.eval()(images))

@@ -1,4 +1,4 @@
-"""guided: measures by hand and by direction, and the comparison at equal probability."""
+"""Guided transfer: measures by hand and by direction, and the comparison at equal probability."""
 
 import numpy as np
 import pandas as pd
@@ -7,13 +7,23 @@ import torch
 from torch import nn
 
 from vg_helpers.style.engine import StyleParams
-from vg_helpers.style.guided import MEASURES, at_probability, compare_at_equal_p, compare_at_last_step, follow, measure
+from vg_helpers.style.guided import (
+    MEASURES,
+    at_probability,
+    compare,
+    compare_at_equal_p,
+    compare_at_last_step,
+    follow,
+    follow_both,
+    measure,
+    measure_runs,
+)
 
 
 class Filters(nn.Module):
     """A one-layer extractor."""
 
-    layers = ("conv",)
+    layers, network = ("conv",), "vgg19"
 
     def __init__(self):
         super().__init__()
@@ -68,13 +78,45 @@ def test_follow_returns_the_photo_and_each_picture_on_the_way():
     photo, style = pictures()
     steps = []
     params = StyleParams(num_steps=6, content_layer="conv", style_layers=("conv",), precision="float32")
-    seen = follow(photo, style, Filters(), params, masks=1 - left_mask(), every=2, on_step=steps.append)
-    assert list(seen) == [0, 2, 4, 6] and steps == [2, 4, 6]
-    assert torch.equal(seen[0], photo)
-    levels = seen[6] * 255
+    images = follow(photo, style, Filters(), params, masks=1 - left_mask(), every=2, on_step=steps.append)
+    assert list(images) == [0, 2, 4, 6] and steps == [2, 4, 6]
+    assert torch.equal(images[0], photo)
+    levels = images[6] * 255
     torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
-    moved = (seen[6] - photo).abs().mean((0, 1, 2))
+    moved = (images[6] - photo).abs().mean((0, 1, 2))
     assert moved[12:].mean() > 3 * moved[:8].mean()
+
+
+def test_both_runs_start_at_the_photo_and_guiding_holds_the_style_back():
+    photo, style = pictures()
+    params = StyleParams(num_steps=3, content_layer="conv", style_layers=("conv",), precision="float32")
+    runs = follow_both(photo, style, left_mask(), Filters(), params)
+    assert {run: list(images) for run, images in runs.items()} == {"guided": [0, 1, 2, 3], "unguided": [0, 1, 2, 3]}
+    moved = {run: (images[3] - photo).abs()[..., :8].mean() for run, images in runs.items()}
+    assert moved["guided"] < 0.5 * moved["unguided"]
+
+
+class Brightness(nn.Module):
+    """P(class 1) grows with the mean of the pixels."""
+
+    def forward(self, images):
+        return torch.stack([torch.zeros(len(images)), 4 * images.mean((1, 2, 3))], dim=1)
+
+
+def test_runs_are_measured_at_each_step():
+    photo, style = pictures()
+    features = Filters()
+    features.network, features.layers = "alexnet", ("conv4",)
+    features.forward = lambda images: {"conv4": features.conv(images)}
+    brighter = (photo + 0.2).clamp(0, 1)
+    runs = {"guided": {0: photo, 5: brighter}, "unguided": {0: photo}}
+    measured = measure_runs(runs, photo, style, left_mask(), features, Brightness())
+    assert {run: len(frame) for run, frame in measured.items()} == {"guided": 4, "unguided": 2}
+    first, last = (measured["guided"][measured["guided"]["step"] == step] for step in (0, 5))
+    assert first["pair"].tolist() == last["pair"].tolist() == [0, 1]
+    assert first["content_inside"].tolist() == [0, 0] and (last["content_inside"] > 0).all()
+    assert (last["p"].to_numpy() > first["p"].to_numpy()).all()
+    np.testing.assert_allclose(last["p"], (4 * brighter.mean((1, 2, 3))).sigmoid(), rtol=1e-6)
 
 
 def test_value_at_a_probability_is_interpolated_at_the_first_crossing():
@@ -91,8 +133,8 @@ def test_runs_are_compared_where_both_arrive():
         columns = {"pair": 0, "step": [0, 10, 20], "p": probs, "content_inside": content}
         return pd.DataFrame({**columns, "ssim_inside": 1.0, "style_outside": 0.5})
 
-    plain, kept = run([0.0, 0.5, 1.0], [0.0, 0.4, 0.8]), run([0.0, 0.3, 0.6], [0.0, 0.1, 0.2])
-    row = compare_at_equal_p(kept, plain).iloc[0]
+    runs = {"guided": run([0.0, 0.3, 0.6], [0.0, 0.1, 0.2]), "unguided": run([0.0, 0.5, 1.0], [0.0, 0.4, 0.8])}
+    row = compare_at_equal_p(runs).iloc[0]
     assert row["p"] == 0.6
     assert row["content_inside_guided"] == pytest.approx(0.2) and row["content_inside_unguided"] == pytest.approx(0.48)
     assert row["step_guided"] == 20 and row["step_unguided"] == pytest.approx(12)
@@ -101,18 +143,23 @@ def test_runs_are_compared_where_both_arrive():
 def test_a_photo_that_no_transfer_improves_is_left_out():
     columns = {"pair": 0, "step": [0, 10], "content_inside": 0.1, "ssim_inside": 1.0, "style_outside": 0.5}
     falls, rises = pd.DataFrame({**columns, "p": [0.4, 0.2]}), pd.DataFrame({**columns, "p": [0.4, 0.9]})
-    assert compare_at_equal_p(falls, rises).empty
-    assert len(compare_at_equal_p(rises, rises)) == 1
+    assert compare_at_equal_p({"guided": falls, "unguided": rises}).empty
+    assert len(compare_at_equal_p({"guided": rises, "unguided": rises})) == 1
 
 
 def test_the_last_step_pairs_both_runs_and_keeps_p():
-    frames = []
-    for shift in (0.0, 0.3):
+    runs = {}
+    for run, shift in (("guided", 0.0), ("unguided", 0.3)):
         rows = [(pair, step, 0.1 * pair + 0.01 * step + shift) for pair in (1, 0) for step in (5, 10)]
         frame = pd.DataFrame(rows, columns=["pair", "step", "p"])
-        frames.append(frame.assign(**dict.fromkeys(MEASURES, shift)))
-    ended = compare_at_last_step(*frames)
+        runs[run] = frame.assign(**dict.fromkeys(MEASURES, shift))
+    ended = compare_at_last_step(runs)
     assert ended["pair"].tolist() == [0, 1]
     np.testing.assert_allclose(ended["p_guided"], [0.1, 0.2])
     np.testing.assert_allclose(ended["p_unguided"], [0.4, 0.5])
     assert (ended["content_inside_unguided"] == 0.3).all() and (ended["content_inside_guided"] == 0).all()
+    assert compare(runs)["last step"].equals(ended) and compare(runs)["equal P"].equals(compare_at_equal_p(runs))
+
+
+def test_without_runs_there_is_nothing_to_compare():
+    assert [frame.empty for frame in compare({}).values()] == [True, True]

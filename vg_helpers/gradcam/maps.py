@@ -6,19 +6,13 @@ are moved to the model's device, maps come back on the images' own.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.views import build_dataset
-from ..models.classifier import Classifier, load_classifier
-
 GRID = 14  # rows and columns that VGG-19's last convolutions have left of 224 pixels; the controls get as many
 LAST_RELU = {"vgg19": "relu5_4", "alexnet": "relu5"}
-OUTCOMES = {"TP": "true positives", "FP": "false positives", "FN": "false negatives"}
 
 
 @contextmanager
@@ -155,40 +149,3 @@ def content_mask(model: nn.Module, image: Tensor, target: str | nn.Module, size:
         first_choice = model(small.to(device_of(model))).argmax(1)
     maps = grad_cam(model, small, target, first_choice)
     return scale(F.interpolate(maps, (height, width), mode="bilinear", align_corners=False))
-
-
-def load_classifiers(paths: Mapping[str, Path], device: torch.device) -> dict[str, Classifier]:
-    """Return network -> the classifier in this file, on the device."""
-    return {
-        network: load_classifier(path).to(device, memory_format=torch.channels_last) for network, path in paths.items()
-    }
-
-
-def choose_paintings(tested: pd.DataFrame, num_examples: int, num_maps: int, seed: int = 0) -> dict[str, pd.DataFrame]:
-    """Return the paintings to explain by group; a group without paintings is left out.
-
-    The groups are "TP", "FP" (highest P first), "FN" (lowest P first), "measured" (highest P of all) and, drawn at
-    random, "Van Gogh" and "other".
-
-    Args:
-        tested: columns outcome, label (1 is Van Gogh) and p_vgg19.
-        num_examples: rows of each outcome, at most.
-        num_maps: rows of each other group, at most.
-    """
-    tested = tested.sort_values("p_vgg19", ascending=False)
-    by_outcome = {outcome: tested[tested["outcome"] == outcome] for outcome in OUTCOMES}
-    by_label = {name: tested[tested["label"] == label] for name, label in (("Van Gogh", 1), ("other", 0))}
-    groups = {
-        "TP": by_outcome["TP"].head(num_examples),
-        "FP": by_outcome["FP"].head(num_examples),
-        "FN": by_outcome["FN"].tail(num_examples)[::-1],
-        "measured": tested.head(num_maps),
-        **{name: rows.sample(min(num_maps, len(rows)), random_state=seed) for name, rows in by_label.items()},
-    }
-    return {name: rows for name, rows in groups.items() if len(rows)}
-
-
-def load_pictures(rows: pd.DataFrame, data_dir: str, cache_dir: str, size: int = 224) -> Tensor:
-    """Return the paintings of an index's rows as (N, 3, size, size), as the classifiers see them."""
-    dataset = build_dataset(rows, Path(data_dir), Path(cache_dir), size=size)
-    return torch.stack([picture for picture, _ in dataset])
