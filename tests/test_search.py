@@ -12,20 +12,12 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import optuna
 import pytest
-import torch
-from PIL import Image
 
 from vg_helpers import search
 from vg_helpers.classify.tuning import KNOWN_GOOD, suggest_training
-from vg_helpers.images import load_image
-from vg_helpers.models.weights import Weights
-from vg_helpers.style import search as style_search
-from vg_helpers.style.search import StyleObjective, suggest_style
 
 FIRST = KNOWN_GOOD["vgg19"][0]
 
@@ -178,42 +170,6 @@ def test_without_pruning_every_trial_is_completed(tmp_path):
 def test_a_value_that_is_no_number_ends_the_search_instead_of_repeating_it_for_ever(tmp_path):
     with pytest.raises(FloatingPointError, match=r"^trial 0 has no finite value, with {.*lr"):
         study_of(tmp_path, objective=lambda trial: score(trial) * math.nan)
-
-
-def test_a_style_search_stays_in_its_ranges(tmp_path):
-    def objective(trial):
-        values = suggest_style(trial)
-        assert 0.1 <= values["content_weight"] <= 10 and 1 <= values["style_weight"] <= 1000
-        return values["style_weight"]
-
-    study = study_of(tmp_path, 4, objective, first=[{"content_weight": 1.0, "style_weight": 10.0}])
-    assert list(search.trials_frame(study))[1:3] == ["content_weight", "style_weight"]
-
-
-def test_a_style_trial_is_judged_as_the_picture_that_was_saved(tmp_path, monkeypatch):
-    asked, judged = [], []
-
-    def stylize(content, style, extractor, params, checkpoint):
-        asked.append((content, style, extractor, params, checkpoint))
-        return SimpleNamespace(image=torch.full((1, 3, 4, 4), 0.3))
-
-    def judge(classifier, paths, device):
-        judged.append((classifier, load_image(paths[0]).mean().item(), device))
-        return np.array([0.7])
-
-    monkeypatch.setattr(style_search, "stylize", stylize)
-    monkeypatch.setattr(style_search, "judge", judge)
-    network = SimpleNamespace(weights=Weights("vgg19", "embedded", None, None, ""))
-    objective = StyleObjective("photo", "painting", network, "classifier", 50, tmp_path / "new", "cpu")
-    values = {"content_weight": 2.0, "style_weight": 30.0}
-    assert objective(optuna.trial.FixedTrial(values)) == 0.7
-    content, style, extractor, params, checkpoint = asked[0]
-    assert (content, style, params.num_steps) == ("photo", "painting", 50)
-    assert extractor is network and params.start == "patches"
-    assert (params.content_weight, params.style_weight) == (2, 30)
-    assert Image.open(objective.path(values)).size == (4, 4) and checkpoint.stem == objective.path(values).stem
-    assert judged == [("classifier", pytest.approx(round(0.3 * 255) / 255), "cpu")]
-    assert objective.path(values) != objective.path({**values, "style_weight": 31.0})
 
 
 def work(url, record, num_trials=8):

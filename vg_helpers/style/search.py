@@ -1,15 +1,37 @@
-"""The search for the weights of content and style."""
+"""The search for the weights of content and style that a classifier believes most: one Optuna study per pair."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
-import torch
+import pandas as pd
 from torch import Tensor, nn
 
-from ..classify.judge import judge
 from ..files import fingerprint
 from ..images import save_image
-from .engine import StyleParams, params_for, stylize
+from ..search import open_study, run_study, trials_frame
+from .engine import VERSION, StyleParams, params_for, stylize
+
+KNOWN_GOOD = {"content_weight": StyleParams.content_weight, "style_weight": StyleParams.style_weight}
+
+
+def choose_picture(paths: Mapping[str, str], name: str = "") -> tuple[str, str]:
+    """Return the name and the path of the picture called `name`, of the first one for "".
+
+    Args:
+        paths: path by name.
+
+    Raises:
+        ValueError: if no picture has this name; the sentence lists those there are.
+
+    >>> choose_picture({"cat": "photos/cat.jpg", "001": "photos/001.jpg"}, "001")
+    ('001', 'photos/001.jpg')
+    """
+    name = name or next(iter(paths.keys()), "")
+    if name not in paths:
+        raise ValueError(f"no picture is called {name!r}; there are {', '.join(paths.keys())}")
+    return name, paths[name]
 
 
 def suggest_style(trial: optuna.Trial) -> dict[str, float]:
@@ -21,20 +43,25 @@ def suggest_style(trial: optuna.Trial) -> dict[str, float]:
 
 
 class StyleObjective:
-    """A style trial's value: P(van_gogh) of the photo repainted with its weights, judged as a saved 8-bit picture."""
+    """A trial's value: P(van_gogh) of the photo repainted with the trial's weights, judged as a saved 8-bit picture.
+
+    Args:
+        content_image, style_image: (1, 3, H, W) in [0, 1], on the device that paints.
+        judge: returns P(van_gogh) of each of several picture files; `classify.judge` with its network filled in.
+        folder: where the pictures go.
+    """
 
     def __init__(
         self,
         content_image: Tensor,
         style_image: Tensor,
         extractor: nn.Module,
-        classifier: nn.Module,
+        judge: Callable[[list[Path]], Sequence[float]],
         num_steps: int,
         folder: Path,
-        device: torch.device,
     ) -> None:
-        self.pair, self.extractor, self.classifier = (content_image, style_image), extractor, classifier
-        self.num_steps, self.folder, self.device = num_steps, folder, device
+        self.pair, self.extractor, self.judge = (content_image, style_image), extractor, judge
+        self.num_steps, self.folder = num_steps, folder
 
     def path(self, values: dict[str, float]) -> Path:
         """Return the file of the picture painted with these weights."""
@@ -47,4 +74,30 @@ class StyleObjective:
         path.parent.mkdir(parents=True, exist_ok=True)
         result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
         save_image(path, result.image)
-        return float(judge(self.classifier, [path], self.device)[0])
+        return float(self.judge([path])[0])
+
+
+def open_style_study(state: Path, *setting: Any) -> optuna.Study:
+    """Return the study of this setting, new or continued; its name differs from that of any other setting.
+
+    Args:
+        state: the folder of the study's file, a stage's unfinished work.
+        setting: whatever a trial's value depends on besides its weights, as JSON would hold it. The engine's version
+            counts too, so that a study never mixes pictures of two engines.
+    """
+    return open_study(fingerprint(VERSION, *setting), state / "study.db")
+
+
+def search_weights(
+    study: optuna.Study,
+    objective: Callable[[optuna.Trial], float],
+    num_trials: int,
+    seed: int,
+    on_trial: Callable[[optuna.trial.FrozenTrial], None] | None = None,
+) -> pd.DataFrame:
+    """Return one row per trial once `num_trials` are finished; the first one has the engine's default weights.
+
+    Columns: trial, content_weight, style_weight, p_van_gogh, state, seconds, number.
+    """
+    run_study(study, objective, num_trials, seed, [KNOWN_GOOD], on_trial)
+    return trials_frame(study).rename(columns={"value": "p_van_gogh"})
