@@ -22,9 +22,9 @@ def starting_images(taken: Mapping[str, int], total: int) -> str:
     )
     if not any(taken.values()):
         return f"{source} None of these {total} starting images is a Van Gogh to either classifier."
-    counts = " and ".join(f"{count} to {name_of(network)}" for network, count in taken.items())
+    counts = _counts(taken)
     return (
-        f"{source} Of these {total} starting images {counts} are Van Goghs before the first step. Only what exceeds "
+        f"{source} Before the first step {counts} of these {total} starting images for a Van Gogh: only what exceeds "
         "these counts is due to the transfer."
     )
 
@@ -94,5 +94,10 @@ def untouched_photos(taken: Mapping[str, int], total: int) -> str:
     """
     if not any(taken.values()):
         return f"None of the {total} untouched photos is a Van Gogh to either classifier."
-    counts = " and ".join(f"{count} to {name_of(network)}" for network, count in taken.items())
-    return f"Of the {total} untouched photos {counts} are Van Goghs already: compare the counts above with these."
+    counts = _counts(taken)
+    return f"Before painting, {counts} of the {total} photos for a Van Gogh: compare the counts above with these."
+
+
+def _counts(taken: Mapping[str, int]) -> str:
+    """Return "VGG-19 takes 2 and AlexNet takes 0"."""
+    return " and ".join(f"{name_of(network)} takes {count}" for network, count in taken.items())
