@@ -1,14 +1,26 @@
-"""Files written whole or not at all: text, JSON, CSV, tensors; and the hashes that name their content."""
+"""Files written whole or not at all: text, JSON, CSV, tensors; and the hashes that name their content.
+
+Convention: text is UTF-8. Names of files may hold bytes that are not (old zip archives); such a name is written and
+read back byte for byte.
+"""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+import sys
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]  # the project's folder
+NAMES = "name path path_train file filename photo content content_path style style_path"
+WORDS = "artist title title_train reason phash extractor network medium decision error source licence recipe"
+TEXT_COLUMNS = frozenset(f"{NAMES} {WORDS} split split_seed split_grouped".split())  # of all files of the chain
+UNDECODED = sys.getfilesystemencodeerrors()  # how names that are not UTF-8 come as text
+LONGEST_NAME = 100  # bytes: two names, a network's and a suffix together stay below the 255 that file systems allow
 
 
 @contextmanager
@@ -16,7 +28,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which replaces `path` when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    stem = path.stem if len(os.fsencode(path.stem)) < 150 else f"{path.stem[:24]}-{fingerprint(path.stem)}"  # 255 fit
+    part = path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         os.replace(part, path)
@@ -28,7 +41,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with atomic(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_text(text, encoding="utf-8", errors=UNDECODED, newline="\n")
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -38,12 +51,33 @@ def write_json(path: str | Path, content: Any) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Return the content of a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    return json.loads(Path(path).read_text(encoding="utf-8", errors=UNDECODED))
 
 
 def write_csv(path: str | Path, frame: Any) -> None:
     """Write a pandas frame without its index."""
     write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def read_csv(path: str | Path, text: Collection[str] = TEXT_COLUMNS) -> Any:
+    """Return a CSV file as a pandas frame in which text columns stay text: a photo may be called 001 or NA.
+
+    Args:
+        text: names of text columns, in which an empty cell is "". In the others it is NaN.
+
+    Raises:
+        ValueError: if the file is empty or damaged; the sentence names it.
+    """
+    import pandas as pd
+
+    options = {"encoding": "utf-8", "encoding_errors": UNDECODED}
+    try:
+        columns = pd.read_csv(path, nrows=0, **options).columns
+        numbers = {column: ["", "nan", "NaN"] for column in columns if column not in text}
+        words = {column: object for column in columns if column in text}
+        return pd.read_csv(path, dtype=words, keep_default_na=False, na_values=numbers, **options)
+    except ValueError as error:
+        raise ValueError(f"{path} is empty or damaged ({error}); run again what writes it") from error
 
 
 def save_torch(path: str | Path, content: Any) -> None:
@@ -52,6 +86,33 @@ def save_torch(path: str | Path, content: Any) -> None:
 
     with atomic(path) as part, part.open("wb") as stream:  # given a path, torch would write its name into the file
         torch.save(content, stream)
+
+
+def load_torch(path: str | Path, advice: str, **options: Any) -> Any:
+    """Return what `save_torch` wrote, on the CPU.
+
+    Args:
+        advice: what to do about a file that is missing or damaged, as the end of a sentence.
+
+    Raises:
+        ValueError: if it is missing or damaged; the sentence names the file.
+    """
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, **options)
+    except Exception as error:  # a file that is missing, cut or something else: torch and pickle raise many kinds
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} is missing or damaged ({reason}); {advice}") from error
+
+
+def set_aside(path: str | Path) -> Path:
+    """Rename a damaged file to <name>.damaged, say so, and return its new path."""
+    path = Path(path)
+    damaged = path.with_name(f"{path.name}.damaged")
+    os.replace(path, damaged)
+    print(f"{path} is damaged: it is now called {damaged.name}, and what it held is computed again.")
+    return damaged
 
 
 def file_sha256(path: str | Path) -> str:
@@ -63,6 +124,47 @@ def file_sha256(path: str | Path) -> str:
 def fingerprint(*parts: Any) -> str:
     """Return 16 hex digits that change when any of the JSON-able parts changes."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()[:16]
+
+
+def printable(text: str) -> str:
+    """Return a text that can be shown and encoded: bytes that are no UTF-8 become "�", line breaks and the like spaces.
+
+    >>> printable("caf\\udce9\\n")
+    'caf� '
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", re.sub("[\ud800-\udfff]", "\ufffd", text))
+
+
+def unique_names(paths: Sequence[str | Path]) -> list[str]:
+    """Return a name for each file: its stem, fit for further file names and different from all others.
+
+    Upper and lower case count as the same, as they do on macOS and Windows.
+
+    >>> unique_names(["a/sky.jpg", "b/sky.png", "c/001.jpg"])
+    ['sky', 'sky-2', '001']
+    """
+    names, taken = [], set()
+    stems = [_short(printable(Path(path).stem).replace("\ufffd", "_").strip() or "picture") for path in paths]
+    for stem in stems:
+        name, number = stem, 1
+        while _same(name) in taken or (number > 1 and _same(name) in map(_same, stems)):
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(_same(name))
+        names.append(name)
+    return names
+
+
+def _same(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _short(stem: str) -> str:
+    """Return a stem of at most LONGEST_NAME bytes; a longer one ends in the hash of what it was."""
+    raw = stem.encode()
+    if len(raw) <= LONGEST_NAME:
+        return stem
+    return f"{raw[: LONGEST_NAME - 9].decode(errors='ignore')}-{fingerprint(stem)[:8]}"
 
 
 def _plain(value: Any) -> Any:

@@ -1,85 +1,347 @@
-"""Pictures from and to files: one loader, one list of suffixes, one sentence for what cannot be read."""
+"""Pictures from and to files: one loader, one list of suffixes, one sentence for what cannot be read.
 
+Convention: a picture is what its maker meant to be seen: upright (EXIF), sRGB, transparent parts on white, the first
+frame of an animation, the whole range of a 16-bit or float file. Whatever is wrong with a file is an ImageError.
+"""
+
+import io
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from .files import atomic
+from .files import atomic, printable
 
 SHORT_SIDE = 256  # pixels of a cached picture's shorter side: what validation and test resize to
-SUFFIXES = {".jpg", ".jpeg", ".png"}
-UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)  # SyntaxError: Pillow on a broken PNG
+LONGEST = 16  # times the shorter side: of a longer panorama only the middle is cached
+SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"])  # of the pictures in a folder
+# What is decoded, whatever the suffix. EPS is not among them: Pillow would start Ghostscript for it.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "PSD")
+LARGE = 32_000_000  # pixels above which a picture is reduced before it is converted, for the sake of memory
+ADVICE = "give a JPEG or PNG file"
+KNOWN_STARTS = (  # of files that are often called .jpg and are none
+    (b"version https://git-lfs", "it is a Git LFS pointer", "fetch the picture with `git lfs pull`"),
+    (b"<", "it is a web page or an SVG drawing", ADVICE),
+    (b"%PDF", "it is a PDF document", "save the picture as JPEG or PNG"),
+    (b"%!PS", "it is a PostScript file", "save the picture as JPEG or PNG"),
+)
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # 64 MB: editors keep whole histories in a picture
+warnings.filterwarnings("ignore", module=r"PIL\.")  # on odd metadata and on size, for which `limit_megapixels` stands
+
+
+class ImageError(ValueError):
+    """A picture that cannot be read: the sentence names the file, `reason` says why, and `advice` what helps."""
+
+    def __init__(self, path: str | Path, reason: str, advice: str = ADVICE) -> None:
+        super().__init__(path, reason, advice)  # all three, so that it can be pickled
+        self.path, self.reason, self.advice = Path(path), reason, advice
+
+    def __str__(self) -> str:
+        return f"{printable(str(self.path))} cannot be read as an image ({self.reason}); {self.advice}"
+
+
+def limit_megapixels(limit: float) -> None:
+    """Refuse pictures of more than this many megapixels, in this process and in those that it starts.
+
+    Raises:
+        ValueError: if the limit is not above zero.
+    """
+    if not limit > 0:
+        raise ValueError(f"--max-megapixels {limit} must be above 0")
+    os.environ["VG_MAX_MEGAPIXELS"] = str(limit)
+
+
+def _max_pixels() -> float:
+    return float(os.environ.get("VG_MAX_MEGAPIXELS") or 300) * 1e6
+
+
+def open_image(path: str | Path, mode: str = "RGB", at_least: int | None = None) -> Image.Image:
+    """Return a picture file as 8-bit "RGB", or as "L" (grey levels) for a mask.
+
+    Transparent parts become white in a picture and black in a mask, where bright means chosen.
+
+    Args:
+        at_least: pixels of the shorter side that suffice; a JPEG is then decoded at a half, a quarter or an eighth of
+            its size if that is still enough, and a very large picture of another format is reduced.
+
+    Raises:
+        ImageError: if the file is missing, damaged, too large or no picture.
+    """
+    with _opened(path) as opened:
+        if at_least:
+            opened.draft("RGB", (at_least, at_least))
+        opened.load()
+        image = _in_bands(opened, mode, at_least) if opened.width * opened.height > LARGE else _convert(opened, mode)
+        turn = _orientation(opened)  # after loading, at which Pillow turns TIFF files by itself
+        return image.transpose(TURNS[turn]) if turn in TURNS else image if image is not opened else image.copy()
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return width and height as they stand in the file, without decoding it.
+
+    Raises:
+        ImageError: if the file is missing or no picture.
+    """
+    with _opened(path) as opened:
+        return opened.size
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """Yield the file as Pillow opens it; whatever goes wrong meanwhile becomes an ImageError."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise ImageError(path, "it is a folder", "name one of the pictures in it")
+        if path.exists() and not path.is_file():
+            raise ImageError(path, "it is a device or a pipe")
+        Image.MAX_IMAGE_PIXELS = int(_max_pixels())
+        with Image.open(path, formats=_formats()) as opened:
+            if opened.width * opened.height > _max_pixels():
+                raise Image.DecompressionBombError
+            yield opened
+    except ImageError:
+        raise
+    # Pillow raises OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error and more, depending
+    # on the format and on what is broken: no list of them would be complete.
+    except Exception as error:
+        raise _explained(path, error) from error
+
+
+@cache
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]  # AVIF and others depend on how Pillow was built
+
+
+def _explained(path: Path, error: Exception) -> ImageError:
+    """Return the sentence for what Pillow could not do."""
+    if isinstance(error, FileNotFoundError):
+        return ImageError(path, "there is no such file", "check its name")
+    if isinstance(error, PermissionError):
+        return ImageError(path, "reading it is not allowed", "change its permissions")
+    if isinstance(error, Image.DecompressionBombError):
+        limit = _max_pixels() / 1e6
+        return ImageError(
+            path, f"it has more than {limit:g} megapixels", "give a smaller copy or a higher --max-megapixels"
+        )
+    if isinstance(error, MemoryError):
+        return ImageError(path, "memory is too short for its size", "give a smaller copy")
+    start = _first_bytes(path)
+    if not start:
+        return ImageError(path, "it is empty", "fetch or save it again")
+    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
+        return ImageError(path, "it is a HEIC photo", "export it as JPEG")
+    for bytes_, reason, advice in KNOWN_STARTS:
+        if start.lstrip().startswith(bytes_):
+            return ImageError(path, reason, advice)
+    if isinstance(error, Image.UnidentifiedImageError):
+        return ImageError(path, "its format is not known, or its first bytes are damaged")
+    reason = printable(str(error).strip().split("\n")[0])[:200] or type(error).__name__
+    return ImageError(path, reason)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64)
+    except (OSError, ValueError):  # ValueError: a name that cannot be one
+        return b"?"
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
+    try:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as many kinds as EXIF can be broken in: the picture itself may be whole
+        return 1
+    return turn if isinstance(turn, int) else 1
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    """Return a decoded picture of any mode as 8-bit "RGB" or "L"."""
+    background = "white" if mode == "RGB" else "black"
+    if _is_deep(image):
+        return _as(Image.fromarray(_grey_levels(image, background)), mode)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        flat = Image.new("RGB", image.size, background)
+        flat.paste(_colors(layer), mask=layer.getchannel("A"))
+        return _as(flat, mode)
+    if image.mode == mode == "L":
+        return image  # a grey mask means its numbers, whatever its profile says of their brightness
+    return _as(_colors(image), mode)
+
+
+def _as(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether the values are 16-bit, 32-bit or floats, which Pillow's `convert` would cut off at 255."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _colors(image: Image.Image) -> Image.Image:
+    """Return the picture as sRGB, by its own colour profile if it has one that can be used."""
+    profile = image.info.get("icc_profile")
+    if image.mode == "LAB":
+        profile = profile or ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    try:
+        return _to_srgb(image, profile) if profile else _as(image, "RGB")
+    except Exception:  # PyCMSError and others: without its profile a picture is a little off, not lost
+        return _as(image, "RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}[source.profile.xcolor_space.strip()]
+    belongs = (mode == image.mode) or "CMYK" not in (mode, image.mode)  # else it is of another version of this picture
+    if not belongs or "sRGB" in ImageCms.getProfileDescription(source):
+        return _as(image, "RGB")
+    return ImageCms.profileToProfile(_as(image, mode), source, _srgb(), outputMode="RGB")
+
+
+@cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def _grey_levels(image: Image.Image, background: str) -> np.ndarray:
+    """Return the values of a 16-bit, 32-bit or float picture as (H, W) uint8, scaled from their range to 0..255.
+
+    The range is what the file states, such as 16 or 12 bits; else the smallest of the usual ones, [0, 1] (floats),
+    [0, 255] and [0, 65535], that holds the values; else it goes from their lowest to their highest.
+    """
+    raw = np.asarray(image)
+    finite = raw[np.isfinite(raw)] if image.mode == "F" else raw
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    values = np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=high, neginf=low)
+    tops = [1.0] * (image.mode == "F") + [255.0, 65535.0]
+    if image.mode.startswith("I;16") or image.format in ("PNG", "PPM"):
+        bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]  # BitsPerSample of a TIFF file
+        tops = [2.0**bits - 1]
+    top = next((top for top in tops if high < 1.5 * top), None)  # a little above 1: sharpened floats
+    if top is None or low < -0.5 * top:
+        values, top = values - low, high - low
+    levels = np.clip(np.round(values * (255.0 / (top or 1.0))), 0, 255).astype(np.uint8)
+    if isinstance(transparent := image.info.get("transparency"), int):
+        levels[raw == transparent] = 255 if background == "white" else 0
+    return levels
+
+
+def _in_bands(image: Image.Image, mode: str, at_least: int | None) -> Image.Image:
+    """Return a very large picture converted band by band and, as far as `at_least` allows, reduced.
+
+    So one copy of it is in memory, not two or three.
+    """
+    factor = max(1, min(image.size) // (2 * at_least)) if at_least else 1
+    if _is_deep(image):
+        return _convert(image, mode).reduce(factor)
+    size = [-(-side // factor) for side in image.size]
+    whole, step = Image.new(mode, size), 64 * factor
+    for top in range(0, image.height, step):
+        band = image.crop((0, top, image.width, min(top + step, image.height)))
+        whole.paste(_convert(band, mode).reduce(factor), (0, top // factor))
+    return whole
 
 
 def load_image(path: str | Path, size: int | None = None) -> Any:
-    """Return an image file as a (1, 3, H, W) float tensor in [0, 1], upright (EXIF) and RGB.
+    """Return an image file as a (1, 3, H, W) float tensor in [0, 1], upright (EXIF) and sRGB.
 
     Args:
         size: the longer side is scaled down to this many pixels; smaller images stay as they are.
 
     Raises:
-        ValueError: if the file is missing or not an image.
+        ImageError: if the file is missing or no image.
     """
-    from PIL import Image, ImageOps
     from torchvision.transforms.functional import to_tensor
 
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: Pillow on a broken PNG
-        raise ValueError(f"{path} cannot be read as an image ({error}); give a JPEG or PNG file") from error
+    large = size is not None and math.prod(image_size(path)) > LARGE
+    image = open_image(path, at_least=size if large else None)
     if size is not None:
         image.thumbnail((size, size), Image.Resampling.LANCZOS)
     return to_tensor(image).unsqueeze(0)
 
 
+def load_mask(path: str | Path, size: tuple[int, int]) -> Any:
+    """Return a mask file as a (1, 1, H, W) float tensor in [0, 1] of the given height and width, upright.
+
+    Raises:
+        ImageError: if the file is missing or no image.
+    """
+    import torch.nn.functional as F
+    from torchvision.transforms.functional import to_tensor
+
+    mask = to_tensor(open_image(path, "L")).unsqueeze(0)
+    return F.interpolate(mask, size, mode="bilinear", antialias=True).clamp(0, 1)
+
+
 def save_image(path: str | Path, image: Any, metadata: dict[str, str] | None = None) -> None:
     """Write a (3, H, W) or (1, 3, H, W) tensor in [0, 1] as an 8-bit PNG, with `metadata` as text chunks."""
-    from PIL.PngImagePlugin import PngInfo
     from torchvision.transforms.functional import to_pil_image
 
     picture = to_pil_image(image.detach().float().cpu().reshape(image.shape[-3:]).clamp(0, 1).mul(255).round().byte())
-    info = PngInfo()
+    info = PngImagePlugin.PngInfo()
     for key, value in (metadata or {}).items():
-        info.add_itxt(key, value)
+        info.add_itxt(key, printable(value))
     with atomic(path) as part:
         picture.save(part, format="PNG", pnginfo=info)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Return the text chunks of a PNG file; none if it is missing or unreadable."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
+        with _opened(path) as picture:
             picture.load()
             return dict(getattr(picture, "text", {}))
-    except (OSError, SyntaxError):
+    except ImageError:
         return {}
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Return the JPEG and PNG files of a folder, sorted by name.
+def list_images(folder: str | Path) -> list[Path]:
+    """Return the picture files of a folder (see SUFFIXES), sorted by name.
 
     Raises:
         ValueError: if there are none.
     """
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    if not paths:
-        raise ValueError(f"{folder} holds no JPEG or PNG files; give a folder with pictures")
-    return paths
+    paths = (p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    files = sorted(path for path in paths if path.is_file())
+    if not files:
+        raise ValueError(f"{folder} holds no pictures (JPEG, PNG, WebP, TIFF, BMP); give a folder that does")
+    return files
 
 
-def read_pixels(path: Path) -> np.ndarray:
-    """Return a picture file as (H, W, 3) uint8, upright and RGB, its shorter side scaled to SHORT_SIDE.
+def read_pixels(path: str | Path) -> np.ndarray:
+    """Return a picture file as (H, W, 3) uint8, upright and sRGB, its shorter side scaled to SHORT_SIDE.
 
-    Raises one of UNREADABLE.
+    Of a picture more than LONGEST times as long as wide only the middle is taken.
+
+    Raises:
+        ImageError: if the file is missing or no image.
     """
-    with Image.open(path) as opened:
-        opened.draft("RGB", (2 * SHORT_SIDE, 2 * SHORT_SIDE))
-        image = ImageOps.exif_transpose(opened).convert("RGB")
+    image = open_image(path, at_least=2 * SHORT_SIDE)
+    width, height = (min(side, LONGEST * min(image.size)) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    if (width, height) != image.size:
+        image = image.crop((left, top, left + width, top + height))
     scale = SHORT_SIDE / min(image.size)
     size = tuple(max(SHORT_SIDE, round(side * scale)) for side in image.size)
     return np.array(image.resize(size, Image.Resampling.BICUBIC) if size != image.size else image)
