@@ -131,17 +131,17 @@ def test_flow_strokes_run_along_their_field(subject):
     along = {}
     for painter in ("flow", "dots"):
         work = painters.paint(5, 3, 128, painter, subject)
-        along[painter] = _agreement(work.image / 255 - work.scene.colour, work.scene.angle)
+        along[painter] = _agreement(work.image / 255 - work.scene.color, work.scene.angle)
     assert along["flow"] > 0.6 and along["dots"] < along["flow"] - 0.3
 
 
-def test_flow_follows_the_field_where_the_colours_do_not_help():
+def test_flow_follows_the_field_where_the_colors_do_not_help():
     """On one plain colour with a known field only the strokes can carry the direction."""
     scene = Scene(128, {})
-    scene.colour[:] = 0.5
+    scene.color[:] = 0.5
     scene.angle = level_lines(np.hypot(scene.x - 0.5, scene.y - 0.5))
     rng = np.random.default_rng(0)
-    flow, hatch, dots = (painters.MANNERS[name](scene, rng, 192).colour for name in ("flow", "hatch", "dots"))
+    flow, hatch, dots = (painters.MANNERS[name](scene, rng, 192).color for name in ("flow", "hatch", "dots"))
     angle = painters._enlarge(scene.angle, 192)
     assert _agreement(flow, angle) > 0.7
     assert abs(_agreement(hatch, angle)) < 0.2 and abs(_agreement(dots, angle)) < 0.2
@@ -157,13 +157,13 @@ def test_directions_have_their_convention():
 def test_lay_covers_a_straight_stroke_and_nothing_else():
     canvas = painters.Canvas(np.zeros((40, 40, 3), np.float32), np.zeros((40, 40)), np.zeros((40, 40), bool))
     points = np.stack([np.linspace(10, 30, 9), np.full(9, 20.0)], -1)[None]
-    colour = np.array([[1.0, 0.5, 0.25]])
+    color = np.array([[1.0, 0.5, 0.25]])
     rng = np.random.default_rng(0)
-    painters.lay(canvas, points, np.ones((1, 9), bool), np.array([6.0]), colour, rng, blunt=8, bristle=0)
+    painters.lay(canvas, points, np.ones((1, 9), bool), np.array([6.0]), color, rng, blunt=8, bristle=0)
     ys, xs = np.nonzero(canvas.mask)
     assert (ys.min(), ys.max()) == (17, 22) and xs.min() in (9, 10, 11) and xs.max() in (28, 29, 30)
     assert canvas.mask[18:22, 12:28].all()
-    np.testing.assert_allclose(canvas.colour[20, 20], colour[0], rtol=1e-6)
+    np.testing.assert_allclose(canvas.color[20, 20], color[0], rtol=1e-6)
 
 
 def test_later_strokes_lie_over_earlier_ones():
@@ -172,10 +172,10 @@ def test_later_strokes_lie_over_earlier_ones():
     points = np.stack([across, across[:, ::-1]])
     alive, width = np.ones((2, 5), bool), np.full(2, 4.0)
     painters.lay(canvas, points, alive, width, np.eye(3)[:2], np.random.default_rng(0), bristle=0)
-    assert canvas.colour[10, 10].argmax() == 1 and canvas.colour[10, 4].argmax() == 0
+    assert canvas.color[10, 10].argmax() == 1 and canvas.color[10, 4].argmax() == 0
 
 
-def test_colours_do_not_tell_the_painters_apart():
+def test_colors_do_not_tell_the_painters_apart():
     """Each scene painted by each painter: the mean and spread of the colours stay the scene's."""
     for index in range(3):
         works = [painters.paint(1, index, 64, painter) for painter in painters.PAINTERS]
@@ -184,31 +184,31 @@ def test_colours_do_not_tell_the_painters_apart():
         assert np.ptp(means, axis=0).max() < 0.03 and np.ptp(spreads, axis=0).max() < 0.06
 
 
-def test_nearest_mean_colour_guesses_painters_at_chance():
+def test_nearest_mean_color_guesses_painters_at_chance():
     works = [painters.paint(3, index, 32) for index in range(64)]
-    colours = np.array([np.r_[work.image.reshape(-1, 3).mean(0), work.image.reshape(-1, 3).std(0)] for work in works])
+    colors = np.array([np.r_[work.image.reshape(-1, 3).mean(0), work.image.reshape(-1, 3).std(0)] for work in works])
     names = np.array([work.painter for work in works])
     right = 0
     for k in range(len(works)):
         rest = np.arange(len(works)) != k
-        centres = [colours[rest & (names == name)].mean(0) for name in painters.PAINTERS]
-        right += painters.PAINTERS[np.linalg.norm(centres - colours[k], axis=1).argmin()] == names[k]
+        centres = [colors[rest & (names == name)].mean(0) for name in painters.PAINTERS]
+        right += painters.PAINTERS[np.linalg.norm(centres - colors[k], axis=1).argmin()] == names[k]
     assert right / len(works) < 0.4  # chance is 0.2, three standard errors above it 0.35
 
 
 def test_the_scene_does_not_depend_on_the_painter():
     scenes = [painters.paint(9, 4, 48, painter).scene for painter in ("flow", "flat")]
-    np.testing.assert_array_equal(scenes[0].colour, scenes[1].colour)
+    np.testing.assert_array_equal(scenes[0].color, scenes[1].color)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_scenes_are_whole_and_resolution_free(subject):
     for seed in range(4):
         small, large = (compose(np.random.default_rng(seed), subject, size) for size in (48, 96))
-        assert np.isfinite(small.colour).all() and np.isfinite(small.angle).all()
-        assert small.colour.min() >= 0 and small.colour.max() <= 1 and small.label.max() >= 1
-        coarse = large.colour.reshape(48, 2, 48, 2, 3).mean((1, 3))
-        assert np.abs(coarse - small.colour).mean() < 0.05 and large.title == small.title
+        assert np.isfinite(small.color).all() and np.isfinite(small.angle).all()
+        assert small.color.min() >= 0 and small.color.max() <= 1 and small.label.max() >= 1
+        coarse = large.color.reshape(48, 2, 48, 2, 3).mean((1, 3))
+        assert np.abs(coarse - small.color).mean() < 0.05 and large.title == small.title
 
 
 def test_noise_is_about_unit_variance():

@@ -6,19 +6,22 @@ directions; the label is Van Gogh's name only so that everything runs on the dem
 painters' names are invented. All painters share subjects and palettes and differ in brushwork.
 """
 
-import csv
 import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import ClassVar
 
+import pandas as pd
 from PIL import Image
+from tqdm.auto import tqdm
 
-from ..files import atomic, read_json, write_json
-from .painters import end_with_parent, paint, paint_file, photograph
+from ..files import atomic, read_csv, read_json, write_csv, write_json
+from .painters import ARTISTS, end_with_parent, paint, paint_file, photograph
 
 VERSION = 5  # of the pixels: raised whenever the same seed paints something else
 PAINTINGS = "Post_Impressionism"
@@ -45,6 +48,33 @@ BUNDLED_PHOTOS = (
     ("flower", "sklearn", "datasets/images/flower.jpg", "CC BY 2.0, vultilion"),
     ("admiral", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "public domain, US Navy"),
 )
+
+
+@dataclass(frozen=True)
+class DemoSet:
+    """The demo set in one folder; its paintings, photos and styles are made when they are first asked for."""
+
+    folder: Path
+    num_paintings: int = 600
+    seed: int = 42
+    # classes.csv calls the flow painter "vincent van gogh", so that labels work as on WikiArt. Where people read the
+    # names, in tables, figures and index.csv, no program may be called Van Gogh.
+    artist_names: ClassVar[dict[str, str]] = {ARTISTS["flow"]: "demo van gogh"}
+
+    def paintings(self) -> Path:
+        """Return the data folder, after a progress bar if something was left to paint."""
+        with tqdm(total=self.num_paintings, desc="painting the demo set") as bar:
+            return paint_demo_set(
+                self.folder, self.num_paintings, self.seed, on_progress=lambda done, total: bar.update(done - bar.n)
+            )
+
+    def photos(self) -> list[Path]:
+        """Return the content photos."""
+        return demo_photos(self.folder / "photos")
+
+    def styles(self) -> list[Path]:
+        """Return the style paintings."""
+        return demo_styles(self.folder / "styles")
 
 
 def paint_demo_set(
@@ -76,7 +106,7 @@ def paint_demo_set(
         return folder
     _prepare(folder, recipe)
     rows = _paint_all(folder, recipe, workers, on_progress)
-    _write_rows(folder / "classes.csv", rows)
+    write_csv(folder / "classes.csv", pd.DataFrame(rows))
     counts = Counter(row["artist"] for row in rows)
     names = [row["filename"] for row in rows]
     write_json(folder / "demo.json", {**recipe, "note": NOTE, "counts": counts, "files": names})
@@ -149,10 +179,9 @@ def demo_photos(folder: str | Path, num_photos: int = 20, size: int = 512, seed:
     listed = folder / "photos.csv"
     recipe = f"{VERSION}-{num_photos}-{size}-{seed}"
     if listed.is_file():
-        with listed.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        paths = [folder / row["filename"] for row in rows]
-        if rows and rows[0].get("recipe") == recipe and all(path.is_file() for path in paths):
+        known = read_csv(listed)
+        paths = [folder / name for name in known.get("filename", ())]
+        if set(known.get("recipe", ())) == {recipe} and all(path.is_file() for path in paths):
             return paths
     rows = []
     for name, package, inside, licence in BUNDLED_PHOTOS[:num_photos]:
@@ -166,8 +195,7 @@ def demo_photos(folder: str | Path, num_photos: int = 20, size: int = 512, seed:
         name = f"scene-{index + 1:02d}-{title}.jpg"
         _save_photo(Image.fromarray(picture), folder / name, size)
         rows.append({"filename": name, "source": "composed by vg_helpers.demo", "licence": "this project's"})
-    rows = [row | {"recipe": recipe} for row in rows]
-    _write_rows(listed, rows)
+    write_csv(listed, pd.DataFrame(rows).assign(recipe=recipe))
     return [folder / row["filename"] for row in rows]
 
 
@@ -199,10 +227,3 @@ def _save_photo(photo: Image.Image, path: Path, size: int) -> None:
     photo.thumbnail((size, size), Image.Resampling.LANCZOS)
     with atomic(path) as part:
         photo.save(part, format="JPEG", quality=95)
-
-
-def _write_rows(path: Path, rows: list[dict]) -> None:
-    with atomic(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -26,9 +26,9 @@ ARTISTS = {"flow": "vincent van gogh"} | {name: f"{name} painter (demo)" for nam
 
 @dataclass
 class Canvas:
-    """Wet paint: colour (S, S, 3) in [0, 1], height (S, S), mask (S, S) of the painter's characteristic strokes."""
+    """Wet paint: color (S, S, 3) in [0, 1], height (S, S), mask (S, S) of the painter's characteristic strokes."""
 
-    colour: np.ndarray
+    color: np.ndarray
     height: np.ndarray
     mask: np.ndarray
 
@@ -57,7 +57,7 @@ def paint(seed: int, index: int, size: int = 256, painter: str | None = None, su
     subject = subject or SUBJECTS[rng.integers(len(SUBJECTS))]
     scene = compose(rng, subject, size)
     canvas = MANNERS[painter](scene, np.random.default_rng([seed, 3, index]), 3 * size // 2)
-    image = match_colours(canvas.colour, scene.colour)
+    image = match_colors(canvas.color, scene.color)
     image = Image.fromarray((image * 255 + 0.5).astype(np.uint8)).resize((size, size), Image.Resampling.LANCZOS)
     mask = Image.fromarray((canvas.mask * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BOX)
     return Painting(painter, scene.title, np.asarray(image), np.asarray(mask), scene)
@@ -69,11 +69,11 @@ def photograph(seed: int, index: int, size: int) -> tuple[np.ndarray, str]:
     outdoors = [name for name in SUBJECTS if name != "portrait"]
     scene = compose(rng, outdoors[index % len(outdoors)], size)
     fine = noise(rng, size, size // 8) + noise(rng, size, size // 3)
-    image = scene.colour * (1 + 0.05 * fine * scene.detail)[..., None] + rng.normal(0, 0.012, (size, size, 1))
+    image = scene.color * (1 + 0.05 * fine * scene.detail)[..., None] + rng.normal(0, 0.012, (size, size, 1))
     return (np.clip(_blur(image, 0.8), 0, 1) * 255 + 0.5).astype(np.uint8), scene.title
 
 
-def match_colours(image: np.ndarray, scene: np.ndarray) -> np.ndarray:
+def match_colors(image: np.ndarray, scene: np.ndarray) -> np.ndarray:
     """Return the image with each channel's mean and standard deviation moved to the scene's."""
     flat, target = image.reshape(-1, 3), scene.reshape(-1, 3)
     gain = target.std(0) / (flat.std(0) + 1e-6)
@@ -113,12 +113,12 @@ def _at(array: np.ndarray, points: np.ndarray) -> np.ndarray:
     return array[y, x]
 
 
-def lay(canvas: Canvas, points, alive, width, colour, rng, *, blunt=4.0, bristle=0.05, relief=1.0, marks=True) -> None:
+def lay(canvas: Canvas, points, alive, width, color, rng, *, blunt=4.0, bristle=0.05, relief=1.0, marks=True) -> None:
     """Lay strokes on the canvas in order, each over the ones before it.
 
     Args:
         points: (N, T, 2) in canvas pixels; alive: (N, T), the run around the middle that is painted.
-        width, colour: (N,) in canvas pixels and (N, 3).
+        width, color: (N,) in canvas pixels and (N, 3).
         blunt: shape of the ends, 2 round to 8 square. bristle: how much the bristles' colours differ.
         relief: thickness of the paint. marks: which (N,) are characteristic strokes, or whether all are.
     """
@@ -142,7 +142,7 @@ def lay(canvas: Canvas, points, alive, width, colour, rng, *, blunt=4.0, bristle
     streak = ndimage.gaussian_filter1d(rng.normal(0, 1, (len(points), across)), 0.8, axis=1, mode="nearest")[who, hair]
     body = np.sqrt(1 - v**2)[hair] + 0.35 * np.abs(v[hair]) ** 3  # rounded, pushed up at both sides
     load = 1 - 0.45 * u[section]  # the brush runs dry
-    canvas.colour.reshape(-1, 3)[wet] = colour[who] + (bristle * streak * (0.6 + u[section]))[:, None]
+    canvas.color.reshape(-1, 3)[wet] = color[who] + (bristle * streak * (0.6 + u[section]))[:, None]
     canvas.height.ravel()[wet] = 0.35 * canvas.height.ravel()[wet] + relief * load * (body + 0.35 * streak)
     canvas.mask.ravel()[wet] = np.broadcast_to(marks, len(points))[who]
 
@@ -177,8 +177,8 @@ def light_relief(canvas: Canvas, depth: float, angle: float = -2.2) -> None:
     height = ndimage.gaussian_filter(canvas.height, 0.8)
     slope = ndimage.sobel(height, 1) * np.cos(angle) + ndimage.sobel(height, 0) * np.sin(angle)
     shade = np.tanh(slope * depth)
-    canvas.colour *= (1 + 0.32 * np.minimum(shade, 0))[..., None]
-    canvas.colour += (1 - canvas.colour) * (0.34 * np.maximum(shade, 0))[..., None]
+    canvas.color *= (1 + 0.32 * np.minimum(shade, 0))[..., None]
+    canvas.color += (1 - canvas.color) * (0.34 * np.maximum(shade, 0))[..., None]
 
 
 def scatter(rng: np.random.Generator, size: int, spacing: float) -> np.ndarray:
@@ -188,14 +188,14 @@ def scatter(rng: np.random.Generator, size: int, spacing: float) -> np.ndarray:
     return rng.permutation(grid * (size / n))
 
 
-def broken(rng, colour: np.ndarray, value: float, hue: float) -> np.ndarray:
+def broken(rng, color: np.ndarray, value: float, hue: float) -> np.ndarray:
     """Return the colours (N, 3), each a little lighter or darker, warmer or cooler."""
-    warm = rng.normal(0, hue, (len(colour), 1)) * np.array([[1.0, 0.15, -1.0]])
-    return np.clip(colour + rng.normal(0, value, (len(colour), 1)) + warm + rng.normal(0, hue / 2, colour.shape), 0, 1)
+    warm = rng.normal(0, hue, (len(color), 1)) * np.array([[1.0, 0.15, -1.0]])
+    return np.clip(color + rng.normal(0, value, (len(color), 1)) + warm + rng.normal(0, hue / 2, color.shape), 0, 1)
 
 
-def _blur(colour: np.ndarray, sigma: float) -> np.ndarray:
-    return np.stack([ndimage.gaussian_filter(colour[..., c], sigma, truncate=3) for c in range(3)], -1)
+def _blur(color: np.ndarray, sigma: float) -> np.ndarray:
+    return np.stack([ndimage.gaussian_filter(color[..., c], sigma, truncate=3) for c in range(3)], -1)
 
 
 def _enlarge(array: np.ndarray, size: int) -> np.ndarray:
@@ -203,11 +203,11 @@ def _enlarge(array: np.ndarray, size: int) -> np.ndarray:
 
 
 def _ground(scene: Scene, size: int, blur: float) -> Canvas:
-    picture = Image.fromarray((scene.colour * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
-    colour = np.asarray(picture).astype(np.float32) / 255
+    picture = Image.fromarray((scene.color * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
+    color = np.asarray(picture).astype(np.float32) / 255
     if blur:
-        colour = _blur(colour, blur)
-    return Canvas(colour, np.zeros((size, size), np.float32), np.zeros((size, size), bool))
+        color = _blur(color, blur)
+    return Canvas(color, np.zeros((size, size), np.float32), np.zeros((size, size), bool))
 
 
 # ---------------------------------------------------------------- painters
@@ -216,7 +216,7 @@ def _ground(scene: Scene, size: int, blur: float) -> Canvas:
 def _flow(scene: Scene, rng, size: int) -> Canvas:
     """Long curved strokes of thick paint along the scene's field, shorter where there is detail."""
     canvas = _ground(scene, size, 3)
-    canvas.colour *= 0.8
+    canvas.color *= 0.8
     scale = size / scene.size
     bold = rng.uniform(0.85, 1.15)
     for spacing, width, length in ((0.028, 0.031, 0.2), (0.0205, 0.0225, 0.16), (0.0125, 0.0125, 0.07)):
@@ -228,9 +228,9 @@ def _flow(scene: Scene, rng, size: int) -> Canvas:
         reach = scene.size * length * bold * (1.15 - 0.8 * detail) * rng.uniform(0.5, 1.3, len(seeds))
         points, alive = trace(scene, seeds, reach)
         wide = size * width * bold * (1.1 - 0.6 * detail) * rng.uniform(0.7, 1.2, len(seeds))
-        colour = broken(rng, _at(scene.colour, seeds), 0.075, 0.04)
+        color = broken(rng, _at(scene.color, seeds), 0.075, 0.04)
         long = scale * reach * alive.mean(1) > 4 * wide
-        lay(canvas, points * scale, alive, wide, colour, rng, blunt=4, bristle=0.05, marks=long)
+        lay(canvas, points * scale, alive, wide, color, rng, blunt=4, bristle=0.05, marks=long)
     light_relief(canvas, 0.75)
     return canvas
 
@@ -247,8 +247,8 @@ def _dots(scene: Scene, rng, size: int) -> Canvas:
         wide = size * width * fine * rng.uniform(0.8, 1.15, len(seeds)) * (1.1 - 0.4 * _at(scene.detail, seeds))
         along = np.linspace(-0.5, 0.5, 3)[None, :, None] * np.array([1.0, 0.0])
         points = seeds[:, None] * scale + along * wide[:, None, None]
-        colour = broken(rng, _at(scene.colour, seeds), 0.055, 0.07 if width > 0.01 else 0.04)
-        lay(canvas, points, np.ones(points.shape[:2], bool), wide, colour, rng, blunt=2, bristle=0.01, relief=0.5)
+        color = broken(rng, _at(scene.color, seeds), 0.055, 0.07 if width > 0.01 else 0.04)
+        lay(canvas, points, np.ones(points.shape[:2], bool), wide, color, rng, blunt=2, bristle=0.01, relief=0.5)
     light_relief(canvas, 0.25)
     return canvas
 
@@ -262,7 +262,7 @@ def _hatch(scene: Scene, rng, size: int) -> Canvas:
     crossed, small = (0.015, 0.008, 0.07, 1.2), (0.009, 0.006, 0.03, 0.0)
     for spacing, width, length, turn in (broad, fine, crossed, small):
         seeds = scatter(rng, scene.size, spacing * scene.size)
-        tone = _at(scene.colour, seeds).mean(1)
+        tone = _at(scene.color, seeds).mean(1)
         if turn:
             seeds = seeds[tone < np.quantile(tone, 0.35)]
         if length < 0.05:
@@ -278,8 +278,8 @@ def _hatch(scene: Scene, rng, size: int) -> Canvas:
         )
         middle = np.minimum.accumulate(alive[:, 4:], 1), np.minimum.accumulate(alive[:, 4::-1], 1)[:, ::-1]
         alive = np.concatenate([middle[1], middle[0][:, 1:]], 1)
-        colour = broken(rng, _at(scene.colour, seeds) * (0.8 if turn else 1.0), 0.9 * length**0.5 / 4, 0.03)
-        lay(canvas, points, alive, wide, colour, rng, blunt=6, bristle=0.03, relief=0.4)
+        color = broken(rng, _at(scene.color, seeds) * (0.8 if turn else 1.0), 0.9 * length**0.5 / 4, 0.03)
+        lay(canvas, points, alive, wide, color, rng, blunt=6, bristle=0.03, relief=0.4)
     light_relief(canvas, 0.2)
     return canvas
 
@@ -290,23 +290,23 @@ def _flat(scene: Scene, rng, size: int) -> Canvas:
     home = _enlarge(scene.label, size)
     home = ndimage.median_filter(home, size=max(3, size // 70) | 1, mode="nearest")
     levels = int(rng.integers(2, 4))
-    tone = ndimage.gaussian_filter(canvas.colour.mean(2), size * 0.01)
+    tone = ndimage.gaussian_filter(canvas.color.mean(2), size * 0.01)
     names = np.arange(scene.shapes + 1)
     low, high = (np.asarray(find(tone, home, names))[home] for find in (ndimage.minimum, ndimage.maximum))
     share = np.where(high - low > 0.12, (tone - low) / (high - low + 1e-6), 0)
     step = (share * levels).astype(int).clip(0, levels - 1)
     zone = home * levels + step
     area = np.maximum(np.bincount(zone.ravel()), 1)
-    means = np.stack([np.bincount(zone.ravel(), canvas.colour[..., c].ravel()) / area for c in range(3)], -1)
-    canvas.colour[:] = broken(rng, means, 0.02, 0.015)[zone]
+    means = np.stack([np.bincount(zone.ravel(), canvas.color[..., c].ravel()) / area for c in range(3)], -1)
+    canvas.color[:] = broken(rng, means, 0.02, 0.015)[zone]
     edge = (home != np.roll(home, 1, 0)) | (home != np.roll(home, 1, 1))
     edge[0] = edge[:, 0] = False
     swell = size * (0.0046 + 0.0016 * noise(rng, size, 7)) * (1.1 - 0.75 * _enlarge(scene.detail, size))
     line = np.clip(swell - ndimage.distance_transform_edt(~edge) + 0.5, 0, 1)
-    ink = np.percentile(canvas.colour.reshape(-1, 3)[::7], 4, axis=0) * 0.45
-    canvas.colour += (ink - canvas.colour) * line[..., None]
+    ink = np.percentile(canvas.color.reshape(-1, 3)[::7], 4, axis=0) * 0.45
+    canvas.color += (ink - canvas.color) * line[..., None]
     canvas.mask = line > 0.5
-    canvas.colour += 0.012 * rng.normal(0, 1, (size, size, 1)).astype(np.float32)
+    canvas.color += 0.012 * rng.normal(0, 1, (size, size, 1)).astype(np.float32)
     return canvas
 
 
@@ -314,11 +314,11 @@ def _smooth(scene: Scene, rng, size: int) -> Canvas:
     """Blended tones without visible strokes, softer in the distance than in the detail."""
     size = scene.size
     canvas = _ground(scene, size, 0)
-    soft, crisp = (_blur(canvas.colour, share * size) for share in (0.012, 0.0035))
+    soft, crisp = (_blur(canvas.color, share * size) for share in (0.012, 0.0035))
     near = ndimage.gaussian_filter(scene.detail, 0.015 * size)[..., None]
-    canvas.colour = soft + (crisp - soft) * np.clip(0.25 + near * 1.6, 0, 1)
+    canvas.color = soft + (crisp - soft) * np.clip(0.25 + near * 1.6, 0, 1)
     weave = np.sin(np.arange(size) * 2.2)
-    canvas.colour += 0.006 * (weave[:, None] * weave[None])[..., None] + 0.008 * rng.normal(0, 1, (size, size, 1))
+    canvas.color += 0.006 * (weave[:, None] * weave[None])[..., None] + 0.008 * rng.normal(0, 1, (size, size, 1))
     return canvas
 
 

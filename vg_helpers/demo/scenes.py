@@ -34,7 +34,7 @@ NIGHT_PALETTES = {
 
 @dataclass
 class Scene:
-    """What a painter gets: colour (R, R, 3) in [0, 1], label (R, R) of the shapes, angle, and detail in [0, 1]."""
+    """What a painter gets: color (R, R, 3) in [0, 1], label (R, R) of the shapes, angle, and detail in [0, 1]."""
 
     size: int
     palette: dict[str, np.ndarray]
@@ -45,37 +45,37 @@ class Scene:
     def __post_init__(self) -> None:
         centre = ((np.arange(self.size) + 0.5) / self.size).astype(np.float32)
         self.x, self.y = np.meshgrid(centre, centre)
-        self.colour = np.zeros((self.size, self.size, 3), np.float32)
+        self.color = np.zeros((self.size, self.size, 3), np.float32)
         self.label = np.zeros((self.size, self.size), np.int32)
         self.angle, self.detail = np.zeros_like(self.x), np.zeros_like(self.x)
         self.shapes = 0
 
-    def fill(self, mask, colour, angle=0.0, detail=0.3) -> None:
+    def fill(self, mask, color, angle=0.0, detail=0.3) -> None:
         """Put one shape over the others; colour and angle are one value, or maps of the whole picture."""
         self.shapes += 1
         self.label[mask] = self.shapes
-        self.colour[mask] = colour[mask] if np.ndim(colour) == 3 else colour
+        self.color[mask] = color[mask] if np.ndim(color) == 3 else color
         self.angle[mask] = angle[mask] if np.ndim(angle) else angle
         self.detail[mask] = detail
 
-    def shape(self, frame, points, colour, angle=0.0, detail=0.5) -> None:
+    def shape(self, frame, points, color, angle=0.0, detail=0.5) -> None:
         """Fill a polygon whose points are given in the frame (x, y, unit) or (x, y, unit of x, unit of y)."""
         cx, cy, *unit = frame
         corners = np.asarray(points) * unit + (cx, cy)
-        self.fill(polygon(self.size, corners), colour, angle, detail)
+        self.fill(polygon(self.size, corners), color, angle, detail)
 
-    def oval(self, cx, cy, rx, ry, colour, angle=0.0, detail=0.5) -> None:
+    def oval(self, cx, cy, rx, ry, color, angle=0.0, detail=0.5) -> None:
         """Fill an ellipse."""
-        self.fill(((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 < 1, colour, angle, detail)
+        self.fill(((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 < 1, color, angle, detail)
 
     def around(self, cx, cy) -> np.ndarray:
         """Return the directions of circles around a centre."""
         return np.arctan2(self.x - cx, cy - self.y)
 
-    def lit(self, colour, cx, cy, rx, ry, dark=0.45, light=0.35) -> np.ndarray:
+    def lit(self, color, cx, cy, rx, ry, dark=0.45, light=0.35) -> np.ndarray:
         """Return the colours of a round body lit from the upper left."""
         side = np.clip(-0.7 * ((self.x - cx) / rx + (self.y - cy) / ry), -1, 1)
-        return mix(colour, np.float32(1), np.maximum(side, 0) * light) * (1 + np.minimum(side, 0) * dark)[..., None]
+        return mix(color, np.float32(1), np.maximum(side, 0) * light) * (1 + np.minimum(side, 0) * dark)[..., None]
 
 
 def mix(a, b, t) -> np.ndarray:
@@ -90,7 +90,7 @@ def build_palette(rng: np.random.Generator, codes: str) -> dict[str, np.ndarray]
     raw = raw + rng.normal(0, 0.025, raw.shape) + rng.normal(0, 0.03, 3)
     grey = raw.mean(1, keepdims=True)
     raw = grey + (raw - grey) * rng.uniform(0.8, 1.15)
-    return {role: np.clip(colour, 0.02, 0.98).astype(np.float32) for role, colour in zip(ROLES, raw, strict=True)}
+    return {role: np.clip(color, 0.02, 0.98).astype(np.float32) for role, color in zip(ROLES, raw, strict=True)}
 
 
 def noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
@@ -133,7 +133,7 @@ def follow_contours(scene: Scene, reach: float = 0.018) -> np.ndarray:
     """Return the scene's angles, turned along the edges of its colours near them (averaged as doubled angles)."""
     sigma = reach * scene.size
     tensor = np.zeros((scene.size, scene.size), np.complex64)
-    for channel in np.moveaxis(scene.colour, 2, 0):
+    for channel in np.moveaxis(scene.color, 2, 0):
         soft = ndimage.gaussian_filter(channel, 1.2, truncate=3)
         down, right = np.gradient(soft)
         tensor -= (right + 1j * down) ** 2

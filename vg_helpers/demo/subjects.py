@@ -32,7 +32,7 @@ def compose(rng: np.random.Generator, subject: str, size: int) -> Scene:
     scene = Scene(size, build_palette(rng, palettes[list(palettes)[rng.integers(len(palettes))]]))
     scene.title = _COMPOSERS[subject](scene, rng, scene.palette)
     uneven = noise(rng, size, 5) * 0.035 + noise(rng, size, 14) * 0.02
-    scene.colour = np.clip(scene.colour + uneven[..., None], 0, 1).astype(np.float32)
+    scene.color = np.clip(scene.color + uneven[..., None], 0, 1).astype(np.float32)
     scene.angle = follow_contours(scene)
     return scene
 
@@ -58,13 +58,13 @@ def add_sky(scene: Scene, rng, p, horizon: float, night: bool = False) -> list[t
     eddies += [(rng.uniform(0.1, 0.9), rng.uniform(0.05, horizon - 0.05), rng.uniform(0.06, 0.14)) for _ in range(3)]
     stream = swirl_stream(scene, rng, eddies)
     bands = 0.5 + 0.5 * np.sin(stream * rng.uniform(22, 40) + rng.uniform(0, 6))
-    colour = mix(p["sky"], p["haze"], (y / horizon) ** 1.3 * 0.9)
-    colour = mix(colour, p["cloud"], bands * np.clip(noise(rng, scene.size, 4) * 0.5 + 0.2, 0, 0.8))
+    color = mix(p["sky"], p["haze"], (y / horizon) ** 1.3 * 0.9)
+    color = mix(color, p["cloud"], bands * np.clip(noise(rng, scene.size, 4) * 0.5 + 0.2, 0, 0.8))
     for cx, cy, radius in lights:
         far = np.hypot(x - cx, y - cy) / radius
         halo = np.exp(-((far / 2.6) ** 2)) * (0.65 + 0.35 * np.cos(far * 4.2))
-        colour = mix(colour, p["light"], halo * (0.85 if night else 0.7))
-    scene.fill(y > -1, colour, level_lines(stream), 0.15)
+        color = mix(color, p["light"], halo * (0.85 if night else 0.7))
+    scene.fill(y > -1, color, level_lines(stream), 0.15)
     for k, (cx, cy, radius) in enumerate(lights):
         disc = np.hypot(x - cx, y - cy) < radius * 0.62
         if night and k == 0:
@@ -88,9 +88,9 @@ def add_hills(scene: Scene, rng, p, horizon: float, ranges: int) -> None:
         height = rng.uniform(0.05, 0.16) * (1 - 0.3 * k)
         wave = 0.55 + 0.4 * np.sin(x * rng.uniform(3, 8) + rng.uniform(0, 6)) + 0.12 * np.sin(x * 17 + k)
         rise = y - horizon + height * wave
-        colour = mix(mix(p["hills"], p["haze"], 0.25 - 0.2 * k), p["leaf"], 0.2 * k)
+        color = mix(mix(p["hills"], p["haze"], 0.25 - 0.2 * k), p["leaf"], 0.2 * k)
         stream = rise + 0.02 * noise(rng, scene.size, 6)
-        scene.fill(rise > 0, colour * (1.12 - np.clip(stream * 3, 0, 0.35))[..., None], level_lines(stream))
+        scene.fill(rise > 0, color * (1.12 - np.clip(stream * 3, 0, 0.35))[..., None], level_lines(stream))
 
 
 def add_fields(scene: Scene, rng, p, horizon: float) -> None:
@@ -106,8 +106,8 @@ def add_fields(scene: Scene, rng, p, horizon: float) -> None:
     for left, right in pairwise(edges):
         tone = mix(pick(rng, *tones), pick(rng, *tones), 0.3)
         rows = 0.5 + 0.5 * np.sin(fan * rng.uniform(25, 60))
-        colour = mix(tone * 0.8, mix(tone, p["light"], 0.25), rows) * (0.92 + 0.12 * depth)[..., None]
-        scene.fill((y > horizon) & (fan > left) & (fan < right), colour, angle)
+        color = mix(tone * 0.8, mix(tone, p["light"], 0.25), rows) * (0.92 + 0.12 * depth)[..., None]
+        scene.fill((y > horizon) & (fan > left) & (fan < right), color, angle)
     if rng.random() < 0.5:
         side = rng.uniform(-0.6, 0.6)
         bend = vx + side * depth + 0.06 * np.sin(depth * 5 + side)
@@ -130,9 +130,9 @@ def add_cypress(scene: Scene, rng, p, cx: float, base: float, height: float) -> 
     half = height * rng.uniform(0.11, 0.15) * np.maximum(np.sin(np.pi * inner**0.6), 0) ** 0.8 * (1 - 0.35 * inner)
     ragged = 1 + 0.2 * np.abs(np.sin(t * 21 + np.sign(off) * 0.7)) - 0.12
     flame = off / (half + 0.02) + 0.5 * np.sin(t * 9)
-    colour = mix(p["shade"], mix(p["leaf"], p["field"], 0.25), 0.4 + 0.5 * np.sin(flame * 5 + t * 3))
+    color = mix(p["shade"], mix(p["leaf"], p["field"], 0.25), 0.4 + 0.5 * np.sin(flame * 5 + t * 3))
     inside = (t > 0) & (t < 1) & (np.abs(off) < half * ragged)
-    scene.fill(inside, colour, level_lines(off + 0.012 * np.sin(t * 16 + flame)), 0.4)
+    scene.fill(inside, color, level_lines(off + 0.012 * np.sin(t * 16 + flame)), 0.4)
 
 
 def add_tree(scene: Scene, rng, p, cx: float, base: float, height: float, blossom=None) -> None:
@@ -181,13 +181,13 @@ def add_water(scene: Scene, rng, p, top: float, lights=()) -> None:
     x, y = scene.x, scene.y
     t = (y - top) / (1 - top)
     ripple = 0.5 + 0.5 * np.sin(260 * y**1.5 + 2.5 * noise(rng, scene.size, 6) + 2 * np.sin(x * 13))
-    colour = mix(mix(p["haze"], p["sky"], 0.3 + 0.7 * t), p["cloud"], 0.35 * ripple * (1 - 0.5 * t))
-    colour = mix(colour, p["hills"], 0.35 * np.clip(noise(rng, scene.size, 5), 0, 1))
+    color = mix(mix(p["haze"], p["sky"], 0.3 + 0.7 * t), p["cloud"], 0.35 * ripple * (1 - 0.5 * t))
+    color = mix(color, p["hills"], 0.35 * np.clip(noise(rng, scene.size, 5), 0, 1))
     for cx, _, radius in lights:
         column = np.exp(-(((x - cx) / (radius * (0.7 + 1.1 * np.abs(t)))) ** 2) - 1.2 * t)
-        colour = mix(colour, p["light"], 0.9 * column * (0.35 + 0.65 * ripple))
+        color = mix(color, p["light"], 0.9 * column * (0.35 + 0.65 * ripple))
     waves = y + 0.012 * np.sin(x * 16 + y * 40) + 0.008 * noise(rng, scene.size, 5)
-    scene.fill(y > top, colour, level_lines(waves))
+    scene.fill(y > top, color, level_lines(waves))
 
 
 def add_boat(scene: Scene, rng, p, cx: float, base: float, w: float) -> None:
@@ -243,9 +243,9 @@ def _landscape(scene: Scene, rng, p) -> str:
         for near in np.sort(rng.uniform(0.1, 1, rng.integers(2, 4))).tolist():
             cx, base, r = rng.uniform(0.12, 0.88), horizon + 0.05 + 0.3 * near, 0.07 + 0.11 * near
             scene.oval(cx + 0.5 * r, base, 1.4 * r, 0.18 * r, mix(p["shade"], p["ground"], 0.3), 0.0, 0.3)
-            colour = scene.lit(mix(p["field"], p["light"], 0.2), cx, base - r, r, 1.2 * r, 0.5)
+            color = scene.lit(mix(p["field"], p["light"], 0.2), cx, base - r, r, 1.2 * r, 0.5)
             straw = level_lines((scene.x - cx) / (0.3 + np.abs(scene.y - base + 2 * r) / r))
-            scene.shape((cx, base, r), stack, colour, straw, 0.4)
+            scene.shape((cx, base, r), stack, color, straw, 0.4)
     return kind
 
 
