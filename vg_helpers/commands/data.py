@@ -6,36 +6,39 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..data.fetch import FOLDER, _quiet, fetch_paintings
+from ..data.fetch import FOLDER, fetch_paintings, quiet_kagglehub
+from ..files import ROOT
+from .entry import run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the `data` command."""
+    parser = argparse.ArgumentParser(prog="run.py data", description="Fetch the paintings from Kaggle into data/.")
+    default = Path(os.environ.get("VG_DATA_DIR") or ROOT / "data").expanduser()
+    parser.add_argument("--data-dir", type=Path, default=default, help="the folder to fill (VG_DATA_DIR, else data/)")
+    parser.add_argument("--limit", type=int, help="fetch only this many paintings")
+    parser.add_argument("--threads", type=int, default=4, help="files fetched at the same time")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch the paintings, say what is there, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="run.py data", description="Fetch the paintings from Kaggle into data/.")
-    default = Path(os.environ.get("VG_DATA_DIR") or Path(__file__).parents[2] / "data")
-    parser.add_argument("--data-dir", type=Path, default=default)
-    parser.add_argument("--limit", type=int, help="fetch only this many paintings")
-    parser.add_argument("--threads", type=int, default=4, help="files fetched at the same time")
-    options = parser.parse_args(arguments)
-    try:
-        for name in ("limit", "threads"):
-            if getattr(options, name) is not None and getattr(options, name) < 1:
-                raise ValueError(f"--{name} {getattr(options, name)} must be 1 or more")
-        _quiet()
-        missing = fetch_paintings(options.data_dir, options.limit, options.threads)
-    except (ValueError, OSError) as error:
-        print(f"run.py data: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("run.py data: stopped; run the same command again to go on", file=sys.stderr)
-        return 130
-    there = sum(1 for _ in (options.data_dir / FOLDER).glob("*.jpg"))
-    print(f"{there:,} paintings in {options.data_dir / FOLDER}")
+    """Fetch the paintings, print how many there are, and return the exit code."""
+    return run(build_parser(), fetch, arguments, "stopped; run the same command again to go on")
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Fetch the paintings and print how many there are and how many are missing."""
+    for name in ("limit", "threads"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} {value} must be 1 or more")
+    folder = options.data_dir.expanduser()
+    quiet_kagglehub()
+    missing = fetch_paintings(folder, options.limit, options.threads)
+    count = sum(1 for _ in (folder / FOLDER).glob("*.jpg"))
+    print(f"{count:,} paintings in {folder / FOLDER}")
     if len(missing):
-        print(
-            f"{len(missing):,} could not be had, see {options.data_dir / 'missing.csv'}; another run tries them again"
-        )
-    return 0
+        print(f"{len(missing):,} could not be downloaded, see {folder / 'missing.csv'}; another run tries them again")
 
 
 if __name__ == "__main__":

@@ -20,13 +20,14 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
 from ..files import atomic, write_csv
+from ..images import ImageError, open_image
+from .labels import STYLE_FOLDER as FOLDER
+from .labels import read_classes
 
 DATASET = "steubk/wikiart"
-FOLDER = "Post_Impressionism"
 PAINTING = re.compile(rf"{FOLDER}/[^/\\]+\.(jpe?g|png)", re.IGNORECASE)
 TRIES = 3
 GIVE_UP_AFTER = 20  # failures in a row: Kaggle or the network is gone, and thousands of further tries would not help
@@ -35,16 +36,16 @@ GIVE_UP_AFTER = 20  # failures in a row: Kaggle or the network is gone, and thou
 def fetch_paintings(
     data_dir: str | Path, limit: int | None = None, num_threads: int = 4, wait: float = 2.0
 ) -> pd.DataFrame:
-    """Return what could not be had, columns filename and reason, after fetching the paintings that classes.csv lists.
+    """Return what could not be downloaded (filename, reason), after fetching the paintings that classes.csv lists.
 
     The frame is also written to missing.csv.
 
     Args:
         limit: only this many, the same ones for the same number, in a mixed order; more are added by a larger number.
-        wait: seconds before a failed file is tried again, doubled each time.
+        wait: seconds before a failed file is tried again, twice as long each time.
 
     Raises:
-        ValueError: if classes.csv cannot be had, Kaggle stops answering, or the disk is full.
+        ValueError: if classes.csv cannot be downloaded, Kaggle stops answering, or the disk is full.
     """
     data_dir = Path(data_dir)
     staging = data_dir / ".fetch"
@@ -67,7 +68,7 @@ def fetch_paintings(
                     missing.append({"filename": jobs[job], "reason": reason})
                 if in_a_row >= GIVE_UP_AFTER:
                     raise ValueError(
-                        f"{in_a_row} files in a row could not be had from Kaggle (the last: {reason}); "
+                        f"{in_a_row} files in a row could not be downloaded from Kaggle (the last: {reason}); "
                         "what is there stays, run the same command again later to go on"
                     )
         finally:  # also after Ctrl-C: what has not begun is dropped
@@ -82,13 +83,9 @@ def fetch_paintings(
 
 def listed_paintings(classes: Path) -> list[str]:
     """Return the names "Post_Impressionism/<artist>_<title>.jpg" of classes.csv, sorted, without repeats."""
-    try:
-        listed = pd.read_csv(classes, usecols=["filename"], encoding="utf-8")["filename"].dropna().astype(str)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{classes} has no readable column filename ({error}): delete it and run again") from None
-    names = sorted(name for name in set(listed) if PAINTING.fullmatch(name))
+    names = sorted(name for name in set(read_classes(classes)["filename"]) if PAINTING.fullmatch(name))
     if not names:
-        raise ValueError(f"{classes} lists no file in {FOLDER}/: delete it and run again")
+        raise ValueError(f"{classes} lists no file in {FOLDER}/; delete it and run again")
     return names
 
 
@@ -103,8 +100,8 @@ def _fetch_classes(data_dir: Path, staging: Path, wait: float) -> Path:
         if error.errno == errno.ENOSPC:
             raise _disk_full(data_dir) from None
         raise ValueError(
-            f"classes.csv of kaggle.com/datasets/{DATASET} cannot be had ({_sentence(error)}): check the network, or "
-            f"copy the data set's classes.csv and {FOLDER}/ into {data_dir} by hand"
+            f"classes.csv of kaggle.com/datasets/{DATASET} cannot be downloaded ({_sentence(error)}): check the "
+            f"network, or copy the data set's classes.csv and {FOLDER}/ into {data_dir} by hand"
         ) from None
     _move(source, target)
     return target
@@ -131,16 +128,20 @@ def _fetch_painting(name: str, data_dir: Path, staging: Path, wait: float, stop:
 
 def _with_retries(path: str, staging: Path, wait: float, stop: threading.Event) -> Path:
     """Return the file fetched from Kaggle; an answer that will not change (404, 403) is not asked for again."""
-    for attempt in range(TRIES):
+    pauses = [wait * 2**attempt for attempt in range(TRIES - 1)]
+    while True:
         try:
             return _download(path, staging)
         except Exception as error:  # kagglehub raises errors of requests and a dozen of its own
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            final = status in (401, 403, 404) or getattr(error, "errno", None) == errno.ENOSPC
-            if final or attempt == TRIES - 1 or stop.is_set():
+            if _is_final(error) or not pauses or stop.is_set():
                 raise error if isinstance(error, OSError) else OSError(_sentence(error)) from error
-            time.sleep(wait * 2**attempt)
-    raise AssertionError("unreachable")
+            time.sleep(pauses.pop(0))
+
+
+def _is_final(error: Exception) -> bool:
+    """Return whether another try would end the same way."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status in (401, 403, 404) or getattr(error, "errno", None) == errno.ENOSPC
 
 
 def _download(path: str, staging: Path) -> Path:
@@ -151,23 +152,22 @@ def _download(path: str, staging: Path) -> Path:
     """
     import kagglehub
 
-    found = Path(kagglehub.dataset_download(DATASET, path=path, output_dir=str(staging), force_download=True))
-    if found.suffix != ".zip" and zipfile.is_zipfile(found):
-        packed = found.with_name(found.name + ".zip")
-        os.replace(found, packed)
-        with zipfile.ZipFile(packed) as archive, archive.open(archive.infolist()[0]) as inside, found.open("wb") as out:
+    file = Path(kagglehub.dataset_download(DATASET, path=path, output_dir=str(staging), force_download=True))
+    if file.suffix != ".zip" and zipfile.is_zipfile(file):
+        packed = file.with_name(file.name + ".zip")
+        os.replace(file, packed)
+        with zipfile.ZipFile(packed) as archive, archive.open(archive.infolist()[0]) as inside, file.open("wb") as out:
             shutil.copyfileobj(inside, out)
         packed.unlink()
-    return found
+    return file
 
 
 def _check(path: Path) -> None:
     """Raise an OSError unless the image decodes to its last row."""
     try:
-        with Image.open(path) as image:
-            image.load()
-    except Exception as error:  # Pillow raises SyntaxError, ValueError and others for broken files
-        raise OSError(f"does not decode: {_sentence(error)}") from None
+        open_image(path)
+    except ImageError as error:
+        raise OSError(f"does not decode: {error.reason}") from None
 
 
 def _move(source: Path, target: Path) -> None:
@@ -188,7 +188,7 @@ def _disk_full(data_dir: Path) -> ValueError:
     return ValueError(f"the disk with {data_dir} is full: free some space and run the same command again to go on")
 
 
-def _quiet() -> None:
+def quiet_kagglehub() -> None:
     """Keep kagglehub from writing lines and a bar of its own for each of thousands of files."""
     import kagglehub.clients
 

@@ -1,40 +1,33 @@
-"""The paintings of a data folder: index, labels, quarantine.
+"""The paintings of a data folder: their index, and the quarantine of files that cannot be read.
 
 Convention: a data folder has the layout of Kaggle's steubk/wikiart, `Post_Impressionism/<artist>_<title>.jpg` and
 `classes.csv`. Label 1 is Vincent van Gogh.
 """
 
-import os
-import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from ..images import UNREADABLE, list_images
+from ..files import write_csv, write_json
+from ..images import ImageError, image_size, list_images
+from .labels import STYLE_FOLDER, label_paintings
 from .twins import group_paintings, perceptual_hash
 from .views import load_pixels
 
-STYLE_FOLDER = "Post_Impressionism"
-ARTIST = "vincent van gogh"
 
-
-def find_folder(given: str, variable: str, default: str | Path | None) -> Path | None:
-    """Return the folder that was given, else the one the environment names, else `default` if it is there.
+def list_paintings(data_dir: Path) -> list[Path]:
+    """Return the painting files of a data folder, sorted by name.
 
     Raises:
-        ValueError: if a folder that was asked for does not exist.
+        ValueError: if it has no folder of paintings, or the folder is empty.
     """
-    for name, source in ((given, "the parameter"), (os.environ.get(variable, ""), variable)):
-        if name:
-            folder = Path(name).expanduser()
-            if not folder.is_dir():
-                raise ValueError(f"{folder} (from {source}) is not a folder; give one that exists or leave it out")
-            return folder.resolve()
-    return Path(default).resolve() if default and Path(default).is_dir() else None
+    folder = data_dir / STYLE_FOLDER
+    if not folder.is_dir():
+        raise ValueError(f"{data_dir} has no folder {STYLE_FOLDER}; give the folder that holds it and classes.csv")
+    return list_images(folder)
 
 
 def index_paintings(
@@ -56,9 +49,7 @@ def index_paintings(
         ValueError: if the folder has no paintings, or not both classes.
     """
     folder = data_dir / STYLE_FOLDER
-    if not folder.is_dir():
-        raise ValueError(f"{data_dir} has no folder {STYLE_FOLDER}; give the folder that holds it and classes.csv")
-    frame = _label(list_images(folder), data_dir)
+    frame = label_paintings(list_paintings(data_dir), data_dir)
     _need_both_classes(frame["label"], str(folder))
     if 0 < max_paintings < len(frame):
         try:
@@ -78,27 +69,6 @@ def index_paintings(
     return index, frame.loc[bad, ["path", "reason"]].reset_index(drop=True)
 
 
-def _label(paths: list[Path], data_dir: Path) -> pd.DataFrame:
-    """Return path, artist, title, label: artist from classes.csv, else from the name up to the first underscore."""
-    names = [unicodedata.normalize("NFC", path.stem) for path in paths]
-    frame = pd.DataFrame(
-        {
-            "path": [path.relative_to(data_dir).as_posix() for path in paths],
-            "artist": [name.partition("_")[0].replace("-", " ").casefold() for name in names],
-            "title": [name.partition("_")[2] for name in names],
-        }
-    )
-    csv = data_dir / "classes.csv"
-    if csv.is_file():
-        listed = pd.read_csv(csv, usecols=["filename", "artist"], encoding="utf-8").dropna()
-        key = listed["filename"].map(lambda name: unicodedata.normalize("NFC", name))
-        artist = dict(zip(key, listed["artist"].str.casefold().str.strip(), strict=True))
-        known = frame["path"].map(lambda name: artist.get(unicodedata.normalize("NFC", name)))
-        frame["artist"] = known.fillna(frame["artist"])
-    frame["label"] = (frame["artist"] == ARTIST).astype(int)
-    return frame
-
-
 def _need_both_classes(labels: pd.Series, where: str) -> None:
     if labels.nunique() < 2:
         missing = "no painting by Vincent van Gogh" if not labels.any() else "paintings by Vincent van Gogh alone"
@@ -109,9 +79,40 @@ def _need_both_classes(labels: pd.Series, where: str) -> None:
 
 def _inspect(path: Path, cache_dir: Path) -> dict:
     try:
-        with Image.open(path) as opened:
-            width, height = opened.size
+        width, height = image_size(path)
         pixels = load_pixels(path, cache_dir)
-        return {"width": width, "height": height, "phash": perceptual_hash(pixels), "reason": ""}
-    except UNREADABLE as error:
-        return {"width": 0, "height": 0, "phash": "", "reason": f"{type(error).__name__}: {error}".split("\n")[0]}
+    except ImageError as error:
+        return {"width": 0, "height": 0, "phash": "", "reason": error.reason}
+    return {"width": width, "height": height, "phash": perceptual_hash(pixels), "reason": ""}
+
+
+def overview(index: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of the paintings: what is counted, and how many."""
+    rows = [
+        ("Paintings", f"{len(index):,}"),
+        ("Artists", f"{index['artist'].nunique():,}"),
+        ("Van Gogh", f"{index['label'].sum():,}"),
+        ("Share of Van Gogh", f"{index['label'].mean():.1%}"),
+        ("Files left out, because they cannot be read", f"{len(quarantine):,}"),
+    ]
+    return pd.DataFrame(rows, columns=["counted", "number"])
+
+
+def examples(index: pd.DataFrame, count: int, seed: int = 42) -> pd.DataFrame:
+    """Return rows of `count` paintings of each class, drawn at random, Van Gogh first."""
+    rows = index.sort_values("label", ascending=False).groupby("label", sort=False)
+    return rows.sample(count, random_state=seed)
+
+
+def write_index(folder: Path, index: pd.DataFrame, quarantine: pd.DataFrame, **counts: int) -> dict[str, int]:
+    """Write index.csv, quarantine.csv and counts.json into `folder`, and return the counts.
+
+    Args:
+        counts: further ones.
+    """
+    write_csv(folder / "index.csv", index)
+    write_csv(folder / "quarantine.csv", quarantine)
+    totals = {"paintings": len(index), "van_gogh": int(index["label"].sum()), "quarantined": len(quarantine)}
+    counts = totals | {"groups": int(index["group"].nunique())} | counts
+    write_json(folder / "counts.json", counts)
+    return counts

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 NEAR_DUPLICATE = 8  # differing bits of 64 up to which two hashes mean the same picture
-MEDIUMS = {  # what titles tell, the more telling first
+MEDIUMS = {  # what titles say, the more specific first
     "self-portrait": r"\bself-?portrait",
     "watercolour": r"\b(watercolou?r|aquarelle|gouache)",
     "print": r"\b(lithograph|etching|woodcut|poster)",
@@ -34,8 +34,8 @@ def clean_title(title: str) -> str:
 
 
 def medium_of(title: str) -> str:
-    """Return what a title tells of how a picture was made, such as "drawing or sketch"; else "not told"."""
-    return next((name for name, words in MEDIUMS.items() if re.search(words, title.casefold())), "not told")
+    """Return what a title says of how a picture was made, such as "drawing or sketch"; else "not stated"."""
+    return next((name for name, words in MEDIUMS.items() if re.search(words, title.casefold())), "not stated")
 
 
 def group_paintings(index: pd.DataFrame) -> np.ndarray:
@@ -58,3 +58,15 @@ def find_twins(index: pd.DataFrame, split: str) -> pd.DataFrame:
     train = index[index[split] == "train"].drop_duplicates("group")[["group", "path", "title"]]
     rest = index[index[split] != "train"][["group", "path", "title", "artist", "label", split]]
     return rest.merge(train, on="group", suffixes=("", "_train")).rename(columns={split: "split"}).drop(columns="group")
+
+
+def group_sizes(index: pd.DataFrame) -> pd.Series:
+    """Return the number of paintings by group, of the groups that hold several."""
+    sizes = index["group"].value_counts()
+    return sizes[sizes > 1]
+
+
+def twin_titles(twins: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what stands above each pair of pictures: the held-out painting's split and title, its twin's title."""
+    columns = (twins["split"], twins["title"], twins["title_train"])
+    return [(f"{split}: {title}", f"train: {twin}") for split, title, twin in zip(*columns, strict=True)]

@@ -4,8 +4,10 @@ Convention: pictures come out as (3, H, W) in [0, 1]; the models normalise them.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from ..files import atomic
-from ..images import SHORT_SIDE, read_pixels
+from ..images import SHORT_SIDE, load_image, read_pixels
 
+DECODER = 2  # of the cached pictures: raised whenever `read_pixels` gives other values for the same file
 EVAL_VIEWS = 2  # a picture's centre and its mirror image; two more for each end of its longer side
 TURN = 8  # degrees by which an end is turned when judged: about the mean of the turns in training
 
@@ -25,12 +28,20 @@ TURN = 8  # degrees by which an end is turned when judged: about the mean of the
 def load_pixels(path: Path, cache_dir: Path) -> np.ndarray:
     """Return a painting as (H, W, 3) uint8 with a shorter side of SHORT_SIDE, decoded once and then cached.
 
-    The cache's key is path, size in bytes and time of change, so that a replaced file is decoded again.
+    The cache's key is path, size in bytes and time of change, so that a replaced file is decoded again. So is one of
+    which the cached copy is damaged.
+
+    Raises:
+        ImageError: if the file is missing or no image.
     """
-    facts = path.stat()
-    key = hashlib.sha1(f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{SHORT_SIDE}".encode()).hexdigest()
+    try:
+        facts = path.stat()
+    except OSError:
+        return read_pixels(path)  # says what is wrong
+    key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{SHORT_SIDE}|{DECODER}"
+    key = hashlib.sha1(os.fsencode(key)).hexdigest()
     cached = cache_dir / key[:2] / f"{key}.npy"
-    if cached.is_file():
+    with suppress(OSError, ValueError, EOFError):  # missing, or cut when a disk was full
         return np.load(cached)
     pixels = read_pixels(path)
     with atomic(cached) as part:
@@ -108,6 +119,15 @@ class PaintingDataset(Dataset):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(np.random.SeedSequence([self.seed, self.view, position]).generate_state(1)[0]))
             return self.transform(image), int(self.targets[position])
+
+    def picture(self, position: int, view: int) -> Tensor:
+        """Return one picture in one view, whatever view the data set is set to."""
+        return replace(self, view=view)[position][0]
+
+
+def load_originals(folder: str | Path, names: Sequence[str]) -> list[Tensor]:
+    """Return pictures (3, H, W) as they are in their files, for figures."""
+    return [load_image(Path(folder, name))[0] for name in names]
 
 
 def build_dataset(

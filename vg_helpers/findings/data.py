@@ -1,0 +1,88 @@
+"""Sentences of 01 that depend on its results."""
+
+import pandas as pd
+
+
+def contradictions(rows: pd.DataFrame) -> str:
+    """Return how many rows of classes.csv contradict the file's name about Van Gogh.
+
+    Args:
+        rows: columns path, artist (of the row), named (the artist in the file name).
+    """
+    if rows.empty:
+        return ""
+    first = rows.iloc[0]
+    name = first["path"].rpartition("/")[2]
+    rows_contradict = "row of classes.csv contradicts" if len(rows) == 1 else "rows of classes.csv contradict"
+    return (
+        f"**{len(rows):,} {rows_contradict} the file name** about whether a painting is Van Gogh's, for example "
+        f"`{name}`, listed as {first['artist']}. The row decides the label: please check the list."
+    )
+
+
+def numbered_artists(count: int) -> str:
+    """Return that classes.csv gives class numbers in place of artists."""
+    if count == 0:
+        return ""
+    return (
+        f"classes.csv gives a number in place of the artist in {count:,} rows; these files are labelled by their names."
+    )
+
+
+def sizes(index: pd.DataFrame) -> str:
+    """Return the files' size if they all have the same.
+
+    Args:
+        index: columns width, height.
+    """
+    if len(index[["width", "height"]].drop_duplicates()) > 1:
+        return ""
+    width, height = index["width"].iloc[0], index["height"].iloc[0]
+    return f"All files are {width} pixels wide and {height} high; the networks see 224 × 224."
+
+
+def classes_title(index: pd.DataFrame, is_demo: bool) -> str | None:
+    """Return the title of the figure of artists for the demo set; None keeps the figure's own."""
+    if not is_demo:
+        return None
+    return f"{index['label'].sum():,} of {len(index):,} procedural paintings are in the Van Gogh manner"
+
+
+def twins(groups: pd.Series, bits: int, held_out: int, leaks_random: int, leaks_grouped: int) -> str:
+    """Return how many twins there are, and how many of them each split separates.
+
+    Args:
+        groups: the sizes of the groups that hold several paintings.
+        bits: differing bits up to which two perceptual hashes count as the same picture.
+        held_out: validation and test paintings.
+        leaks_random: those of the random split that have a twin in training; leaks_grouped: of the grouped one.
+    """
+    if groups.empty:
+        return "No painting has a twin: both splits are equally safe."
+    return (
+        f"{groups.sum():,} paintings have a twin. They form {len(groups):,} {_plural('group', len(groups))}, in which "
+        f"hashes differ in at most {bits} of 64 bits or titles agree. In the random split {leaks_random:,} of "
+        f"{held_out:,} validation and test paintings ({leaks_random / held_out:.1%}) have a twin in training, in the "
+        f"grouped split {leaks_grouped:,}."
+    )
+
+
+def twins_title(leaks: int) -> str:
+    """Return the title of the figure of twins."""
+    return f"{leaks:,} held-out {_plural('painting has', leaks, 'paintings have')} a twin in training"
+
+
+def result(paintings: int, van_goghs: int, leaks: int, is_demo: bool) -> str:
+    """Return the notebook's answer: what the data set is, and what the grouped split is good for."""
+    kind, manner = ("procedural demo paintings", "in the Van Gogh manner") if is_demo else ("paintings", "by Van Gogh")
+    safety = "No twins were found, so both splits are equally safe."
+    if leaks:
+        leaked = _plural("held-out painting", leaks)
+        safety = (
+            f"The random split would leak {leaks:,} {leaked} into training; the grouped split keeps twins together."
+        )
+    return f"**Data.** {paintings:,} {kind}, {van_goghs:,} of them {manner}. {safety}"
+
+
+def _plural(word: str, count: int, words: str = "") -> str:
+    return word if count == 1 else words or f"{word}s"
