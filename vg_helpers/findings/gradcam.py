@@ -85,9 +85,9 @@ def texture(shares: pd.DataFrame) -> str:
         "The maps avoid dense edges, which speaks against fine brushwork as the evidence",
     )
     painting = own.choose(
-        "They follow the texture of their own painting: the map of another painting covers less of it",
-        "The map of another painting covers it about as well, so this may be a habit of all maps",
-        "The map of another painting covers even more of it",
+        "Each map follows the texture of its own painting: the map of another painting covers less of it",
+        "The map of another painting covers the texture about as well",
+        "The map of another painting covers even more of the texture",
     )
     return f"{brushwork} ({gain:+.1%}). {painting} ({own:+.1%})."
 
