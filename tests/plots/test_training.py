@@ -1,9 +1,12 @@
 """Figures of training: every trial and epoch is drawn at its value."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 from figure_checks import check_axes, check_figure, figures_of, line, texts, title_of
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from vg_helpers.plots import training
 from vg_helpers.plots.training import plot_learning_curves, plot_trial_comparison, plot_trials
@@ -61,6 +64,18 @@ def test_trials_are_at_their_values():
     crosses = [p for p in left.get_lines() if p.get_marker() == "x" and len(p.get_xdata())]
     assert [p.get_ydata()[0] for p in crosses] == [0.7]
     assert "VGG-19 0.950 (SGD, 1.0e-4, 32)" in title_of(plot_trials(TRIALS))
+
+
+def test_learning_rates_are_short_numbers_that_do_not_overprint():
+    for rates in ([1e-6, 1e-4, 1e-3, 3e-5, 2e-4], [2e-5, 3e-5, 4e-5, 5e-5, 9e-5]):
+        axis = plot_trials(TRIALS.assign(lr=rates)).axes[0].xaxis
+        FigureCanvasAgg(axis.figure).draw()
+        low, high = axis.get_view_interval()
+        labels = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        spans = [label.get_window_extent() for label in labels]
+        assert labels[0].get_text() in ("1e-6", "2e-5")
+        assert all(first.x1 < second.x0 for first, second in pairwise(spans))
+        assert not any(label.get_text() for label in axis.get_ticklabels(minor=True))
 
 
 def test_trial_comparison_fills_the_best_and_crosses_the_pruned():

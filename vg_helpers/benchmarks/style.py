@@ -19,10 +19,10 @@ from ..images import load_image
 from ..models.extractor import build_extractor
 from ..models.layers import CONTENT_LAYER, LAYERS, STYLE_LAYERS, TITLES
 from ..models.weights import load_backbone
-from ..style.engine import StyleParams, build_objective, first_stride, prepare, stylize
+from ..style.convolutions import first_stride, prepare
+from ..style.engine import Inputs, StyleParams, build_objective, stylize
 from ..style.losses import content_loss
-from ..style.optimize import Run, stepper
-from ..style.pixels import add_frame
+from ..style.optimize import StyleRun, stepper
 from .timing import count_flops, matmul_peak, time_steps
 
 CLASSIC = StyleParams(content_weight=0.089, style_weight=8.79e6, tv_weight=0.0, scaling="classic", frame=0)
@@ -84,13 +84,13 @@ def engine_step(
     frame = StyleParams.frame * first_stride(extractor)
     params = StyleParams(content_layer=CONTENT_LAYER[network], style_layers=STYLE_LAYERS[network], frame=frame)
     features = prepare(extractor, content_image.device, precision)
-    framed = add_frame(content_image, frame)
-    run = Run(params, len(content_image), content_image.device)
-    run.enter(0, content_image.clone, content_image.shape[2:])
+    inputs = Inputs(content_image, [style_image]).framed(frame)
+    run = StyleRun(params, len(content_image), content_image.device)
+    run.enter(0, content_image.clone, content_image)
     if style:
-        return stepper(run, build_objective(framed, [style_image], features, params))
+        return stepper(run, build_objective(inputs, features, params))
     with torch.no_grad():
-        target = features(framed)[params.content_layer] * 0.5
+        target = features(inputs.content)[params.content_layer] * 0.5
 
     def floor(image: Tensor) -> dict[str, Tensor]:
         loss = content_loss(features(image)[params.content_layer], target)
@@ -169,7 +169,7 @@ def compare_quality(
     coarse = tuple(level for level in coarse if level[0] * min(content_image.shape[2:]) >= SMALLEST)
     params = params or replace(CLASSIC, optimizer="lbfgs", lr=1.0, coarse=coarse, num_steps=steps // 2, start="patches")
     extractor = build_extractor(network)
-    judge = build_objective(content_image, [style_image], extractor.to(device), replace(CLASSIC, **layers))
+    judge = build_objective(Inputs(content_image, [style_image]), extractor.to(device), replace(CLASSIC, **layers))
     curve: list[tuple[str, int, float, float]] = []
     clock = {"started": perf_counter(), "judging": 0.0}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from .look import NEUTRAL, canvas, empty_figure, finish, name_of, plain, style_of, styled, up_to_one
 
@@ -39,6 +39,9 @@ def plot_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
     left.set(xscale="log", xlabel="learning rate (log scale)", ylabel="validation AUC")
     right.set(xlabel="batch size (images)", xlim=(-0.5, len(sizes) - 0.5))
     right.set_xticks(range(len(sizes)), sizes)
+    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.xaxis.set_major_formatter(lambda rate, _: f"{rate:.1e}".replace(".0e", "e").replace("e-0", "e-"))
+    left.xaxis.set_minor_formatter(NullFormatter())
     up_to_one(left)
     for place, model in enumerate(models):
         color = style_of(model, models)["color"]

@@ -1,4 +1,4 @@
-"""What can be wrong with a style transfer before it starts: images, masks, weights, memory."""
+"""What can be wrong with a style transfer before it starts: images, masks, weights, sizes, memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,7 +6,22 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .pixels import add_frame, resize, scaled_size
+
 Features = Callable[[Tensor], dict[str, Tensor]]
+PROBE = 128  # pixels of the small image whose memory is measured
+LARGEST_PROBE = 256  # pixels; a network that fails at this size does not fail because of it
+
+
+class TooSmall(ValueError):
+    """An image is too small for the deepest layer: `role` says which one, `needed` pixels on each side are enough."""
+
+    def __init__(self, role: str, image: Tensor, needed: int) -> None:
+        super().__init__(
+            f"the {role} image has {pixels(image)} pixels and the deepest layer needs at least {needed} on the shorter "
+            "side; use a larger one"
+        )
+        self.role, self.needed = role, needed
 
 
 def check_inputs(
@@ -30,17 +45,54 @@ def check_inputs(
         return
     if len(masks) != len(styles):
         raise ValueError(f"{len(masks)} masks for {len(styles)} styles; give one mask per style")
+    height, width = content_image.shape[2:]
     for mask in masks:
-        if mask.shape[1:] != (1, *content_image.shape[2:]) or len(mask) not in (1, len(content_image)):
-            raise ValueError(f"a mask has shape {tuple(mask.shape)}; give (N or 1, 1, {pixels(content_image, ', ')})")
+        if mask.shape[1:] != (1, height, width) or len(mask) not in (1, len(content_image)):
+            raise ValueError(f"a mask has shape {tuple(mask.shape)}; give (N or 1, 1, {height}, {width})")
         if not ((mask >= 0) & (mask <= 1)).all():
             raise ValueError("a mask has values outside [0, 1]; scale it")
+
+
+@contextmanager
+def size_errors(
+    content_image: Tensor, styles: Sequence[Tensor], features: Features, fraction: float = 1.0, frame: int = 0
+) -> Iterator[None]:
+    """Turn the network's errors about the size of its input into a TooSmall error.
+
+    Args:
+        content_image, styles: at full size.
+        fraction: of each side, which the network gets; the content image with `frame` pixels added on each side.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        for role, image, width in [("content", content_image, frame), *(("style", style, 0) for style in styles)]:
+            needed = _smallest_side(features, image, fraction, width)
+            if min(image.shape[2:]) < needed:
+                raise TooSmall(role, image, needed) from error
+        raise
+
+
+@torch.no_grad()
+def _smallest_side(features: Features, image: Tensor, fraction: float, frame: int) -> int:
+    """Return how many pixels a square image needs so that the network takes it, at most LARGEST_PROBE."""
+
+    def fits(side: int) -> bool:
+        probe = image.new_full((1, 3, side, side), 0.5)
+        try:
+            features(add_frame(resize(probe, scaled_size(probe, fraction)), frame))
+        except RuntimeError:
+            return False
+        return True
+
+    return next((side for side in range(1, LARGEST_PROBE) if fits(side)), LARGEST_PROBE)
 
 
 def check_memory(features: Features, image: Tensor, free: int | None = None) -> None:
     """Raise a ValueError that says which size would fit, if the activations of the image would not.
 
-    `free` bytes default to what the device has.
+    Args:
+        free: bytes; None asks the device.
     """
     needed = needed_memory(features, image)
     free = free_memory(image.device) if free is None else free
@@ -54,7 +106,7 @@ def check_memory(features: Features, image: Tensor, free: int | None = None) -> 
 
 @contextmanager
 def memory_errors(image: Tensor) -> Iterator[None]:
-    """Turn the device's "out of memory" within it into a ValueError that says what to do.
+    """Turn the device's "out of memory" into a ValueError that says what to do.
 
     `check_memory` knows what an image of this size usually takes; other programs may have taken the rest meanwhile.
     """
@@ -71,28 +123,28 @@ def memory_errors(image: Tensor) -> Iterator[None]:
 
 def needed_memory(features: Features, image: Tensor) -> float:
     """Return the bytes that a step on the image takes, from what each pixel of a small one takes."""
-    side = 128
     with torch.enable_grad():
-        per_pixel = _saved_bytes(features, image.new_full((1, 3, side, side), 0.5)) / side**2
+        per_pixel = _saved_bytes(features, image.new_full((1, 3, PROBE, PROBE), 0.5)) / PROBE**2
     return 1.6 * per_pixel * len(image) * image.shape[2] * image.shape[3]  # activations, their gradients, workspace
 
 
 def _saved_bytes(features: Features, probe: Tensor) -> int:
     """Return the bytes of activations that the backward pass of one small image keeps."""
-    kept: dict[int, Tensor] = {}
+    saved: dict[int, Tensor] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         if not isinstance(tensor, nn.Parameter):
-            kept[tensor.untyped_storage().data_ptr()] = tensor
+            saved[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        found = features(probe.requires_grad_())
-    kept |= {tensor.untyped_storage().data_ptr(): tensor for tensor in found.values()}
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        outputs = features(probe.requires_grad_())
+    saved |= {tensor.untyped_storage().data_ptr(): tensor for tensor in outputs.values()}
+    return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 
 
 def free_memory(device: torch.device) -> int:
+    """Return the free bytes of the device's memory."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     import psutil
@@ -100,5 +152,6 @@ def free_memory(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def pixels(image: Tensor, between: str = "×") -> str:
-    return f"{image.shape[-2]}{between}{image.shape[-1]}" if between != "×" else f"{image.shape[-1]}×{image.shape[-2]}"
+def pixels(image: Tensor) -> str:
+    """Return width×height, as people write it."""
+    return f"{image.shape[-1]}×{image.shape[-2]}"

@@ -2,10 +2,9 @@
 
 Convention: images are (N, 3, H, W) float tensors in [0, 1], RGB; losses come one per image, shape (N,). An extractor is
 any module that turns images into a dict of layer name -> features (N, C, h, w), and lists those names in `.layers`.
-Convolutions run in the precision that the device does fast; Gram matrices, losses, image and optimiser are float32.
+Convolutions run in the device's fastest precision; Gram matrices, losses, image and optimiser are float32.
 """
 
-import copy
 import hashlib
 import time
 from collections.abc import Sequence
@@ -19,17 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..device import fast_dtype
 from ..files import fingerprint
 from ..models.weights import Weights
-from .checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory
-from .convolutions import BlockConv2d, WinogradConv2d, winograd_pays
-from .losses import _at_least_float32, content_loss, gram_matrix, style_loss, total_variation
-from .optimize import Objective, OnStep, Run, Watch, optimise
+from .checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory, size_errors
+from .convolutions import FrozenExtractor, first_stride, prepare
+from .losses import at_least_float32, content_loss, gram_matrix, style_loss, total_variation
+from .optimize import Callbacks, Objective, OnStep, StyleRun, optimize
 from .pixels import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .start import start_image
 
-VERSION = 4  # of the pixels: raised whenever the same settings paint something else, so that kept pictures are redone
+VERSION = 4  # raised whenever the same settings give other pixels, so that kept pictures are painted again
 
 
 @dataclass(frozen=True)
@@ -40,22 +38,27 @@ class StyleParams:
         content_weight, style_weight: α and β. With scaling "relative" each layer's loss is divided by its target's
             energy, so that both are of order 1 to 100 at every size and for every network; "classic" is the plain mean
             squared error of features and of Gram matrices divided by C·H·W.
-        tv_weight: counts times the stride of the network's first convolution: between the places that AlexNet looks at
-            nothing but total variation holds noise down.
+        tv_weight: is multiplied by the stride of the network's first convolution: between the positions of a stride
+            only total variation suppresses noise.
         content_layer, style_layers: None takes the extractor's last named layer, and all its others.
-        strength: how far the way goes from the photo's own Gram matrices (0) to the style's (1).
-        layer_weights: one per style layer, made to add up to 1; None weighs them equally.
+        strength: 0 aims at the photo's own Gram matrices, 1 at the style's; between them the two are mixed.
+        layer_weights: one per style layer, scaled to sum to 1; None weighs them equally.
         optimizer: "adam", or "lbfgs" (lr is then a fraction of the quasi-Newton step; 1 is usual).
-        start: "content", "style" (the photo in the style's colours), "patches" (it is made of the style's patches) or
-            "noise". What is masked, or of little strength, stays or half stays the photo.
-        colors: "style", or the photo's own: "luminance" transfers brightness alone, "histogram" first gives the style
-            image the photo's mean and covariance.
+        start: "content", "style" (the photo in the style's colours) or "patches" (the photo made of the style's
+            patches). Masks and strength apply to it too: where nothing is to change, it is the photo.
+        colors: "style", or the photo's own: "luminance" transfers only brightness, "histogram" first gives the style
+            image the mean and covariance of the photo's colours.
         coarse: (fraction of the size, steps) pairs that run before the num_steps at full size.
-        plateau: stop when the total loss fell by less than this fraction over 20 steps; 0 never stops early.
-        frame: pixels painted beyond each border and cut off in the end; counts times the same stride.
-        precision: "auto" (what the device does fast), "float32" or "bfloat16", for the convolutions.
-        low_memory: recompute activations in the backward pass, if the extractor has a `checkpointing` switch; None
-            does so only where they would not fit into the memory that is free.
+        frame: pixels painted beyond each border and cut off at the end; multiplied by the same stride.
+        precision: "auto" (the device's fastest), "float32" or "bfloat16", for the convolutions.
+        low_memory: compute activations again in the backward pass, if the extractor has a `checkpointing` switch; None
+            does so only if they would not fit into the free memory.
+
+    >>> StyleParams(style_weight=50.0).strength
+    1.0
+    >>> StyleParams(strength=2)
+    Traceback (most recent call last):
+    ValueError: strength=2 must be from 0 (the photo) to 1 (the style)
     """
 
     content_weight: float = 1.0
@@ -72,7 +75,6 @@ class StyleParams:
     start: str = "content"
     colors: str = "style"
     coarse: tuple[tuple[float, int], ...] = ()
-    plateau: float = 0.0
     frame: int = 4
     precision: str = "auto"
     low_memory: bool | None = False
@@ -82,14 +84,14 @@ class StyleParams:
         choices = {
             "optimizer": ("adam", "lbfgs"),
             "scaling": ("relative", "classic"),
-            "start": ("content", "style", "patches", "noise"),
+            "start": ("content", "style", "patches"),
             "colors": ("style", "luminance", "histogram"),
             "precision": ("auto", "float32", "bfloat16"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose {', '.join(allowed)}")
-        for name in ("content_weight", "style_weight", "tv_weight", "plateau"):
+        for name in ("content_weight", "style_weight", "tv_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or a positive number")
         if not 0 <= self.strength <= 1:
@@ -112,105 +114,96 @@ class StyleResult:
     """A stylised image (N, 3, H, W), its losses per step, and how it was made.
 
     `losses` is a frame with the columns pair, step, height, content, style, tv (unweighted) and total (weighted), each
-    measured before the step was taken. `steps` counts the steps of each pair.
+    measured before the step was taken.
     """
 
     image: Tensor
     losses: pd.DataFrame
     settings: dict[str, object]
     seconds: float
-    steps: tuple[int, ...]
 
 
-def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto", low_memory: bool = False) -> Features:
-    """Return a frozen copy of the extractor as a function of images.
+@dataclass(frozen=True)
+class Inputs:
+    """What a transfer is made of: photos, styles, how much of each style, and where it applies."""
 
-    Its convolutions have the precision, the memory layout and the form (`convolutions`) that are fast on the device.
-    The first one continues the image beyond the border instead of surrounding it with zeros.
-    """
-    dtype = fast_dtype(device) if precision == "auto" else getattr(torch, precision)
-    net = copy.deepcopy(extractor).to(device).requires_grad_(False).eval()
-    if low_memory:
-        if not hasattr(net, "checkpointing"):
-            raise ValueError("low_memory=True needs an extractor with a `checkpointing` switch; leave low_memory out")
-        net.checkpointing = True
-    fewer_products = winograd_pays(device, dtype)
-    for number, (name, module) in enumerate(_convolutions(net)):
-        module.to(dtype=dtype if dtype == torch.bfloat16 else None, memory_format=torch.channels_last)
-        if number == 0:
-            module.padding_mode = "replicate"  # zeros around the image would be painted as a frame
-        if BlockConv2d.can_be(module):
-            net.set_submodule(name, BlockConv2d(module))
-        elif fewer_products and WinogradConv2d.can_be(module):
-            net.set_submodule(name, WinogradConv2d(module))
+    content: Tensor
+    styles: Sequence[Tensor]
+    blend: Sequence[float] = (1.0,)
+    masks: Sequence[Tensor] | None = None
 
-    def features(images: Tensor) -> dict[str, Tensor]:
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            return net(images)
+    def pair(self, number: int) -> "Inputs":
+        """Return the inputs of one photo of the batch."""
 
-    return features
+        def pick(tensor: Tensor) -> Tensor:
+            return tensor[number : number + 1] if len(tensor) > 1 else tensor
+
+        masks = None if self.masks is None else [pick(mask) for mask in self.masks]
+        return Inputs(pick(self.content), [pick(style) for style in self.styles], self.blend, masks)
+
+    def scaled(self, fraction: float) -> "Inputs":
+        """Return the inputs at a fraction of their size."""
+        content = resize(self.content, scaled_size(self.content, fraction))
+        styles = [resize(style, scaled_size(style, fraction)) for style in self.styles]
+        masks = self.masks and [F.interpolate(mask, content.shape[2:], mode="area") for mask in self.masks]
+        return Inputs(content, styles, self.blend, masks)
+
+    def framed(self, width: int) -> "Inputs":
+        """Return the inputs with a frame around the photo and the masks."""
+        masks = self.masks and [add_frame(mask, width) for mask in self.masks]
+        return Inputs(add_frame(self.content, width), self.styles, self.blend, masks)
+
+    def reach(self) -> Tensor | None:
+        """Return how far any style applies at each pixel, (N or 1, 1, H, W) in [0, 1]; None is everywhere."""
+        return None if self.masks is None else sum(self.masks).clamp(max=1)
 
 
-def _convolutions(net: nn.Module) -> list[tuple[str, nn.Conv2d]]:
-    return [(name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d)]
-
-
-def build_objective(
-    content_image: Tensor,
-    styles: Sequence[Tensor],
-    features: Features,
-    params: StyleParams,
-    *,
-    blend: Sequence[float] | None = None,
-    masks: Sequence[Tensor] | None = None,
-) -> Objective:
+def build_objective(inputs: Inputs, features: Features, params: StyleParams) -> Objective:
     """Return the function image -> losses, each (N,), with all targets computed once.
 
     Without masks the styles' Gram matrices are blended into one target. With masks each style pulls where its mask
-    says; its term counts by the mask's share of the picture, so that a pixel is pulled as strongly as without a mask.
-    Total variation counts where any style applies.
+    applies; its term counts by the mask's share of the picture, so that a pixel is pulled as strongly as without a
+    mask. Total variation counts where any style applies.
     """
     weights = params.layer_weights or [1.0] * len(params.style_layers)
     layers = {name: weight / sum(weights) for name, weight in zip(params.style_layers, weights, strict=True)}
-    blend = list(blend or [1.0] * len(styles))
+    content_layer, scaling, reach = params.content_layer, params.scaling, inputs.reach()
     with torch.no_grad():
-        own = _try_features(features, content_image, "content")
-        target, own = _at_least_float32(own[params.content_layer]), {name: gram_matrix(own[name]) for name in layers}
-        grams = []
-        for style in styles:
-            found = _try_features(features, style, "style")
-            grams.append({name: own[name].lerp(gram_matrix(found[name]), params.strength) for name in layers})
-    if masks is None:
-        shares = [share / sum(blend) for share in blend]
-        blended = {name: sum(share * gram[name] for share, gram in zip(shares, grams, strict=True)) for name in layers}
-        terms = [(None, 1.0, blended)]
-    else:
-        terms = [(m, share * m.mean((1, 2, 3)), gram) for m, share, gram in zip(masks, blend, grams, strict=True)]
-
-    painted = None if masks is None else sum(masks).clamp(max=1)
+        photo = features(inputs.content)
+        target = at_least_float32(photo[content_layer])
+        own = {name: gram_matrix(photo[name]) for name in layers}
+        grams = [_mixed_grams(own, features(style), params.strength) for style in inputs.styles]
+    terms = _style_terms(inputs, grams)
 
     def objective(image: Tensor) -> dict[str, Tensor]:
-        found = features(image)
-        style = 0.0
+        found, style = features(image), 0.0
         for mask, share, gram in terms:
             for name, weight in layers.items():
                 small = None if mask is None else F.interpolate(mask, found[name].shape[2:], mode="area")
-                style = style + weight * share * style_loss(found[name], gram[name], scaling=params.scaling, mask=small)
-        content = content_loss(found[params.content_layer], target, scaling=params.scaling)
-        tv = total_variation(image, painted)
+                style = style + weight * share * style_loss(found[name], gram[name], scaling=scaling, mask=small)
+        content = content_loss(found[content_layer], target, scaling=scaling)
+        tv = total_variation(image, reach)
         total = params.content_weight * content + params.style_weight * style + params.tv_weight * tv
         return {"total": total, "content": content, "style": style, "tv": tv}
 
     return objective
 
 
-def _try_features(features: Features, image: Tensor, role: str) -> dict[str, Tensor]:
-    try:
-        return features(image)
-    except RuntimeError as error:
-        if "too small" in str(error) or "Kernel size can't be greater" in str(error):
-            raise ValueError(f"the {role} image is too small for the deepest layer; use a larger one") from error
-        raise
+def _mixed_grams(own: dict[str, Tensor], style: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """Return layer -> Gram matrix, `strength` of the way from the photo's own to that of the style's features."""
+    return {name: gram.lerp(gram_matrix(style[name]), strength) for name, gram in own.items()}
+
+
+def _style_terms(
+    inputs: Inputs, grams: list[dict[str, Tensor]]
+) -> list[tuple[Tensor | None, float | Tensor, dict[str, Tensor]]]:
+    """Return (mask, share, target Gram matrices) of each term of the style loss."""
+    if inputs.masks is not None:
+        pairs = zip(inputs.masks, inputs.blend, grams, strict=True)
+        return [(mask, share * mask.mean((1, 2, 3)), gram) for mask, share, gram in pairs]
+    shares = [share / sum(inputs.blend) for share in inputs.blend]
+    blended = {name: sum(s * gram[name] for s, gram in zip(shares, grams, strict=True)) for name in grams[0]}
+    return [(None, 1.0, blended)]
 
 
 def stylize(
@@ -232,65 +225,55 @@ def stylize(
         content_image: (N, 3, H, W) in [0, 1]; the computation runs on its device.
         style_image: (N or 1, 3, h, w), one style per content image or one for all; or several such tensors, blended.
         blend: how much each of several styles counts; equal if left out.
-        masks: where each style applies, (N or 1, 1, H, W) in [0, 1], one per style; 0 leaves the photo alone. `blend`
-            then says how strongly each pulls, 1 if left out.
+        masks: where each style applies, (N or 1, 1, H, W) in [0, 1], one per style; 0 leaves the photo unchanged.
+            `blend` then says how strongly each pulls, 1 if left out.
         on_step: called as on_step(step, losses, image) every `every` steps and after the last one. The losses are those
             of the last step, (N,) each. What it raises ends the run.
         checkpoint: file from which an interrupted run continues; written every `checkpoint_every` steps and removed at
             the end. L-BFGS takes the pairs of a batch one by one, with one such file each.
 
     Raises:
-        ValueError: for images, masks, layers or a checkpoint that do not fit, with the way out.
+        ValueError: for images, masks, layers or sizes that do not fit; the sentence says what would.
         NonFiniteLoss: if the loss overflows; it holds the step and the last good image.
+
+    >>> from vg_helpers.models.extractor import build_extractor
+    >>> photo, painting = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    >>> extractor = build_extractor("alexnet", weights="none")
+    >>> result = stylize(photo, painting, extractor, StyleParams(num_steps=2))
+    >>> result.image.shape, len(result.losses)
+    (torch.Size([1, 3, 64, 64]), 2)
     """
     started = time.perf_counter()
+    callbacks = Callbacks(on_step, every, checkpoint and Path(checkpoint), checkpoint_every)
     params = _with_layers(params or StyleParams(), extractor)
     styles = [style_image] if isinstance(style_image, Tensor) else list(style_image)
     masks = [masks] if isinstance(masks, Tensor) else masks
-    blend = list(blend or [1.0] * len(styles))
-    check_inputs(content_image, styles, blend, masks)
-    watch = Watch(on_step, every, Path(checkpoint) if checkpoint else None, checkpoint_every)
+    inputs = Inputs(content_image, styles, list(blend or [1.0] * len(styles)), masks)
+    check_inputs(inputs.content, inputs.styles, inputs.blend, inputs.masks)
+    parts, files = [inputs], [callbacks]
     if params.optimizer == "lbfgs" and len(content_image) > 1:
-        parts = []
-        for pair in range(len(content_image)):
-            one, several, areas = _pick(pair, content_image, styles, masks)
-            parts.append(stylize(one, several, extractor, params, blend=blend, masks=areas, **watch.of(pair)))
-        return _join(parts)
-    if params.low_memory is None:
-        plain = prepare(extractor, content_image.device, params.precision)
-        tight = needed_memory(plain, content_image) > free_memory(content_image.device)
-        params = replace(params, low_memory=tight and hasattr(extractor, "checkpointing"))
-    asked, stride = params, first_stride(extractor)
-    params = replace(params, frame=params.frame * stride, tv_weight=params.tv_weight * stride)
-    features = prepare(extractor, content_image.device, params.precision, params.low_memory)
-    check_memory(features, content_image)
-    run = Run(params, len(content_image), content_image.device, masked=masks is not None)
-    if watch.checkpoint is not None:
-        same = replace(asked, low_memory=False)  # the same picture either way
-        run.load(watch.checkpoint, _identity(same, extractor, blend, content_image, *styles, *(masks or [])))
-    if params.colors == "histogram":
-        styles = [match_colors(style.expand(len(content_image), -1, -1, -1), content_image) for style in styles]
-    for level in range(run.level, len(params.coarse) + 1):
-        fraction, steps = [*params.coarse, (1.0, params.num_steps)][level]
-        content = resize(content_image, scaled_size(content_image, fraction))
-        small = [resize(style, scaled_size(style, fraction)) for style in styles]
-        areas = None if masks is None else [F.interpolate(mask, content.shape[2:], mode="area") for mask in masks]
-        amount = params.strength * (1.0 if areas is None else sum(areas).clamp(max=1))
-        areas = areas and [add_frame(area, params.frame) for area in areas]
-        start = partial(start_image, params.start, content, small, blend, params.seed, amount)
-        run.enter(level, start, content.shape[2:])
-        framed = add_frame(content, params.frame)
-        with memory_errors(content):
-            optimise(run, build_objective(framed, small, features, params, blend=blend, masks=areas), steps, watch)
-    image = run.result()
+        numbers = range(len(content_image))
+        parts, files = [inputs.pair(number) for number in numbers], [callbacks.of(number) for number in numbers]
+    network = prepare(extractor, content_image.device, params.precision)
+    params = _decide_memory(params, network, parts[0].content)
+    runs = [_paint(part, network, params, extractor, file) for part, file in zip(parts, files, strict=True)]
+    for file in files:
+        if file.checkpoint is not None:
+            file.checkpoint.unlink(missing_ok=True)
+    image = torch.cat([run.result() for run in runs])
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
-    if watch.checkpoint is not None:
-        watch.checkpoint.unlink(missing_ok=True)
-    settings = asdict(asked) | {"network": getattr(extractor, "network", type(extractor).__name__)}
-    return StyleResult(image, run.frame(), settings, run.elapsed + time.perf_counter() - started, run.steps_per_pair())
+    losses = pd.concat([run.frame().assign(pair=n) if len(runs) > 1 else run.frame() for n, run in enumerate(runs)])
+    settings = asdict(params) | {"network": getattr(extractor, "network", type(extractor).__name__)}
+    seconds = sum(run.seconds for run in runs) + time.perf_counter() - started
+    return StyleResult(image, losses.reset_index(drop=True), settings, seconds)
 
 
 def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
+    """Return the parameters with the names of the content layer and the style layers.
+
+    Raises:
+        ValueError: if the extractor lacks one of them, or layer_weights do not match.
+    """
     names = tuple(extractor.layers)
     content = params.content_layer or names[-1]
     styles = params.style_layers or tuple(name for name in names if name != content)
@@ -305,28 +288,50 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
     return replace(params, content_layer=content, style_layers=styles)
 
 
-def first_stride(extractor: nn.Module) -> int:
-    """Return the stride of the extractor's first convolution."""
-    return next((module.stride[0] for _, module in _convolutions(extractor)), 1)
+def _decide_memory(params: StyleParams, network: FrozenExtractor, content_image: Tensor) -> StyleParams:
+    """Switch the network to low memory if the parameters say so, or leave it open and memory is short.
+
+    Raises:
+        ValueError: if the image would not fit all the same.
+    """
+    low_memory = params.low_memory
+    if low_memory is None:
+        short = needed_memory(network, content_image) > free_memory(content_image.device)
+        low_memory = short and network.checkpointing is not None
+    network.checkpointing = low_memory
+    check_memory(network, content_image)
+    return replace(params, low_memory=low_memory)
 
 
-def _identity(params: StyleParams, extractor: nn.Module, blend: Sequence[float], *images: Tensor) -> str:
+def _paint(
+    inputs: Inputs, network: FrozenExtractor, params: StyleParams, extractor: nn.Module, callbacks: Callbacks
+) -> StyleRun:
+    """Return the finished run over all levels, from coarse to full size."""
+    stride, count = first_stride(extractor), len(inputs.content)
+    asked, params = params, replace(params, frame=params.frame * stride, tv_weight=params.tv_weight * stride)
+    run = StyleRun(params, count, inputs.content.device, masked=inputs.masks is not None)
+    if callbacks.checkpoint is not None:
+        run.load(callbacks.checkpoint, _identity(asked, extractor, inputs))
+    if params.colors == "histogram":
+        matched = [match_colors(style.expand(count, -1, -1, -1), inputs.content) for style in inputs.styles]
+        inputs = replace(inputs, styles=matched)
+    for level, (fraction, steps) in enumerate([*params.coarse, (1.0, params.num_steps)]):
+        if level < run.level:
+            continue
+        scaled = inputs.scaled(fraction)
+        reach = scaled.reach()
+        amount = params.strength * (1.0 if reach is None else reach)
+        start = partial(start_image, params.start, scaled.content, scaled.styles, inputs.blend, params.seed, amount)
+        with size_errors(inputs.content, inputs.styles, network, fraction, params.frame), memory_errors(scaled.content):
+            objective = build_objective(scaled.framed(params.frame), network, params)
+            run.enter(level, start, scaled.content, reach)
+            optimize(run, objective, steps, callbacks)
+    return run
+
+
+def _identity(params: StyleParams, extractor: nn.Module, inputs: Inputs) -> str:
+    """Return a hash of all that decides the picture; low_memory does not."""
+    images = (inputs.content, *inputs.styles, *(inputs.masks or []))
     digests = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).hexdigest() for image in images]
     origin = [str(getattr(extractor, name, "")) for name in ("network", "layers", "weights")]
-    return fingerprint(VERSION, asdict(params), origin, list(blend), digests)
-
-
-def _pick(pair: int, *groups: Tensor | Sequence[Tensor] | None) -> list:
-    def pick(group: Tensor | Sequence[Tensor] | None) -> Tensor | list[Tensor] | None:
-        if isinstance(group, Tensor):
-            return group[pair : pair + 1] if len(group) > 1 else group
-        return None if group is None else [pick(tensor) for tensor in group]
-
-    return [pick(group) for group in groups]
-
-
-def _join(parts: Sequence[StyleResult]) -> StyleResult:
-    image = torch.cat([part.image for part in parts])
-    losses = pd.concat([part.losses.assign(pair=pair) for pair, part in enumerate(parts)], ignore_index=True)
-    steps = tuple(step for part in parts for step in part.steps)
-    return StyleResult(image, losses, parts[0].settings, sum(part.seconds for part in parts), steps)
+    return fingerprint(VERSION, asdict(replace(params, low_memory=False)), origin, list(inputs.blend), digests)

@@ -1,12 +1,13 @@
-"""The optimisation loop of the style transfer: what a run holds, its steps, checkpoints and early stops.
+"""The optimisation loop of the style transfer: the state of a run, its steps and its checkpoints.
 
-Convention: nothing in a step waits for the device; losses are looked at every CHECK_EVERY steps. Pairs of a batch do
-not touch each other.
+Convention: no step waits for the device; losses are read every CHECK_EVERY steps. The pairs of a batch do not
+influence each other.
 """
 
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..device import steady_memory
-from ..files import save_torch
+from ..files import load_torch, save_torch, set_aside
 from .pixels import add_frame, cut_frame, resize
 
 TERMS = ("total", "content", "style", "tv")
 CHECK_EVERY = 10
-PATIENCE = 20  # steps over which a plateau is judged
 EPS = 1e-8  # Adam's
-MASKED_EPS = 1e-2  # the same under masks: pixels that hardly anything pulls stay where they are
-RANGE_PENALTY = 100.0  # L-BFGS: pull towards [0, 1], in place of clamping, which would spoil its curvature
+MASKED_EPS = 1e-2  # the same under masks: pixels with hardly any gradient stay as they are
+RANGE_PENALTY = 100.0  # L-BFGS: pull towards [0, 1]; clamping would spoil its curvature
 GRAPH_AFTER = 3  # eager steps before CUDA captures the step
 Objective = Callable[[Tensor], dict[str, Tensor]]
 OnStep = Callable[[int, dict[str, Tensor], Tensor], None]
@@ -41,55 +41,86 @@ class NonFiniteLoss(ValueError):
 
 
 @dataclass(frozen=True)
-class Watch:
-    on_step: OnStep | None
-    every: int
-    checkpoint: Path | None
-    checkpoint_every: int
+class Callbacks:
+    """What happens during a run: `on_step` every `every` steps, a checkpoint every `checkpoint_every` steps."""
 
-    def of(self, pair: int) -> dict[str, object]:
-        path = self.checkpoint and self.checkpoint.with_name(f"{self.checkpoint.stem}_{pair}{self.checkpoint.suffix}")
-        return vars(self) | {"checkpoint": path}
+    on_step: OnStep | None = None
+    every: int = 10
+    checkpoint: Path | None = None
+    checkpoint_every: int = 50
+
+    def of(self, pair: int) -> "Callbacks":
+        """Return the callbacks of one pair of a batch, with a checkpoint of its own."""
+        if self.checkpoint is None:
+            return self
+        name = f"{self.checkpoint.stem}_{pair}{self.checkpoint.suffix}"
+        return replace(self, checkpoint=self.checkpoint.with_name(name))
+
+    def saves_at(self, step: int) -> bool:
+        """Return whether a checkpoint is due after this step."""
+        return self.checkpoint is not None and step % self.checkpoint_every == 0
 
 
-class Run:
-    """The state of one optimisation: all that a checkpoint has to hold. `params` are StyleParams."""
+class StyleRun:
+    """The state of one optimisation: all that a checkpoint holds.
+
+    `image` is the one that is optimised, with its frame; `size` is (H, W) without it. `unit` (N, 1, 1, 1) is the root
+    mean square of each pair's first gradient, infinite for a pair without one. `seconds` were spent before the present
+    session. `log` holds a (4, N) tensor of losses
+    per step, on the device. `best_image` is the best one seen (L-BFGS) or the last one whose loss was checked (Adam).
+    """
+
+    SAVED = ("identity", "level", "step", "size", "seconds", "heights", "image", "unit", "best_loss", "best_image")
 
     def __init__(self, params: Any, count: int, device: torch.device, masked: bool = False) -> None:
-        self.params, self.started = params, time.perf_counter()
-        self.eps = MASKED_EPS if masked else EPS
-        self.level, self.step, self.elapsed, self.identity = 0, 0, 0.0, ""
+        """Begin with `count` pairs; `params` are StyleParams."""
+        self.params, self.device, self.eps = params, device, MASKED_EPS if masked else EPS
+        self.started = time.perf_counter()
+        self.level, self.step, self.seconds, self.identity = 0, 0, 0.0, ""
         self.image: Tensor | None = None
-        self.size: tuple[int, int] | None = None  # of the image without its frame
+        self.size: tuple[int, int] | None = None
         self.optimizer: torch.optim.Optimizer | None = None
-        self.unit: Tensor | None = None  # (N, 1, 1, 1), size of the first gradient
-        self.log: list[Tensor] = []  # one (4, N) tensor per step, on the device
-        self.heights: list[int] = []  # image height at each step
-        self.best = torch.full((count,), float("inf"), device=device)
-        self.kept: Tensor | None = None  # the best image (L-BFGS), or the last good one, or the plateau's (Adam)
-        self.stopped = torch.zeros(count, dtype=torch.long, device=device)  # step of the plateau, 0 while still going
-        self.finished, self.checked = False, 0
+        self.unit: Tensor | None = None
+        self.coarser_unit: Tensor | None = None
+        self.log: list[Tensor] = []
+        self.heights: list[int] = []
+        self.best_loss = torch.full((count,), float("inf"), device=device)
+        self.best_image: Tensor | None = None
 
-    def enter(self, level: int, start: Callable[[], Tensor], size: tuple[int, int]) -> None:
+    def enter(self, level: int, start: Callable[[], Tensor], content: Tensor, reach: Tensor | None = None) -> None:
         """Begin a level: from the start image, from the coarser result, or where the checkpoint left off.
 
-        The image that is optimised has a frame around the `size` that results have.
+        Args:
+            content: the photo at this level's size.
+            reach: how far a style applies at each pixel, (N or 1, 1, H, W); None is everywhere. Elsewhere the photo
+                itself is taken, for the coarser result is less sharp.
         """
-        coarser = self.size
-        if self.image is None or level > self.level:
-            image = add_frame(start() if self.image is None else resize(self.result(), size), self.params.frame)
-            self.step = 0
+        coarser, size = self.size, tuple(content.shape[2:])
+        if self.image is None:
+            image = add_frame(start(), self.params.frame)
+        elif level > self.level:
+            image = add_frame(self._enlarged(start, content, reach), self.params.frame)
+            self.step, self.unit, self.coarser_unit = 0, None, self.unit
         else:
             image = self.image.detach()
         momentum = None if self.optimizer is None else self.optimizer.state_dict()
-        self.level, self.size = level, tuple(size)
+        self.level, self.size = level, size
         self.image = image.detach().clone(memory_format=torch.channels_last).requires_grad_()
         self.optimizer = self._build_optimizer()
         if momentum is not None and (self.step > 0 or self.params.optimizer == "adam"):
             self._carry_over(momentum, coarser)
         if self.step == 0:
-            self.best.fill_(float("inf"))
-            self.kept = self.image.detach().clone()
+            self.best_loss.fill_(float("inf"))
+            self.best_image = self.image.detach().clone()
+
+    def _enlarged(self, start: Callable[[], Tensor], content: Tensor, reach: Tensor | None) -> Tensor:
+        """Return the coarser result at this level's size, and the start image for pairs that nothing pulled."""
+        image = resize(self.result(), tuple(content.shape[2:]))
+        if reach is not None:
+            image = torch.lerp(content, image, reach.expand_as(image))
+        if self.unit is not None and self.unit.isinf().any():
+            image = torch.where(self.unit.isinf(), start(), image)
+        return image
 
     def _build_optimizer(self) -> torch.optim.Optimizer:
         if self.params.optimizer == "lbfgs":
@@ -101,105 +132,97 @@ class Run:
 
     def _carry_over(self, saved: dict, coarser: tuple[int, int] | None) -> None:
         """Take the optimiser's state along, Adam's moments enlarged from a coarser level."""
-        for state in saved["state"].values() if self.step == 0 else ():
-            for name in ("exp_avg", "exp_avg_sq"):
-                moment = cut_frame(state[name], coarser)
-                state[name] = add_frame(
-                    F.interpolate(moment, self.size, mode="bilinear", align_corners=False), self.params.frame
-                )
+        if self.step == 0:
+            for state in saved["state"].values():
+                for name in ("exp_avg", "exp_avg_sq"):
+                    moment = cut_frame(state[name], coarser)
+                    moment = F.interpolate(moment, self.size, mode="bilinear", align_corners=False)
+                    state[name] = add_frame(moment, self.params.frame)
         self.optimizer.load_state_dict(saved)
 
-    def check(self, judge_plateau: bool) -> None:
-        """Stop with the last good image if a loss is not finite; note which pairs are on their plateau."""
-        recent = torch.stack(self.log[self.checked :])[:, 0]
+    def check(self) -> None:
+        """Raise NonFiniteLoss, with the last good image, if a loss since the last check or the image is not finite."""
+        recent = torch.stack(self.log[-CHECK_EVERY:])[:, 0]
         good = recent.isfinite().all(1)
         if not good.all():
-            raise NonFiniteLoss(self.checked + int(good.int().argmin()) + 1, self.result(kept=True))
+            raise NonFiniteLoss(len(self.log) - len(recent) + int(good.int().argmin()) + 1, self._framed_off("best"))
         if not self.image.isfinite().all():
-            raise NonFiniteLoss(len(self.log), self.result(kept=True))
-        self.checked = len(self.log)
-        if judge_plateau and self.params.plateau > 0 and self.step >= PATIENCE:
-            before, now = torch.stack(self.log[-PATIENCE:])[:, 0].unflatten(0, (2, -1)).mean(1)
-            flat = (before - now < self.params.plateau * before) & (self.stopped == 0)
-            self.stopped[flat] = len(self.log)
-            self._keep(flat)
-            self.finished = bool((self.stopped > 0).all())
+            raise NonFiniteLoss(len(self.log), self._framed_off("best"))
         if self.params.optimizer == "adam":
-            self._keep(self.stopped == 0)
+            self.best_image.copy_(self.image.detach())
 
-    def _keep(self, pairs: Tensor) -> None:
-        if self.params.optimizer == "adam":
-            self.kept[pairs] = self.image.detach()[pairs]
+    def result(self) -> Tensor:
+        """Return the best image seen (L-BFGS), or the last one (Adam), within [0, 1]."""
+        return self._framed_off("best" if self.params.optimizer == "lbfgs" else "last")
 
-    def result(self, kept: bool = False) -> Tensor:
-        """Return the best image seen (L-BFGS), or the last one of each pair (Adam), within [0, 1]."""
-        image = self.kept
-        if not kept and self.params.optimizer == "adam":
-            image = torch.where((self.stopped == 0).view(-1, 1, 1, 1), self.image.detach(), self.kept)
+    def _framed_off(self, which: str) -> Tensor:
+        image = self.best_image if which == "best" else self.image.detach()
         return cut_frame(image, self.size).clamp(0, 1).contiguous()
 
     def losses_now(self) -> dict[str, Tensor]:
+        """Return the losses of the last step, (N,) each."""
         return dict(zip(TERMS, self.log[-1].cpu(), strict=True))
 
-    def steps_per_pair(self) -> tuple[int, ...]:
-        return tuple(steps or len(self.log) for steps in self.stopped.tolist())
-
     def frame(self) -> pd.DataFrame:
-        rows = []
-        for pair, steps in enumerate(self.steps_per_pair()):
-            values = torch.stack(self.log[:steps])[:, :, pair].cpu() if steps else torch.empty(0, len(TERMS))
-            frame = pd.DataFrame(values.numpy(), columns=list(TERMS))
-            rows.append(frame.assign(pair=pair, step=range(1, steps + 1), height=self.heights[:steps]))
-        return pd.concat(rows, ignore_index=True)[["pair", "step", "height", *TERMS]]
-
-    SAVED = ("identity", "level", "step", "size", "elapsed", "heights", "image", "unit", "best", "kept", "stopped")
+        """Return one row per pair and step: pair, step, height and the losses."""
+        steps, count = len(self.log), len(self.best_loss)
+        losses = torch.stack(self.log).cpu() if self.log else torch.empty(0, len(TERMS), count)
+        frames = [
+            pd.DataFrame(losses[:, :, pair].numpy(), columns=list(TERMS)).assign(
+                pair=pair, step=range(1, steps + 1), height=self.heights
+            )
+            for pair in range(count)
+        ]
+        return pd.concat(frames, ignore_index=True)[["pair", "step", "height", *TERMS]]
 
     def save(self, path: Path) -> None:
-        state = {name: getattr(self, name) for name in self.SAVED}
-        state["elapsed"] = self.elapsed + time.perf_counter() - self.started
+        """Write a checkpoint."""
+        seconds = self.seconds + time.perf_counter() - self.started
+        state = {name: getattr(self, name) for name in self.SAVED} | {"seconds": seconds}
         save_torch(path, state | {"log": torch.stack(self.log), "optimizer": self.optimizer.state_dict()})
 
     def load(self, path: Path, identity: str) -> None:
-        """Continue from `path` if it is there."""
+        """Continue from the checkpoint at `path`, if it is one of a run with the same identity."""
         self.identity = identity
         if not path.exists():
             return
         try:
-            state = torch.load(path, map_location=self.best.device, weights_only=True)
-        except Exception as error:
-            raise ValueError(f"the checkpoint {path} cannot be read ({error}); delete it to start anew") from error
+            state = load_torch(path, "delete it to start anew")
+        except ValueError:
+            set_aside(path)
+            return
         if state["identity"] != identity:
-            raise ValueError(
-                f"the checkpoint {path} belongs to other images, settings or weights; delete it to start anew"
+            logging.getLogger(__name__).warning(
+                "%s belongs to other images, settings or weights: the painting begins anew.", path
             )
+            return
         for name in self.SAVED:
-            setattr(self, name, state[name])
-        self.log, self.checked = list(state["log"]), len(state["log"])
-        self.finished = bool((self.stopped > 0).all())
+            value = state[name]
+            setattr(self, name, value.to(self.device) if isinstance(value, Tensor) else value)
+        self.log = list(state["log"].to(self.device))
         self.optimizer = self._build_optimizer()
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def optimise(run: Run, objective: Objective, steps: int, watch: Watch) -> None:
-    """Take the run's steps at its present size; `steps` counts those of an earlier, interrupted session in."""
+def optimize(run: StyleRun, objective: Objective, steps: int, callbacks: Callbacks) -> None:
+    """Take the run's steps at its present size, `steps` in all, those before an interruption included."""
     advance = stepper(run, objective)
     full_size = run.level == len(run.params.coarse)
     with steady_memory(run.image.device):
-        while run.step < steps and not run.finished:
+        while run.step < steps:
             run.log.append(advance())
             run.heights.append(run.size[0])
             run.step += 1
             total, last = len(run.log), run.step == steps
-            saving = watch.checkpoint is not None and total % watch.checkpoint_every == 0
-            if total % CHECK_EVERY == 0 or last or saving:
-                run.check(judge_plateau=full_size and total % CHECK_EVERY == 0)
-            if saving:
-                run.save(watch.checkpoint)
-            if watch.on_step is not None and (total % watch.every == 0 or (last and full_size) or run.finished):
-                watch.on_step(total, run.losses_now(), run.result())
+            if total % CHECK_EVERY == 0 or last or callbacks.saves_at(total):
+                run.check()
+            if callbacks.saves_at(total):
+                run.save(callbacks.checkpoint)
+            if callbacks.on_step is not None and (total % callbacks.every == 0 or (last and full_size)):
+                callbacks.on_step(total, run.losses_now(), run.result())
 
 
-def stepper(run: Run, objective: Objective) -> Callable[[], Tensor]:
+def stepper(run: StyleRun, objective: Objective) -> Callable[[], Tensor]:
     """Return the function that takes one step and returns its losses (4, N), in the order of TERMS.
 
     On CUDA, Adam's step is captured as one graph after a few single steps: one launch instead of hundreds.
@@ -224,22 +247,25 @@ def stepper(run: Run, objective: Objective) -> Callable[[], Tensor]:
     return advance
 
 
-def _gradient(run: Run, objective: Objective) -> tuple[Tensor, dict[str, Tensor]]:
-    """Set the image's gradient, in units of each pair's first gradient and of a pixel; return what it belongs to.
+def _gradient(run: StyleRun, objective: Objective) -> tuple[Tensor, dict[str, Tensor]]:
+    """Set the image's gradient, in units of each pair's first gradient and of a pixel; return the value and the losses.
 
     The unit makes Adam's eps a share of the first gradient's root mean square, whatever the weights and the scaling.
+    A pair without a gradient, such as one that is masked everywhere, does not move; its next level tries again.
     """
     losses = objective(run.image)
     pixels = run.image.shape[2] * run.image.shape[3]
     run.image.grad = None
     (losses["total"].sum() * pixels).backward()
     if run.unit is None:
-        run.unit = run.image.grad.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-30)
+        size, coarser = run.image.grad.square().mean((1, 2, 3), keepdim=True).sqrt(), run.coarser_unit
+        size = size.masked_fill(size == 0, float("inf"))
+        run.unit = size if coarser is None else torch.where(coarser.isinf(), size, coarser)
     run.image.grad /= run.unit
     return (losses["total"].detach() * pixels / run.unit.flatten()).sum(), {k: v.detach() for k, v in losses.items()}
 
 
-def _adam_step(run: Run, objective: Objective) -> Tensor:
+def _adam_step(run: StyleRun, objective: Objective) -> Tensor:
     _, losses = _gradient(run, objective)
     run.optimizer.step()
     with torch.no_grad():
@@ -247,18 +273,18 @@ def _adam_step(run: Run, objective: Objective) -> Tensor:
     return torch.stack([losses[name] for name in TERMS])
 
 
-def _lbfgs_step(run: Run, objective: Objective) -> Tensor:
-    seen = []
+def _lbfgs_step(run: StyleRun, objective: Objective) -> Tensor:
+    first = []
 
     def closure() -> Tensor:
         value, losses = _gradient(run, objective)
-        better = losses["total"] < run.best
-        run.best = torch.where(better, losses["total"], run.best)
-        run.kept = torch.where(better.view(-1, 1, 1, 1), run.image.detach(), run.kept)
-        seen.append(torch.stack([losses[name] for name in TERMS]))
+        better = losses["total"] < run.best_loss
+        run.best_loss = torch.where(better, losses["total"], run.best_loss)
+        run.best_image = torch.where(better.view(-1, 1, 1, 1), run.image.detach(), run.best_image)
+        first.append(torch.stack([losses[name] for name in TERMS]))
         outside = run.image.detach() - run.image.detach().clamp(0, 1)
         run.image.grad = (run.image.grad + RANGE_PENALTY * outside).contiguous()  # torch's L-BFGS views it flat
         return value + 0.5 * RANGE_PENALTY * outside.square().sum()
 
     run.optimizer.step(closure)
-    return seen[0]
+    return first[0]

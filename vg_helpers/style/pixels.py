@@ -6,8 +6,7 @@ Convention: images are (N, 3, H, W) float tensors in [0, 1], RGB; masks are (N, 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, the Y of JPEG
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -24,7 +23,7 @@ def scaled_size(image: Tensor, fraction: float) -> tuple[int, int]:
 
 
 def add_frame(image: Tensor, width: int) -> Tensor:
-    """Return the image continued by `width` mirrored pixels on each side, where padding leaves its traces."""
+    """Return the image with `width` mirrored pixels added on each side: padding leaves its traces there."""
     top, left = (min(width, side - 1) for side in image.shape[-2:])
     return F.pad(image, (left, left, top, top), mode="reflect")
 
@@ -37,9 +36,7 @@ def cut_frame(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 def keep_luminance_only(image: Tensor, content_image: Tensor) -> Tensor:
     """Return the image's brightness with the content image's colours (Gatys et al. 2016, arXiv:1606.05897)."""
-    weights = image.new_tensor(LUMINANCE).view(1, 3, 1, 1)
-    brightness = ((image - content_image) * weights).sum(1, keepdim=True)
-    return (content_image + brightness).clamp(0, 1)
+    return (content_image + rgb_to_grayscale(image - content_image)).clamp(0, 1)
 
 
 def match_colors(image: Tensor, reference: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Where the style transfer starts: the photo, noise, the photo in the painting's colours or made of its patches.
+"""Where the style transfer starts: the photo, the photo in the painting's colours, or made of its patches.
 
-Every patch of the photo gives way to the painting's patch that is most like it, from coarse to fine; a patch that
-nothing asks for is made cheaper, so that the whole painting gets used (Granot et al. 2022, "Drop the GAN", whose order
-of levels and measure this takes; Elad and Milanfar 2017 repaint photos that way). Convention: images are (N, 3, H, W)
-float tensors in [0, 1], RGB.
+Every patch of the photo is replaced by the most similar patch of the painting, from coarse to fine. Patches that were
+no photo patch's nearest one are made cheaper, so that the whole painting is used (Granot et al. 2022, "Drop the GAN",
+for the order of levels and the measure; Elad and Milanfar 2017 repaint photos this way). Convention: images are
+(N, 3, H, W) float tensors in [0, 1], RGB.
 """
 
 import torch
@@ -16,7 +16,7 @@ PATCH, STRIDE = 11, 5  # pixels; neighbours overlap by half, more would average 
 LEVELS = tuple(2 ** (-half / 2) for half in (4, 3, 2, 1, 0))  # fractions of the size
 ROUNDS = 4  # per level
 CONTENT = 2.0  # pull towards the photo before each round; with less of it faces are lost
-COMPLETE = 3e-5  # mean squared difference; the smaller it is, the more of the painting gets used
+COMPLETE = 3e-5  # mean squared difference; the smaller it is, the more of the painting is used
 LARGEST = 512  # pixels of the longer side; a larger photo is rebuilt at this size and enlarged
 MOST_KEYS = 8192  # patches of the painting that are compared, drawn at random from more
 CHUNK = 2**24  # distances held at a time
@@ -37,16 +37,12 @@ def start_image(
 
     Args:
         kind: "content" is the photo; "style" the photo in the styles' colours; "patches" is made of the styles'
-            patches; "noise" is uniform.
+            patches.
         styles: (N or 1, 3, h, w) each; `blend` says how much of each.
-        amount: how far the way goes from the photo (0) to its repainted version (1), or a map (N or 1, 1, H, W) of it;
-            noise takes no notice.
+        amount: mixes the photo (0) and its repainted version (1), or a map (N or 1, 1, H, W) of it.
     """
     if kind == "content":
         return content_image.clone()
-    if kind == "noise":
-        noise = torch.rand(1, *content_image.shape[1:], generator=torch.Generator().manual_seed(seed))
-        return noise.to(content_image).repeat(len(content_image), 1, 1, 1)
     shares = [share / sum(blend) for share in blend]
     start = sum(match_colors(content_image, style) * share for style, share in zip(styles, shares, strict=True))
     if kind == "patches":
@@ -56,7 +52,7 @@ def start_image(
 
 
 def _rebuild(photo: Tensor, styles: list[Tensor], shares: list[float], seed: int) -> Tensor:
-    """Return an image (1, 3, H, W) made of patches of the styles; a level with less than two patches is left out."""
+    """Return an image (1, 3, H, W) made of patches of the styles; levels smaller than two patches are left out."""
     generator, image = torch.Generator().manual_seed(seed), None
     for level in LEVELS:
         sizes = [
@@ -85,22 +81,23 @@ def _draw(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _replace(image: Tensor, keys: Tensor) -> Tensor:
-    """Return the image (1, 3, H, W) with a key in place of every patch; where keys overlap, middles count most."""
+    """Return the image (1, 3, H, W) with a key for every patch; where keys overlap, their middles count most."""
     framed = add_frame(image, PATCH - 1)
     missing = [-(side - PATCH) % STRIDE for side in framed.shape[2:]]
     framed = F.pad(framed, (0, missing[1], 0, missing[0]), mode="replicate")
-    found = keys[_nearest(_patches(framed, STRIDE), keys)]
+    chosen = keys[_nearest(_patches(framed, STRIDE), keys)]
     place = torch.arange(PATCH, dtype=image.dtype, device=image.device) - (PATCH - 1) / 2
     bell = torch.exp(-place.square() / (2 * (PATCH / 3) ** 2))
     weight = (bell[:, None] * bell).flatten().repeat(3)
     shape = {"output_size": framed.shape[2:], "kernel_size": PATCH, "stride": STRIDE}
-    total = F.fold((found * weight).t()[None], **shape) / F.fold(weight[:, None].expand(-1, len(found))[None], **shape)
+    weights = weight[:, None].expand(-1, len(chosen))[None]
+    mean = F.fold((chosen * weight).t()[None], **shape) / F.fold(weights, **shape)
     height, width = image.shape[2:]
-    return total[..., PATCH - 1 : PATCH - 1 + height, PATCH - 1 : PATCH - 1 + width]
+    return mean[..., PATCH - 1 : PATCH - 1 + height, PATCH - 1 : PATCH - 1 + width]
 
 
 def _nearest(queries: Tensor, keys: Tensor) -> Tensor:
-    """Return for each query (Q, D) the place of the nearest key (K, D), each key judged by its own best."""
+    """Return for each query (Q, D) the index of the nearest key (K, D), relative to each key's own nearest query."""
     norms, rows = keys.square().sum(1), max(1, CHUNK // len(keys))
 
     def distances(part: Tensor) -> Tensor:
