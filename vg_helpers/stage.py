@@ -4,6 +4,7 @@ Convention: a stage is one notebook's folder under the build folder; it writes t
 stages wrote.
 """
 
+import inspect
 import platform
 import re
 import time
@@ -75,7 +76,8 @@ class Stage:
 
         Args:
             name: one for each call in a notebook; a later call with other values replaces what is kept.
-            function: a function of this project. Networks and tensors among the values count by their content.
+            function: a function of this project. Networks and tensors among the values count by their content, functions
+                by their code, objects with a method `content` by what it returns.
             options: names that begin with "on_" (callbacks) do not count.
         """
         import joblib
@@ -171,7 +173,14 @@ def open_stage(build_dir: str | Path, name: str, namespace: Mapping[str, Any] | 
 
 
 def _content(value: Any) -> Any:
-    """Return a value with the content of networks and tensors in their place, so that equal ones have equal hashes."""
+    """Return a value with the content of networks and tensors in their place, so that equal ones have equal hashes.
+
+    An object with a method `content` counts by what that returns, a function by its code.
+    """
+    if hasattr(value, "content"):
+        return type(value).__qualname__, _content(value.content())
+    if inspect.isfunction(value):
+        return value.__qualname__, sources_of(value)
     if hasattr(value, "state_dict"):
         return type(value).__qualname__, _content(dict(value.state_dict()))
     if hasattr(value, "detach"):
