@@ -18,31 +18,36 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Return a function that lets torch see a GPU or an Apple GPU."""
+    """Return a function that lets torch see so many accelerators of a kind."""
 
-    def let(cuda, mps):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    def let(kind, count=1):
+        found = torch.device(kind) if kind else None
+        monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: found)
+        monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: kind == "cuda")
 
     return let
 
 
-@pytest.mark.parametrize(("cuda", "mps", "best"), [(1, 1, "cuda"), (1, 0, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
-def test_auto_takes_the_fastest_that_is_there(seen, cuda, mps, best):
-    seen(bool(cuda), bool(mps))
+@pytest.mark.parametrize(("kind", "best"), [("cuda", "cuda"), ("mps", "mps"), (None, "cpu")])
+def test_auto_takes_the_accelerator_if_there_is_one(seen, kind, best):
+    seen(kind)
     assert device.pick_device("auto").type == device.pick_device().type == best
     assert device.pick_device("cpu").type == "cpu"
 
 
 def test_a_device_that_is_not_there_is_one_sentence(seen):
-    seen(False, True)
-    for name in ("cuda", "cuda:1", "tpu", ""):
-        with pytest.raises(
-            ValueError, match=f"^device '{name}' is not to be had here: torch sees mps, cpu; use --device"
-        ):
+    seen("mps")
+    for name in ("cuda", "cuda:1", "tpu", "", "cpu:x", "mps:1"):
+        with pytest.raises(ValueError, match=f"^device '{name}' is not available; torch sees: mps, cpu$"):
             device.pick_device(name)
-    seen(True, False)
+    seen("cuda", 2)
     assert device.pick_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match=r"^device 'cuda:2' is not available; torch sees: cuda, cpu$"):
+        device.pick_device("cuda:2")
+    seen(None)
+    with pytest.raises(ValueError, match=r"^device 'cuda' is not available; torch sees: cpu$"):
+        device.pick_device("cuda")
 
 
 def test_the_seed_reaches_every_generator():
@@ -58,7 +63,7 @@ def test_the_seed_reaches_every_generator():
 
 @pytest.mark.parametrize("flag", ["amx_bf16", "avx512_bf16", "bf16", None])
 def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(monkeypatch, flag):
-    monkeypatch.setattr(device, "_cpu_capabilities", lambda: {flag: True, "avx2": True})
+    monkeypatch.setattr(device, "cpu_capabilities", lambda: {flag: True, "avx2": True})
     device.fast_dtype.cache_clear()
     try:
         expected = torch.bfloat16 if flag else torch.float32
@@ -117,13 +122,13 @@ def test_nvidia_smi_is_none_without_program_or_driver(monkeypatch):
 
 def test_a_gpu_is_hidden_when_its_driver_answers_and_torch_does_not(monkeypatch, seen):
     for cuda, driver, hidden in [(False, "RTX", True), (True, "RTX", False), (False, None, False)]:
-        seen(cuda, False)
+        seen("cuda" if cuda else None)
         monkeypatch.setattr(device, "nvidia_smi", lambda driver=driver: driver)
         assert device.gpu_is_hidden() is hidden
 
 
 def test_hardware_describes_this_machine(monkeypatch, seen):
-    seen(False, False)
+    seen(None)
     monkeypatch.setattr(device, "nvidia_smi", lambda: None)
     found = device.hardware("cpu")
     assert found["cpu"] and found["cores"] >= 1 and found["memory_gb"] > 0.5 and found["device"] == "cpu"

@@ -1,6 +1,7 @@
 """Which device computes, in which precision, from which seed, and what machine this is.
 
-Convention: convolutions run in the precision that this machine does fast; everything that adds up stays in float32.
+Convention: convolutions run in bfloat16 if this machine has instructions for it; sums, losses and weights stay in
+float32.
 """
 
 import ctypes
@@ -20,17 +21,19 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the device called `name`; "auto" takes CUDA, else Apple's MPS, else the CPU.
+    """Return the device called `name`; "auto" takes the accelerator (CUDA, Apple's MPS) if there is one, else the CPU.
 
     Raises:
         ValueError: if the name is unknown or torch does not see such a device.
     """
-    seen = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    available = [str(accelerator), "cpu"] if accelerator else ["cpu"]
     if name == "auto":
-        return torch.device(next(kind for kind, there in seen.items() if there))
-    if not seen.get(name.split(":")[0]):
-        there = ", ".join(kind for kind, flag in seen.items() if flag)
-        raise ValueError(f"device {name!r} is not to be had here: torch sees {there}; use --device auto")
+        return torch.device(available[0])
+    kind, _, number = name.partition(":")
+    count = torch.accelerator.device_count() if kind != "cpu" else 1
+    if kind not in available or not (number or "0").isdecimal() or int(number or 0) >= count:
+        raise ValueError(f"device {name!r} is not available; torch sees: {', '.join(available)}")
     return torch.device(name)
 
 
@@ -43,12 +46,12 @@ def seed_everything(seed: int) -> None:
 
 @cache
 def fast_dtype(device: torch.device | str) -> torch.dtype:
-    """Return bfloat16 where the device has instructions for it, else float32."""
+    """Return bfloat16 if the device has instructions for it, else float32."""
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if kind == "cpu":
-        has = _cpu_capabilities()
+        has = cpu_capabilities()
         return torch.bfloat16 if has.get("amx_bf16") or has.get("avx512_bf16") or has.get("bf16") else torch.float32
     return torch.float32
 
@@ -61,19 +64,16 @@ def autocast(device: torch.device | str) -> AbstractContextManager:
 
 
 def synchronize(device: torch.device | str) -> None:
-    """Wait until everything asked of the device is done."""
-    kind = torch.device(device).type
-    if kind == "cuda":
-        torch.cuda.synchronize(device)
-    elif kind == "mps":
-        torch.mps.synchronize()
+    """Wait until the device has finished its work."""
+    if torch.device(device).type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 @contextmanager
 def steady_memory(device: torch.device | str) -> Iterator[None]:
-    """Within it, memory that one step frees serves the next one; afterwards it goes back to the system.
+    """Return a context in which memory that one step frees is used by the next; it goes back to the system at the end.
 
-    By default glibc returns every block above 32 MB at once, and fetching its pages anew costs a tenth of a step.
+    By default glibc returns every block above 32 MB at once, and getting its pages again costs a tenth of a step.
     """
     libc = None
     if torch.device(device).type == "cpu" and platform.libc_ver()[0] == "glibc":
@@ -90,7 +90,7 @@ def steady_memory(device: torch.device | str) -> Iterator[None]:
 
 
 def nvidia_smi() -> str | None:
-    """Return what nvidia-smi prints, or None where there is no such program or no driver."""
+    """Return what nvidia-smi prints, or None if there is no such program or no driver."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
@@ -121,17 +121,18 @@ def hardware(device: torch.device | str) -> dict[str, Any]:
 
 
 def _cpu_name() -> str:
-    name = _cpu_capabilities().get("cpu_name")
+    name = cpu_capabilities().get("cpu_name")
     return str(name or platform.processor() or platform.machine())
 
 
-def _cpu_capabilities() -> Mapping[str, Any]:
-    # Older torch has the same facts under private names only.
+def cpu_capabilities() -> Mapping[str, Any]:
+    """Return the processor's name and instruction sets, as far as torch knows them."""
+    # torch 2.11 has them under private names only.
     if hasattr(torch.cpu, "get_capabilities"):
         return torch.cpu.get_capabilities()
     return {"amx_bf16": torch.cpu._is_amx_tile_supported(), "avx512_bf16": torch.cpu._is_avx512_bf16_supported()}
 
 
 def gpu_is_hidden() -> bool:
-    """Return True when a NVIDIA driver answers but this torch was built without CUDA."""
+    """Return whether an NVIDIA driver answers, but this torch was built without CUDA."""
     return not torch.cuda.is_available() and nvidia_smi() is not None
