@@ -10,33 +10,34 @@ import pandas as pd
 import pytest
 
 from vg_helpers import tracking
+from vg_helpers.files import fingerprint
 
 KEY = "0123456789abcdef" * 2 + "01234567"
 
 
 @pytest.fixture
 def wandb(monkeypatch):
-    """A stand-in for W&B that remembers what it was told."""
-    told = SimpleNamespace(init=[], rows=[], finished=0)
+    """A stand-in for W&B that records its calls."""
+    calls = SimpleNamespace(init=[], rows=[], finished=0)
 
     def init(**options):
-        told.init.append(options)
-        if told.refuse(options):
+        calls.init.append(options)
+        if calls.refuse(options):
             raise ValueError("API key must have 40 characters\nand more")
-        end = {"log": told.rows.append, "finish": lambda: setattr(told, "finished", told.finished + 1)}
+        end = {"log": calls.rows.append, "finish": lambda: setattr(calls, "finished", calls.finished + 1)}
         return SimpleNamespace(**end, offline=options["mode"] == "offline", path="me/project/run")
 
     def ask(path):
-        if not told.answers:
+        if not calls.answers:
             raise OSError("no network")
-        return SimpleNamespace(scan_history=lambda: [{"_step": i, **row} for i, row in enumerate(told.answer)])
+        return SimpleNamespace(scan_history=lambda: [{"_step": i, **row} for i, row in enumerate(calls.answer)])
 
-    told.refuse, told.answer, told.answers = lambda _: False, [], True
+    calls.refuse, calls.answer, calls.answers = lambda _: False, [], True
     api = SimpleNamespace(run=ask)
-    settings = SimpleNamespace(base_url="https://api.tracker.example")
-    module = SimpleNamespace(init=init, Settings=lambda **options: options or settings, Api=lambda: api)
+    settings = SimpleNamespace(settings=SimpleNamespace(base_url="https://api.tracker.example"))
+    module = SimpleNamespace(init=init, Settings=lambda **options: options, setup=lambda: settings, Api=lambda: api)
     monkeypatch.setitem(sys.modules, "wandb", module)
-    return told
+    return calls
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def home(tmp_path, monkeypatch):
     """A home folder without any key, and no W&B settings."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+    for name in [name for name in os.environ if name.startswith("WANDB_") or name == "NETRC"]:
         monkeypatch.delenv(name)
     (tmp_path / "home").mkdir()
     return tmp_path / "home"
@@ -88,17 +89,6 @@ def test_a_line_that_was_cut_off_is_left_out_and_does_not_spoil_the_next(tmp_pat
     assert "vgg19-final.jsonl: a line that was cut off is left out" in capsys.readouterr().out
 
 
-def test_a_history_holds_all_runs_of_a_folder(tmp_path):
-    track(tmp_path, ROWS, run="b")
-    track(tmp_path, [{"trial": 0, **ROWS[0]}], run="a")
-    frame = tracking.history(tmp_path)
-    assert frame.run.tolist() == ["a", "b", "b", "b"] and frame.val_auc.tolist() == [
-        0.1,
-        *(row["val_auc"] for row in ROWS),
-    ]
-    assert tracking.history(tmp_path / "nothing").empty and tracking.read_rows(tmp_path / "nothing.jsonl") == []
-
-
 def test_without_wandb_nothing_of_it_is_imported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)  # importing it would raise
     track(tmp_path, ROWS)
@@ -106,21 +96,68 @@ def test_without_wandb_nothing_of_it_is_imported(tmp_path, monkeypatch):
 
 
 def test_online_needs_the_users_own_key(home, wandb, monkeypatch):
-    assert not tracking.is_online()
+    assert tracking.wandb_mode() == "offline"
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert tracking.is_online()
-    for mode in ("offline", "disabled"):
-        monkeypatch.setenv("WANDB_MODE", mode)
-        assert not tracking.is_online()
-    monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.delenv("WANDB_API_KEY")
-    netrc = home / ".netrc"
-    netrc.write_text(f"machine example.org login user password {KEY}\n", encoding="utf-8")
-    netrc.chmod(0o600)
-    assert not tracking.is_online()
-    for host in ("api.wandb.ai", "api.tracker.example"):
-        netrc.write_text(f"machine {host} login user password {KEY}\n", encoding="utf-8")
-        assert tracking.is_online()
+    assert tracking.wandb_mode() == "online"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert tracking.wandb_mode() == "offline"
+
+
+NETRC = f"machine {{}} login user password {KEY}\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "base_url", "mode"),
+    [
+        ("example.org", "", "offline"),
+        ("api.wandb.ai", "", "online"),
+        ("api.tracker.example", "", "online"),  # the server in W&B's own settings
+        ("ml.corp.example", "", "offline"),
+        ("ml.corp.example", "https://ml.corp.example", "online"),
+        ("ml.corp.example", "https://ml.corp.example:8080/", "online"),
+        ("ml.corp.example:8080", "https://ml.corp.example:8080", "online"),
+        ("ml.corp.example", "https://[nonsense", "offline"),
+    ],
+)
+@pytest.mark.parametrize("place", [".netrc", "_netrc", "NETRC"])
+def test_a_key_in_a_netrc_file_counts_for_its_server(home, wandb, monkeypatch, place, host, base_url, mode):
+    path = home / ("elsewhere" if place == "NETRC" else place)
+    path.write_text(NETRC.format(host), encoding="utf-8")
+    path.chmod(0o600)
+    if place == "NETRC":
+        monkeypatch.setenv("NETRC", str(path))
+    if base_url:
+        monkeypatch.setenv("WANDB_BASE_URL", base_url)
+    assert tracking.wandb_mode() == mode
+
+
+def test_a_netrc_that_cannot_be_read_is_no_key(home, wandb, tmp_path, monkeypatch):
+    path = home / ".netrc"
+    path.mkdir()
+    assert tracking.wandb_mode() == "offline"  # a folder: Docker makes one for a file that is missing
+    path.rmdir()
+    for content in (b"machine \xff\xfe login", b"nonsense\n", b"machine a login", b"\x00"):
+        path.write_bytes(content)
+        assert tracking.wandb_mode() == "offline"
+    monkeypatch.setenv("NETRC", str(home / "missing"))
+    assert tracking.wandb_mode() == "offline"
+    track(tmp_path, ROWS, use_wandb=True)
+    assert [options["mode"] for options in wandb.init] == ["offline"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WANDB_MODE", "disabled"), ("WANDB_MODE", "Disabled"), ("WANDB_DISABLED", "true"), ("WANDB_DISABLED", "1")],
+)
+def test_disabled_writes_nothing_of_wandb_and_says_so(home, tmp_path, wandb, monkeypatch, name, value):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv(name, value)
+    with tracking.Tracker(tmp_path / "log", "a", "final", {}) as tracker:
+        tracker.log(ROWS[0])
+    assert tracker.mode == "disabled" and not wandb.init and tracker.rows() == ROWS[:1]
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["a.jsonl"]
+    with tracking.Tracker(tmp_path / "log", "a", "final", {}, use_wandb=False) as tracker:
+        assert tracker.mode == "off"
 
 
 def test_an_online_run_goes_on_by_its_name_and_an_offline_one_does_not(home, tmp_path, wandb, monkeypatch):
@@ -170,18 +207,34 @@ def test_an_online_runs_rows_come_from_wandb_and_from_the_record_where_they_cann
     wandb.answer = wandb.answer[:2]  # not taken in yet
     assert tracker.rows() == ROWS
     wandb.answers = False
-    assert tracker.rows() == ROWS and "could not be asked (no network)" in problems[0]
+    assert tracker.rows() == ROWS and "could not be read (no network)" in problems[0]
     monkeypatch.delenv("WANDB_API_KEY")
     with tracking.Tracker(tmp_path, "vgg19-final", "final", {}) as tracker:
         assert tracker.rows() == ROWS and len(problems) == 1
+
+
+def test_a_part_of_a_task_is_tracked_under_a_name_that_changes_with_its_config(home, tmp_path, wandb, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    task = SimpleNamespace(
+        key="alexnet-12", folder=tmp_path, title="AlexNet", facts={"network": "alexnet", "depth": "top"}
+    )
+    for part, config in (("search", {"epochs": 2}), ("search", {"epochs": 3}), ("final", {"epochs": 2})):
+        with tracking.tracked(task, part, config, 10) as (tracker, bar):
+            tracker.log(ROWS[0])
+            bar.update(10)
+        whole = {"network": "alexnet", "depth": "top", **config}
+        name = f"alexnet-{part}-{fingerprint('alexnet-12', whole)}"
+        assert tracker.path == tmp_path / "log" / f"{name}.jsonl" and tracker.path.is_file()
+        assert wandb.init[-1]["id"] == f"{part}-{name}" and wandb.init[-1]["config"] == whole
+    assert len({options["id"] for options in wandb.init}) == 3 and wandb.finished == 3
 
 
 def test_a_trials_value_is_its_best_epoch_and_a_pruned_ones_last():
     trials = pd.DataFrame({"number": [0, 2, 3], "value": [0.1, 0.1, 0.7], "state": ["COMPLETE", "PRUNED", "PRUNED"]})
     values = [(0, 1, 0.6), (0, 2, 0.9), (0, 3, 0.8), (1, 1, 0.99), (2, 1, 0.5), (2, 2, 0.4)]
     rows = [dict(zip(("trial", "epoch", "val_auc"), row, strict=True)) for row in values]
-    assert tracking.told_values(trials, rows[::-1]).value.tolist() == [0.9, 0.4, 0.7]
-    assert tracking.told_values(trials, []).value.tolist() == [0.1, 0.1, 0.7]
+    assert tracking.trial_values_from_log(trials, rows[::-1]).value.tolist() == [0.9, 0.4, 0.7]
+    assert tracking.trial_values_from_log(trials, []).value.tolist() == [0.1, 0.1, 0.7]
 
 
 @pytest.mark.slow

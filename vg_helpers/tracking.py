@@ -1,21 +1,23 @@
 """Every epoch and trial on record: a local JSON-lines file first, Weights & Biases beside it.
 
-Convention: the local file is the record, for W&B's own file is written late and does not survive a kill. W&B runs
-offline unless the user's own key is configured (`wandb login` or WANDB_API_KEY); no key is written to a file here.
+Convention: the local file is the record, because W&B's own file is written late and does not survive a kill. W&B runs
+offline unless the user has configured a key (`wandb login` or WANDB_API_KEY); no key is written to a file here.
+WANDB_MODE and WANDB_DISABLED are respected.
 """
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
+from tqdm.auto import tqdm
 
-from .files import write_text
+from .files import fingerprint, write_text
 
 PROJECT = "van-gogh-style-transfer"
 
@@ -34,15 +36,16 @@ class Tracker(AbstractContextManager):
     ) -> None:
         self.path = Path(folder, f"{run}.jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [json.dumps(row, sort_keys=True) for row in read_rows(self.path)]
-        write_text(self.path, "".join(line + "\n" for line in kept))  # without a line that a kill cut off
-        self.seen = set(kept)
-        self.group, self.on_problem = group, on_problem  # told in one sentence why W&B is not online
-        self.run = self._start(config) if use_wandb else None
+        lines = [json.dumps(row, sort_keys=True) for row in read_rows(self.path)]
+        write_text(self.path, "".join(line + "\n" for line in lines))  # without a line that a kill cut off
+        self.logged = set(lines)
+        self.group, self.on_problem = group, on_problem  # gets one sentence on why W&B is not online
+        self.wanted = wandb_mode() if use_wandb else "off"
+        self.run = self._start(config) if self.wanted in ("online", "offline") else None
 
     def _start(self, config: dict[str, Any]) -> Any:
-        """Return W&B's run, offline where online fails, None where offline fails too: training goes on regardless."""
-        for mode in ("online", "offline") if is_online() else ("offline",):
+        """Return W&B's run: offline if online fails, None if offline fails too. Training continues in any case."""
+        for mode in ("online", "offline") if self.wanted == "online" else ("offline",):
             try:
                 return _start_wandb(self.path.parent, self.path.stem, self.group, config, mode)
             except Exception as error:  # a wrong key, no network, no disk space: W&B raises many kinds
@@ -52,15 +55,17 @@ class Tracker(AbstractContextManager):
 
     @property
     def mode(self) -> str:
-        """How W&B logs these rows: "online", "offline", or not at all: "off"."""
-        return "off" if self.run is None else "offline" if self.run.offline else "online"
+        """How W&B logs these rows: "online", "offline", or not at all ("disabled" by the environment, or "off")."""
+        if self.run is None:
+            return "disabled" if self.wanted == "disabled" else "off"
+        return "offline" if self.run.offline else "online"
 
     def log(self, row: dict[str, Any]) -> None:
         """Append a row, unless it is there already (a resumed run reports its earlier epochs again)."""
         line = json.dumps(row, sort_keys=True)
-        if line in self.seen:
+        if line in self.logged:
             return
-        self.seen.add(line)
+        self.logged.add(line)
         with self.path.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(line + "\n")
             stream.flush()
@@ -73,9 +78,9 @@ class Tracker(AbstractContextManager):
             self.run.finish()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the run's rows as W&B's API has them when it is online, else from the local record, which is whole.
+        """Return the run's rows from W&B's API if it is online and complete, else from the local record.
 
-        W&B goes on with the run of a build folder that was deleted, so its last rows are this record's.
+        W&B continues the run of a build folder that was deleted, so the last rows there are those of this record.
         """
         local = read_rows(self.path)
         if self.mode != "online" or not local:
@@ -83,18 +88,45 @@ class Tracker(AbstractContextManager):
         try:
             import wandb
 
-            told = wandb.Api().run(self.run.path).scan_history()
-            told = [{key: row[key] for key in local[0] if key in row} for row in told]
-        except Exception as error:
-            self.on_problem(f"Weights & Biases could not be asked ({error}); the local record is drawn.")
+            remote = wandb.Api().run(self.run.path).scan_history()
+            remote = [{key: row[key] for key in local[0] if key in row} for row in remote]
+        except Exception as error:  # no network, a wrong key, a deleted run: W&B raises many kinds
+            self.on_problem(f"Weights & Biases could not be read ({error}); the local record is used.")
             return local
-        return told[-len(local) :] if len(told) >= len(local) else local  # W&B has not taken in everything yet
+        return remote[-len(local) :] if len(remote) >= len(local) else local  # W&B has not received everything yet
+
+
+@contextmanager
+def tracked(
+    task: Any,
+    part: str,
+    config: dict[str, Any],
+    total: int,
+    use_wandb: bool = True,
+    on_problem: Callable[[str], None] = print,
+) -> Iterator[tuple[Tracker, tqdm]]:
+    """Yield the tracker and the progress bar of one part of a task, "search" or "final".
+
+    A run's name, and its id in W&B, change with the task and its config, so that a repeated run continues its record.
+
+    Args:
+        task: has `key`, `folder`, `title` and `facts`, such as the network, which become part of the config.
+        total: pictures that the part processes.
+    """
+    config = {**task.facts, **config}
+    run = f"{task.facts['network']}-{part}-{fingerprint(task.key, config)}"
+    label = {"search": "search", "final": "training"}[part]
+    with (
+        tqdm(total=total, desc=f"{task.title}: {label}", unit=" pictures") as bar,
+        Tracker(task.folder / "log", run, part, config, use_wandb, on_problem) as tracker,
+    ):
+        yield tracker, bar
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON-lines file; a last line that a kill cut off is left out."""
+    """Return the rows of a record, without a line that was cut off or damaged; none if there is no such file."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
@@ -102,48 +134,63 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def history(folder: Path) -> pd.DataFrame:
-    """Return all rows of a folder's records, with the run's name in column `run`."""
-    return pd.DataFrame(
-        [{"run": path.stem, **row} for path in sorted(folder.glob("*.jsonl")) for row in read_rows(path)]
-    )
-
-
-def told_values(trials: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return a study's trials with the validation AUC taken from the tracker's rows: the best, or a pruned one's last.
+def trial_values_from_log(trials: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return a study's trials with the validation AUC of the tracker's rows: the best, or the last of a pruned trial.
 
     Args:
-        trials: columns number, value, state; a trial of which no row tells keeps its value.
+        trials: columns number, value, state; a trial without rows keeps its value.
     """
     if not rows:
         return trials
-    told = pd.DataFrame(rows).sort_values("epoch").groupby("trial")["val_auc"].agg(["max", "last"])
-    told = told.reindex(trials["number"]).set_axis(trials.index)
-    values = told["max"].where(trials["state"] == "COMPLETE", told["last"])
+    logged = pd.DataFrame(rows).sort_values("epoch").groupby("trial")["val_auc"].agg(["max", "last"])
+    logged = logged.reindex(trials["number"]).set_axis(trials.index)
+    values = logged["max"].where(trials["state"] == "COMPLETE", logged["last"])
     return trials.assign(value=values.fillna(trials["value"]))
 
 
-def is_online() -> bool:
-    """Return whether the user has configured a W&B key and has not asked for offline mode."""
-    if os.environ.get("WANDB_MODE", "online") != "online":
-        return False
+def wandb_mode() -> str:
+    """Return how W&B is to log, by the user's environment: "online", "offline" or "disabled"."""
+    mode = os.environ.get("WANDB_MODE", "").strip().lower()
+    if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").strip().lower() in ("1", "true", "yes", "on"):
+        return "disabled"
+    return "online" if mode in ("", "online", "run", "shared") and _has_key() else "offline"
+
+
+def _has_key() -> bool:
+    """Return whether the user has configured a key, in the environment or in the netrc file that W&B reads."""
     if os.environ.get("WANDB_API_KEY"):
         return True
-    try:
-        hosts = set(netrc().hosts)
-    except (FileNotFoundError, NetrcParseError):
-        return False
+    hosts = _netrc_hosts()
     if any("wandb" in host for host in hosts):
         return True
-    import wandb
+    return bool(hosts) and not hosts.isdisjoint(_server_names())
 
-    return urlsplit(wandb.Settings().base_url).hostname in hosts
+
+def _netrc_hosts() -> set[str]:
+    place = os.environ.get("NETRC")
+    for path in [place] if place else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+        try:
+            return set(netrc(os.path.expanduser(path)).hosts)
+        except (OSError, ValueError, NetrcParseError):  # missing, a folder, no UTF-8, no netrc file: no key for us
+            continue
+    return set()
+
+
+def _server_names() -> set[str | None]:
+    """Return the host of the user's own W&B server, with and without its port."""
+    try:
+        import wandb
+
+        server = urlsplit(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
+        return {server.netloc, server.hostname}
+    except Exception:  # an address or settings that W&B cannot read: it raises many kinds; then there is no server
+        return set()
 
 
 def _start_wandb(folder: Path, run: str, group: str, config: dict[str, Any], mode: str) -> Any:
     import wandb
 
-    # Offline runs get a new file each time, so a resumed one cannot be continued there; online W&B goes on by id.
+    # An offline run gets a new file each time and cannot be continued there; W&B continues an online one by its id.
     settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, quiet=True, init_timeout=30)
     return wandb.init(
         project=PROJECT,
