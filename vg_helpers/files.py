@@ -92,18 +92,20 @@ def load_torch(path: str | Path, advice: str, **options: Any) -> Any:
     """Return what `save_torch` wrote, on the CPU.
 
     Args:
-        advice: what to do about a file that is missing or damaged, as the end of a sentence.
+        advice: what to do about a damaged file, as the end of a sentence.
 
     Raises:
-        ValueError: if it is missing or damaged; the sentence names the file.
+        ValueError: if it is damaged or holds something else; the sentence names the file.
     """
     import torch
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True, **options)
-    except Exception as error:  # a file that is missing, cut or something else: torch and pickle raise many kinds
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} is missing or damaged ({reason}); {advice}") from error
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # a file that was cut or is something else: torch and pickle raise many kinds
+        reason = str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
+        raise ValueError(f"{path} is damaged ({reason}); {advice}") from error
 
 
 def set_aside(path: str | Path) -> Path:

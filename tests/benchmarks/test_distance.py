@@ -16,7 +16,7 @@ def tiny_judge(tiny_zoo, tmp_path, monkeypatch):
     """A file of weights for the tiny VGG-19 where ImageNet's is looked for."""
     net = weights.zoo.vgg19().to_empty(device="cpu")
     path = tmp_path / "vgg19-00000000.pth"
-    torch.save(weights.initialise(net).state_dict(), path)
+    torch.save(weights.initialize(net).state_dict(), path)
     monkeypatch.setattr(weights, "find_imagenet_weights", lambda network: path)
     return load_judge()
 
@@ -52,7 +52,10 @@ def test_the_distance_is_that_of_the_formula(tiny_judge, pictures):
 
 
 def test_no_other_weights_may_judge(monkeypatch):
-    monkeypatch.setattr(weights, "find_imagenet_weights", lambda network: "no route to host")
+    def no_weights(network):
+        raise weights.NoWeightsError("no route to host")
+
+    monkeypatch.setattr(weights, "find_imagenet_weights", no_weights)
     with pytest.raises(ValueError, match="no route to host; put the file into"):
         distance.load_judge()
 

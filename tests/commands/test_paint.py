@@ -11,7 +11,7 @@ from torch import nn
 
 from vg_helpers.commands import paint as commands_paint
 from vg_helpers.images import load_image
-from vg_helpers.models.weights import Weights
+from vg_helpers.models.weights import NoWeightsError, Weights
 from vg_helpers.style import engine
 from vg_helpers.style.engine import VERSION, params_for
 from vg_helpers.style.optimize import NonFiniteLoss
@@ -83,7 +83,10 @@ def test_network_weights_and_memory_are_as_asked_for(place):
 
 
 def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeypatch, capsys):
-    monkeypatch.setattr(commands_paint, "find_imagenet_weights", lambda _: "no route to host")
+    def no_weights(_):
+        raise NoWeightsError("no route to host")
+
+    monkeypatch.setattr(commands_paint, "find_imagenet_weights", no_weights)
     monkeypatch.setattr(commands_paint, "load_backbone", lambda *_: pytest.fail("half a minute for nothing"))
     assert paint("--style", "stars.png", "--protect", "auto") == 2
     sentence = "error: --protect auto needs ImageNet weights (no route to host); give a mask image instead\n"

@@ -1,10 +1,11 @@
-"""pretrain: what the lessons ask, codes that come back, and a training that a kill does not change."""
+"""pretrain: what the crops teach, codes that come back, and a training that a kill does not change."""
 
 import json
 import math
 
 import pytest
 import torch
+from stand_ins import CPU
 from torch import nn
 
 from vg_helpers.demo.painters import PAINTERS
@@ -13,13 +14,12 @@ from vg_helpers.models.embedded import pretrain
 from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.layers import LAYERS, STYLE_LAYERS
 
-LESSON = pretrain.Lesson("alexnet", num_steps=4, batch_size=4, num_paintings=16, seed=3)
-CPU = torch.device("cpu")
+CONFIG = pretrain.PretrainConfig("alexnet", num_steps=4, batch_size=4, num_paintings=16, seed=3)
 
 
 @pytest.fixture(scope="module")
-def lesson_pictures(tmp_path_factory):
-    return pretrain.load_pictures(tmp_path_factory.mktemp("lessons"), LESSON)
+def pictures_and_painters(tmp_path_factory):
+    return pretrain.load_pictures(tmp_path_factory.mktemp("pictures"), CONFIG)
 
 
 def test_the_direction_is_the_doubled_angle_of_the_edges():
@@ -48,37 +48,37 @@ def test_crops_show_the_picture_they_are_cut_from():
     assert dark.mean() < 0.5 < bright.mean()  # and tints are weaker than the difference
 
 
-def test_the_pictures_are_the_painters_and_the_bundled_photographs(lesson_pictures):
-    pictures, painters = lesson_pictures
+def test_the_pictures_are_the_painters_and_the_bundled_photographs(pictures_and_painters):
+    pictures, painters = pictures_and_painters
     assert pictures.dtype == torch.uint8 and pictures.shape[1:] == (3, 256, 256) and len(pictures) == len(painters)
     assert painters[:16].tolist().count(PAINTERS.index("flow")) == 4
     assert len(painters) > 16 and set(painters[16:].tolist()) == {pretrain.NO_PAINTER}
 
 
-def test_the_painter_the_direction_and_the_colour_are_learnt(lesson_pictures):
+def test_the_painter_the_direction_and_the_colour_are_learnt(pictures_and_painters):
     torch.manual_seed(0)
-    trunk = pretrain.Trunk("alexnet", len(lesson_pictures[0])).train()
-    optimizer = torch.optim.AdamW(trunk.parameters(), LESSON.lr)
-    rows = [pretrain.train_step(LESSON, trunk, optimizer, *lesson_pictures, step=0) for _ in range(10)]
+    trunk = pretrain.Trunk("alexnet", len(pictures_and_painters[0])).train()
+    optimizer = torch.optim.AdamW(trunk.parameters(), CONFIG.lr)
+    rows = [pretrain.train_step(CONFIG, trunk, optimizer, *pictures_and_painters, step=0) for _ in range(10)]
     for question in ("painter", "direction", "colour"):
         assert rows[-1][question] < 0.9 * rows[0][question], question
 
 
-def test_a_killed_training_ends_as_if_it_had_not_been(lesson_pictures, tmp_path, monkeypatch):
+def test_a_killed_training_ends_as_if_it_had_not_been(pictures_and_painters, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, "KEEP_EVERY", 2)
-    whole = pretrain.train(LESSON, *lesson_pictures, tmp_path / "whole", CPU)
+    whole = pretrain.train(CONFIG, *pictures_and_painters, tmp_path / "whole", CPU)
     original = pretrain.train_step
 
-    def killed(lesson, trunk, optimizer, pictures, painters, step):
+    def killed(config, trunk, optimizer, pictures, painters, step):
         if step == 3:
             raise KeyboardInterrupt
-        return original(lesson, trunk, optimizer, pictures, painters, step)
+        return original(config, trunk, optimizer, pictures, painters, step)
 
     monkeypatch.setattr(pretrain, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        pretrain.train(LESSON, *lesson_pictures, tmp_path / "parts", CPU)
+        pretrain.train(CONFIG, *pictures_and_painters, tmp_path / "parts", CPU)
     monkeypatch.setattr(pretrain, "train_step", original)
-    parts = pretrain.train(LESSON, *lesson_pictures, tmp_path / "parts", CPU)
+    parts = pretrain.train(CONFIG, *pictures_and_painters, tmp_path / "parts", CPU)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value, rtol=0, atol=0, msg=name)
     log = json.loads((tmp_path / "parts" / "log.json").read_text(encoding="utf-8"))

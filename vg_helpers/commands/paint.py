@@ -21,7 +21,7 @@ from ..files import fingerprint
 from ..images import load_image, save_image
 from ..models.extractor import build_extractor
 from ..models.layers import Normalize
-from ..models.weights import CHOICES, find_imagenet_weights, load_backbone
+from ..models.weights import CHOICES, NoWeightsError, find_imagenet_weights, load_backbone
 from ..style.engine import VERSION, StyleParams, StyleResult, params_for, stylize
 from ..style.optimize import NonFiniteLoss
 
@@ -153,9 +153,10 @@ def load_protection(name: str, content_image: Tensor) -> Tensor:
 def _main_object(content_image: Tensor) -> Tensor:
     from vg_helpers.gradcam.maps import content_mask
 
-    found = find_imagenet_weights("vgg19")
-    if isinstance(found, str):
-        raise ValueError(f"--protect auto needs ImageNet weights ({found}); give a mask image instead")
+    try:
+        find_imagenet_weights("vgg19")
+    except NoWeightsError as error:
+        raise ValueError(f"--protect auto needs ImageNet weights ({error}); give a mask image instead") from error
     network, _ = load_backbone("vgg19", "imagenet")
     return content_mask(
         nn.Sequential(Normalize(), network).to(content_image.device), content_image, network.features[35]

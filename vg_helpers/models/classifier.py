@@ -1,4 +1,4 @@
-"""Classifiers: a torchvision network with two outputs, and the head that sees texture alone."""
+"""Classifiers: a torchvision network with two outputs, alone or with a head that sees texture alone."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as zoo
 
-from ..files import save_torch
+from ..files import load_torch, save_torch
 from .layers import CLASSES, LAYERS, TITLES, Normalize
-from .weights import Weights, load_backbone
+from .weights import Weights, load_backbone, without_inplace
 
-TEXTURE_LAYER = {"vgg19": "conv5_1", "alexnet": "conv3"}  # its input is described
+TEXTURE_LAYER = {"vgg19": "conv5_1", "alexnet": "conv3"}  # texture is measured on the input of this layer
+RETRAIN = "delete it and run the report of its profile again"
 
 
 class Classifier(nn.Module):
@@ -62,20 +63,24 @@ def save_classifier(path: str | Path, model: Classifier) -> None:
 
 
 def load_classifier(path: str | Path) -> Classifier:
-    """Return the classifier that `save_classifier` wrote, in evaluation mode."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    with torch.device("meta"):
-        net = getattr(zoo, saved["network"])(num_classes=len(CLASSES))
-    model = Classifier(saved["network"], net, Weights(**saved["weights"]))
-    model.load_state_dict(saved["state"], assign=True)
-    for module in model.modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False
+    """Return the classifier that `save_classifier` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: if the file is damaged or something else.
+    """
+    saved = load_torch(path, RETRAIN)
+    try:
+        with torch.device("meta"):
+            net = getattr(zoo, saved["network"])(num_classes=len(CLASSES))
+        model = Classifier(saved["network"], net, Weights(**saved["weights"]))
+        model.load_state_dict(saved["state"], assign=True)
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"{path} holds no classifier of this project; {RETRAIN}") from error
     model.normalize = Normalize()
-    return model.eval()
+    return without_inplace(model).eval()
 
 
-class Texture(nn.Module):
+class TextureFeatures(nn.Module):
     """Gives (N, 2C) of features (N, C, h, w): each channel's mean, then its standard deviation, in float32."""
 
     def forward(self, features: Tensor) -> Tensor:
@@ -83,30 +88,37 @@ class Texture(nn.Module):
         return torch.cat([features.mean((2, 3)), features.std((2, 3), correction=0)], dim=1)
 
 
-class Textured(nn.Module):
-    """A classifier whose logits are those of its network plus those of a head that sees the texture alone."""
+class TextureClassifier(nn.Module):
+    """A classifier plus a head that sees texture alone: the logits of the two are added."""
 
     def __init__(self, model: Classifier, head: nn.Linear) -> None:
         super().__init__()
-        self.model, self.texture, self.head = model, Texture(), head
+        self.model, self.texture, self.head = model, TextureFeatures(), head
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, 2) of images (N, 3, H, W) in [0, 1]."""
         below, above = self.model.split(TEXTURE_LAYER[self.model.network])
-        middle = below(images)
-        logits = above(middle).float()
+        features = below(images)
+        logits = above(features).float()
         with torch.autocast(images.device.type, enabled=False):
-            return logits + self.head(self.texture(middle))
+            return logits + self.head(self.texture(features))
 
 
-def save_head(path: str | Path, textured: Textured) -> None:
-    """Write the head alone; the network has a file of its own."""
-    save_torch(path, {key: value.detach().cpu() for key, value in textured.head.state_dict().items()})
+def save_texture_head(path: str | Path, head: nn.Linear) -> None:
+    """Write the head of a `TextureClassifier`; its network has a file of its own."""
+    save_torch(path, {key: value.detach().cpu() for key, value in head.state_dict().items()})
 
 
-def load_textured(path: str | Path, model: Classifier) -> Textured:
-    """Return the network with the head that `save_head` wrote, in evaluation mode."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    head = nn.Linear(saved["weight"].shape[1], len(saved["bias"]))
-    head.load_state_dict(saved)
-    return Textured(model, head).eval()
+def load_texture_classifier(path: str | Path, model: Classifier) -> TextureClassifier:
+    """Return the network with the head that `save_texture_head` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: if the file is damaged or something else.
+    """
+    saved = load_torch(path, RETRAIN)
+    try:
+        head = nn.Linear(saved["weight"].shape[1], len(saved["bias"]))
+        head.load_state_dict(saved)
+    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        raise ValueError(f"{path} holds no texture head; {RETRAIN}") from error
+    return TextureClassifier(model, head).eval()

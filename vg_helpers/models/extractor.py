@@ -25,36 +25,22 @@ class FeatureExtractor(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return layer name -> features (N, C, h, w) of images (N, 3, H, W) in [0, 1].
 
-        With `checkpointing` on, only these are kept for the backward pass, which computes what lies between them anew.
+        With `checkpointing` on, only these are kept for the backward pass, which computes those between them again.
         """
-        x, found, start = self.normalize(images), {}, 0
-        again = self.checkpointing and torch.is_grad_enabled()
+        x, features, start = self.normalize(images), {}, 0
+        recompute = self.checkpointing and torch.is_grad_enabled()
         for index, name in sorted(self._names.items()):
             part = self.body[start : index + 1]
-            x = checkpoint(part, x, use_reentrant=False, preserve_rng_state=False) if again else part(x)
-            found[name], start = x, index + 1
-        return found
+            x = checkpoint(part, x, use_reentrant=False, preserve_rng_state=False) if recompute else part(x)
+            features[name], start = x, index + 1
+        return features
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stay in evaluation mode: these features are measured, never trained."""
         return super().train(False)
 
 
-def build_extractor(
-    network: str, layers: tuple[str, ...] | None = None, weights: str = "auto", pooling: str = "max"
-) -> FeatureExtractor:
-    """Return a feature extractor of the named layers (None: the style layers and the content layer).
-
-    Args:
-        pooling: "max" as trained, or "average", which Gatys et al. (2016, section 2) found to give smoother pictures.
-    """
-    if network not in LAYERS or pooling not in ("max", "average"):
-        raise ValueError(f"extractor {network!r}, pooling {pooling!r}: choose vgg19 or alexnet, and max or average")
+def build_extractor(network: str, layers: tuple[str, ...] | None = None, weights: str = "auto") -> FeatureExtractor:
+    """Return a feature extractor of the named layers (None: the style layers and the content layer)."""
     net, origin = load_backbone(network, weights, features_only=True)
-    features = net.features
-    if pooling == "average":
-        for index, layer in enumerate(features):
-            if isinstance(layer, nn.MaxPool2d):
-                features[index] = nn.AvgPool2d(layer.kernel_size, layer.stride)
-    layers = layers or (*STYLE_LAYERS[network], CONTENT_LAYER[network])
-    return FeatureExtractor(network, features, layers, origin)
+    return FeatureExtractor(network, net.features, layers or (*STYLE_LAYERS[network], CONTENT_LAYER[network]), origin)

@@ -1,14 +1,14 @@
-"""Train the embedded features: convolutions of VGG-19 and AlexNet taught on the demo painters' pictures alone.
+"""Pre-train the embedded convolutions of VGG-19 and AlexNet on pictures by the demo painters.
 
 `python -m vg_helpers.models.embedded.pretrain vgg19` writes `embedded/vgg19.npz` and, beside it, the log in means of a
 hundred steps.
-Each tapped layer answers about random crops: which painter's brushwork it is, which way it runs and what colour is
-there at every place (the structure tensor and the local mean of the crop), and, at the top, which picture it was cut
-from, whatever its tint, size and rotation (one image, heavily augmented, teaches good early layers: Asano et al. 2020;
-exemplars: Dosovitskiy et al. 2014). The photographs that the dependencies bundle take part without a painter. No other
-weights and no other pictures are used.
+Each tapped layer predicts three things about a random crop: whose brushwork it shows and, at every place, the direction
+of the strokes and the colour (the structure tensor and the local mean of the crop). The top layer also predicts which
+picture the crop was cut from, whatever its tint, size and rotation (a single image, heavily augmented, trains good
+early layers: Asano et al. 2020; exemplars: Dosovitskiy et al. 2014). The photographs that the dependencies bundle take
+part without a painter. No other weights and no other pictures are used.
 Convention: a crop is (3, S, S) in [0, 1]; every draw depends on the seed and the step alone, so that an interrupted
-training ends as if it had not been.
+training ends with the same weights as an undisturbed one.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tqdm import tqdm
 from ...demo.dataset import BUNDLED_PHOTOS, demo_photos, paint_demo_set
 from ...demo.painters import PAINTERS
 from ...device import autocast, pick_device
-from ...files import atomic, read_json, save_torch, write_json
+from ...files import ROOT, atomic, read_json, save_torch, write_json
 from ...images import load_image
 from ..layers import LAYERS, STYLE_LAYERS, TITLES, Normalize
 from ..weights import EMBEDDED
@@ -46,7 +46,7 @@ PER_PLACE = 5  # answers for every place: two numbers of the direction and three
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PretrainConfig:
     """What one training depends on; the pictures' seed is not that of the demo set, which stays unseen."""
 
     network: str
@@ -122,9 +122,9 @@ def crops_of(pictures: Tensor, generator: torch.Generator, size: int) -> Tensor:
     return torch.where(grey.to(crops.device), crops.mean(1, keepdim=True), crops).clamp(0, 1)
 
 
-def load_pictures(folder: Path, lesson: Lesson, on_progress: Callable | None = None) -> tuple[Tensor, Tensor]:
+def load_pictures(folder: Path, config: PretrainConfig, on_progress: Callable | None = None) -> tuple[Tensor, Tensor]:
     """Return pictures (N, 3, 256, 256) as uint8 and the painter of each, the photographs' tiles last."""
-    paint_demo_set(folder / "paintings", lesson.num_paintings, lesson.seed, on_progress=on_progress)
+    paint_demo_set(folder / "paintings", config.num_paintings, config.seed, on_progress=on_progress)
     files = sorted((folder / "paintings" / "Post_Impressionism").glob("*.jpg"))
     manner = {"vincent-van-gogh": "flow"} | {f"{name}-painter": name for name in PAINTERS}
     painters = [PAINTERS.index(manner[file.name.split("_")[0]]) for file in files]
@@ -137,38 +137,38 @@ def load_pictures(folder: Path, lesson: Lesson, on_progress: Callable | None = N
     return torch.stack([(picture * 255).round().to(torch.uint8) for picture in pictures]), torch.tensor(painters)
 
 
-def train(lesson: Lesson, pictures: Tensor, painters: Tensor, folder: Path, device: torch.device) -> Trunk:
+def train(config: PretrainConfig, pictures: Tensor, painters: Tensor, folder: Path, device: torch.device) -> Trunk:
     """Return the trained trunk; the log and a checkpoint are kept in the folder, and training goes on from there."""
-    torch.manual_seed(lesson.seed)
-    trunk = Trunk(lesson.network, len(pictures)).to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(trunk.parameters(), lesson.lr, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lesson.lr, lesson.num_steps, pct_start=0.15)
+    torch.manual_seed(config.seed)
+    trunk = Trunk(config.network, len(pictures)).to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(trunk.parameters(), config.lr, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, config.num_steps, pct_start=0.15)
     parts, path, rows = {"trunk": trunk, "optimizer": optimizer, "schedule": schedule}, folder / "checkpoint.pt", []
     if path.is_file():
         saved = torch.load(path, map_location=device, weights_only=True)
-        if saved["lesson"] == asdict(lesson):
+        if saved.get("config") == asdict(config):
             rows = saved["rows"]
             for name, part in parts.items():
                 part.load_state_dict(saved[name])
-    todo = range(len(rows), lesson.num_steps)
-    for step in tqdm(todo, TITLES[lesson.network], lesson.num_steps, initial=len(rows)):
+    todo = range(len(rows), config.num_steps)
+    for step in tqdm(todo, TITLES[config.network], config.num_steps, initial=len(rows)):
         start = time.perf_counter()
-        row = train_step(lesson, trunk, optimizer, pictures, painters, step)
+        row = train_step(config, trunk, optimizer, pictures, painters, step)
         schedule.step()
         rows.append({"step": step + 1, **row, "seconds": time.perf_counter() - start})
-        if (step + 1) % KEEP_EVERY == 0 or step + 1 == lesson.num_steps:
+        if (step + 1) % KEEP_EVERY == 0 or step + 1 == config.num_steps:
             state = {name: part.state_dict() for name, part in parts.items()}
-            save_torch(path, {"lesson": asdict(lesson), "rows": rows, **state})
-            write_json(folder / "log.json", {"lesson": asdict(lesson), "device": str(device), "steps": rows})
+            save_torch(path, {"config": asdict(config), "rows": rows, **state})
+            write_json(folder / "log.json", {"config": asdict(config), "device": str(device), "steps": rows})
     return trunk.eval()
 
 
-def train_step(lesson: Lesson, trunk: Trunk, optimizer, pictures: Tensor, painters: Tensor, step: int) -> dict:
-    """Take one step and return the mean loss of each question and the share of painters told right at the top."""
-    generator = torch.Generator().manual_seed(lesson.seed * 1_000_003 + step)
-    chosen = torch.randint(len(pictures), (lesson.batch_size,), generator=generator)
+def train_step(config: PretrainConfig, trunk: Trunk, optimizer, pictures: Tensor, painters: Tensor, step: int) -> dict:
+    """Take one step and return the mean loss of each question and the share of painters recognised at the top."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    chosen = torch.randint(len(pictures), (config.batch_size,), generator=generator)
     device = next(trunk.parameters()).device
-    crops = crops_of(pictures[chosen].to(device) / 255, generator, CROP[lesson.network])
+    crops = crops_of(pictures[chosen].to(device) / 255, generator, CROP[config.network])
     who, which = painters[chosen].to(device), chosen.to(device)
     with autocast(device):
         answers, picture = trunk(crops.contiguous(memory_format=torch.channels_last))
@@ -176,9 +176,9 @@ def train_step(lesson: Lesson, trunk: Trunk, optimizer, pictures: Tensor, painte
     for answer in answers.values():
         manner, course, colour = answer.float().split((len(PAINTERS), 2, 3), 1)
         manner, size = manner.mean((2, 3)), answer.shape[2:]
-        told = F.cross_entropy(manner, who, ignore_index=NO_PAINTER)
-        seen = F.mse_loss(colour, F.adaptive_avg_pool2d(crops, size) * 4 - 2)
-        rows.append(torch.stack((told, F.mse_loss(course, orientation(crops, size)), seen)))
+        painter = F.cross_entropy(manner, who, ignore_index=NO_PAINTER)
+        tint = F.mse_loss(colour, F.adaptive_avg_pool2d(crops, size) * 4 - 2)
+        rows.append(torch.stack((painter, F.mse_loss(course, orientation(crops, size)), tint)))
     losses = torch.cat((torch.stack(rows).mean(0), F.cross_entropy(picture.float(), which)[None]))
     optimizer.zero_grad(set_to_none=True)
     (losses * torch.tensor([1.0, 2.0, 1.0, 0.3], device=device)).sum().backward()
@@ -209,21 +209,23 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("network", choices=tuple(TITLES))
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="folder of the .npz and its log")
-    parser.add_argument("--work", type=Path, default=Path("report/build/pretrain"), help="pictures and checkpoints")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "report" / "build" / "pretrain", help="pictures and checkpoints"
+    )
     parser.add_argument("--device", default="auto")
     for name in ("num_steps", "batch_size", "num_paintings", "seed"):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Lesson("vgg19"), name))
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(PretrainConfig("vgg19"), name))
     options = parser.parse_args(arguments)
     chosen = {name: getattr(options, name) for name in ("num_steps", "batch_size", "num_paintings", "seed")}
-    lesson = Lesson(options.network, **chosen)
+    config = PretrainConfig(options.network, **chosen)
     if min(chosen["num_steps"], chosen["batch_size"] - 1, chosen["num_paintings"]) < 1:
         sys.exit("num-steps and num-paintings must be at least 1, batch-size at least 2")
     device = pick_device(options.device)
-    with tqdm(total=lesson.num_paintings, desc="painting") as bar:
-        pictures, painters = load_pictures(options.work, lesson, lambda done, of: bar.update(done - bar.n))
-    folder = options.work / lesson.network
-    trunk = train(lesson, pictures, painters, folder, device)
-    path = options.out / f"{lesson.network}.npz"
+    with tqdm(total=config.num_paintings, desc="painting") as bar:
+        pictures, painters = load_pictures(options.work, config, lambda done, of: bar.update(done - bar.n))
+    folder = options.work / config.network
+    trunk = train(config, pictures, painters, folder, device)
+    path = options.out / f"{config.network}.npz"
     save_codes(path, trunk.folded())
     rows = read_json(folder / "log.json")["steps"]
     log = [
@@ -231,7 +233,7 @@ def main(arguments: list[str] | None = None) -> None:
     ]
     minutes = sum(row["seconds"] for row in rows) / 60
     write_json(
-        path.with_suffix(".json"), {"lesson": asdict(lesson), "device": str(device), "minutes": minutes, "log": log}
+        path.with_suffix(".json"), {"config": asdict(config), "device": str(device), "minutes": minutes, "log": log}
     )
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
