@@ -103,3 +103,33 @@ def make_paintings():
         return sorted(folder.iterdir())
 
     return make
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder for the paintings of `index`, which all tests of a module share."""
+    return tmp_path_factory.mktemp("paintings")
+
+
+@pytest.fixture
+def index(folder, make_paintings):
+    """24 paintings, half of them by Van Gogh: 16 to learn from, 4 to choose by, 4 to test."""
+    import numpy as np
+    import pandas as pd
+
+    place = folder / "p"
+    paths = sorted(place.iterdir()) if place.is_dir() else make_paintings(place, 12, 12, (60, 48))
+    label = [int(path.name.startswith("vincent")) for path in paths]
+    frame = pd.DataFrame({"path": [f"p/{path.name}" for path in paths], "label": label})
+    order = frame.groupby("label").cumcount()
+    return frame.assign(split_grouped=np.where(order < 8, "train", np.where(order < 10, "val", "test")))
+
+
+@pytest.fixture
+def setup(folder, tmp_path, tiny_zoo):
+    """What a task on `index` depends on: the upper layers of a tiny network, two views."""
+    import torch
+
+    from vg_helpers.classify.task import Setup
+
+    return Setup(str(folder), str(folder / "cache"), tmp_path / "state", torch.device("cpu"), "top", "none", 2, 64)

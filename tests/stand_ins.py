@@ -1,11 +1,18 @@
 """Small stand-ins that several tests share: networks of two layers, pictures of noise, errors raised on purpose."""
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from vg_helpers.models.weights import Weights
+from vg_helpers.style.engine import StyleParams
 
 CPU = torch.device("cpu")
 
@@ -75,3 +82,47 @@ class Layered(nn.Module):
         for layer in self.layers.values():
             images = layer(images)
         return images
+
+
+CONTENT, STYLE = noise(1), noise(2, height=14, width=18)
+EXACT = StyleParams(style_weight=10.0, tv_weight=1.0, num_steps=30, precision="float32")
+
+
+def change(**fields: object) -> StyleParams:
+    """Return EXACT with other fields."""
+    return dataclasses.replace(EXACT, **fields)
+
+
+@dataclass
+class Points(Dataset):
+    """Six numbers per item, whose first tells the class; each view adds its own small noise."""
+
+    count: int = 40
+    seed: int = 0
+    view: int = 0
+
+    def __post_init__(self):
+        generator = torch.Generator().manual_seed(self.seed)
+        self.targets = (torch.arange(self.count) % 2).tolist()
+        self.points = torch.randn(self.count, 6, generator=generator)
+        self.points[:, 0] = 3 * (2 * torch.tensor(self.targets) - 1) + 0.3 * self.points[:, 0]
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, position):
+        noise = torch.randn(6, generator=torch.Generator().manual_seed(1000 * self.view + position))
+        return self.points[position] + 0.1 * noise, self.targets[position]
+
+
+def blotches(seed: int, size: tuple[int, int] = (300, 400)) -> np.ndarray:
+    """Return a picture of blotches, as uint8 (height, width, 3); `size` is (width, height)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+
+
+def hashed_frame(rows: list[tuple[str, str, int]]) -> pd.DataFrame:
+    """Return an index of (artist, title, hash as a number)."""
+    return pd.DataFrame(rows, columns=["artist", "title", "phash"]).assign(
+        phash=lambda frame: frame.phash.map("{:016x}".format)
+    )

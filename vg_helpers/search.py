@@ -1,63 +1,126 @@
-"""The two Optuna studies: a storage that survives a kill, trials that are never repeated, several workers.
+"""Optuna studies: a storage that survives a kill, trials that are never repeated, several workers.
 
-Convention: the values of a trial depend on the seed and on the finished trials alone, so that an interrupted study goes
-on with what it would have tried anyway. A trial that a kill left unfinished is tried again under a new number.
+Convention: the values of a trial depend on the seed and on the finished trials alone, so that an interrupted study
+continues with the values it would have tried anyway. A trial that a kill left unfinished is tried again under a new
+number.
 """
 
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pandas as pd
-import sqlalchemy.exc
 from optuna.trial import TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from .files import ROOT, set_aside
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-# Random trials before the sampler models what it has seen; Optuna's own default of 10 exceeds the study.
+# Random trials before the sampler models the finished ones; Optuna's default of 10 is more than most studies here have.
 STARTUP_TRIALS = 3
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # what finds dead workers is new
+LOCK_TIMEOUT = 60  # seconds that SQLite waits for another process
 
 
 def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.Study:
     """Return the study that maximises its value, new or continued.
 
     Args:
-        storage: an SQLite file of our own, or a database URL that several workers share.
+        storage: an SQLite file of our own, as a path; a damaged one is set aside. Or the URL of a database that several
+            workers share. A relative file in a URL, as in sqlite:///search.db, lies in the project's folder, so that
+            notebooks and workers mean the same file.
         prune: stop trials that fall behind the median of those before them.
+
+    Raises:
+        ValueError: if the database cannot be opened.
     """
-    shared = isinstance(storage, str) and "://" in storage
-    backend = _connect(storage, heartbeat=30) if shared else _connect(f"sqlite:///{Path(storage).as_posix()}")
+    _quiet()
+    shared = isinstance(storage, str)
+    if not shared:
+        _check_file(storage)
+    backend = _connect(database_url(storage), heartbeat=30 if shared else None)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=0) if prune else optuna.pruners.NopPruner()
     study = optuna.create_study(
         study_name=name, storage=backend, direction="maximize", pruner=pruner, load_if_exists=True
     )
-    if not shared:  # nobody else works on it, so whatever still runs was killed
+    if not shared:  # nobody else works on it, so every trial that still runs was killed
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
+def _quiet() -> None:
+    """Let Optuna warn of problems alone: not of each trial, nor that its check for dead workers is new."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def database_url(storage: str | Path) -> str:
+    """Return the URL of a database; a relative file lies in the project's folder.
+
+    Raises:
+        ValueError: if a text is no URL.
+
+    >>> database_url("sqlite:///search.db") == f"sqlite:///{ROOT.as_posix()}/search.db"
+    True
+    >>> database_url("postgresql://db.example.org/search")
+    'postgresql://db.example.org/search'
+    """
+    if isinstance(storage, Path):
+        return f"sqlite:///{storage.resolve().as_posix()}"
+    try:
+        url = make_url(storage)
+    except (SQLAlchemyError, ValueError) as error:
+        raise ValueError(f"{storage} is no database URL; give sqlite:///search.db or postgresql://…") from error
+    file = url.database or ""
+    if url.get_backend_name() == "sqlite" and file and not file.startswith((":memory:", "file:")):
+        url = url.set(database=(ROOT / Path(file).expanduser()).as_posix())
+    return url.render_as_string(hide_password=False)
+
+
+def _check_file(path: Path) -> None:
+    """Set a database aside that SQLite finds damaged."""
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT)) as connection:
+            damaged = connection.execute("PRAGMA quick_check").fetchone() != ("ok",)
+    except sqlite3.OperationalError:  # locked, or not readable: no damage
+        return
+    except sqlite3.DatabaseError:
+        damaged = True
+    if damaged:
+        set_aside(path)
+
+
 def _connect(url: str, heartbeat: int | None = None) -> optuna.storages.RDBStorage:
-    """Return the storage; its tables may be made by another worker at this very moment, so it is asked again."""
+    """Return the storage. Another worker may be creating its tables at this very moment, so a failure is repeated."""
     retry = optuna.storages.RetryHeartbeatStaleTrialCallback() if heartbeat else None
-    for patience in range(5, -1, -1):
+    options = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
+    for attempts_left in range(5, -1, -1):
         try:
-            return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat, heartbeat_stale_trial_callback=retry)
-        except sqlalchemy.exc.DBAPIError:
-            if not patience:
-                raise
-            time.sleep(1)
+            return optuna.storages.RDBStorage(
+                url, options, heartbeat_interval=heartbeat, heartbeat_stale_trial_callback=retry
+            )
+        except (SQLAlchemyError, RuntimeError) as error:  # RuntimeError: tables of another version of Optuna
+            if attempts_left and isinstance(error, DBAPIError):
+                time.sleep(1)
+                continue
+            place = make_url(url).render_as_string(hide_password=True)
+            reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+            raise ValueError(f"the database {place} cannot be opened ({reason})") from error
 
 
 class KnownFirst(optuna.samplers.TPESampler):
     """Tree-structured Parzen estimators that give the first trials values known to be good.
 
-    In a shared study a trial's number says which of them; in a study of our own it is `done`, the number of finished
-    trials, so that an attempt that was killed is made again.
+    In a shared study a trial's number says which of them; in a study of our own the number of finished trials, `done`,
+    says it, so that a trial that was killed is tried again.
     """
 
     def __init__(self, first: Sequence[dict[str, Any]], done: int | None, **options: Any) -> None:
@@ -81,17 +144,18 @@ def run_study(
     on_trial: Callable[[optuna.trial.FrozenTrial], None] | None = None,
     shared: bool = False,
 ) -> optuna.Study:
-    """Run the study until `num_trials` trials are finished, completed or pruned; finished ones are never repeated.
+    """Run the study until `num_trials` trials are finished (completed or pruned); finished ones are never repeated.
 
     Args:
         first: the values of the first trials, known to be good.
         on_trial: called with each trial as it finishes.
-        shared: other workers are on the same study. Their order decides then, not the seed; a worker with nothing left
-            to start waits for the trials of the others, one of which may die.
+        shared: other workers run trials of the same study. Then their order decides, not the seed; a worker that has
+            no trial left to start waits for those of the others, one of which may die.
     """
+    _quiet()
 
     def finished(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-        if trial.state == TrialState.FAIL:  # it would be drawn again, for ever
+        if trial.state == TrialState.FAIL:  # it would be drawn again and again
             raise FloatingPointError(f"trial {trial.number} has no finite value, with {trial.params}")
         if on_trial:
             on_trial(trial)
@@ -120,12 +184,8 @@ def trials_frame(study: optuna.Study) -> pd.DataFrame:
     rows = []
     for place, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")
-        rows.append(
-            {
-                **{"trial": place, **trial.params, "value": trial.value},
-                **{"state": trial.state.name, "seconds": seconds, "number": trial.number},
-            }
-        )
+        result = {"value": trial.value, "state": trial.state.name, "seconds": seconds, "number": trial.number}
+        rows.append({"trial": place, **trial.params, **result})
     return pd.DataFrame(rows)
 
 
@@ -133,7 +193,7 @@ def importances(study: optuna.Study, seed: int = 0) -> dict[str, float]:
     """Return the share of the completed trials' variance that each parameter explains, the largest first.
 
     By functional analysis of variance of a random forest (Hutter et al. 2014, "An efficient approach for assessing
-    hyperparameter importance"). Empty where the trials are too few or too alike to have a variance.
+    hyperparameter importance"). Empty if there are fewer than three different values.
     """
     values = {trial.value for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
     if len(values) < 3:

@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from stand_ins import CPU, Interrupted
 from torch import nn
 
 from vg_helpers.classify.features import FeatureDataset, cache_features, probe, set_head
-
-CPU = torch.device("cpu")
-
-
-class Interrupted(Exception):
-    """A stand-in for a kill."""
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -116,3 +111,26 @@ def test_a_head_reproduces_the_probe():
     np.testing.assert_allclose(probs, fitted.predict_proba(inputs), atol=1e-5)
     assert probs[targets == 1, 1].min() > probs[targets == 0, 1].mean()
     np.testing.assert_array_equal(probe(inputs, targets).predict_proba(inputs), fitted.predict_proba(inputs))
+
+
+@pytest.mark.parametrize("damage", ["a.npy", "a.part.npy", "a.done"])
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_file_that_was_cut_is_computed_again(tmp_path, damage, share, capsys):
+    lower = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    whole = cache_features(lower, Pictures(), 2, tmp_path / "whole.npy", CPU)
+    if damage == "a.npy":
+        cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU)
+    else:
+        seen = []
+        with pytest.raises(Interrupted):
+            cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU, lambda n: seen.append(n) or stop_at(seen, 5))
+    path = tmp_path / damage
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    features = cache_features(lower, Pictures(), 2, tmp_path / "a.npy", CPU).features
+    np.testing.assert_array_equal(features, whole.features)
+    assert ("a.npy is damaged" in capsys.readouterr().out) == (damage == "a.npy")
+
+
+def stop_at(seen, number):
+    if len(seen) == number:
+        raise Interrupted

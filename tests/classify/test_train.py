@@ -1,44 +1,20 @@
-"""train: learning, resuming to the bit, what is frozen, averaged views, several processes as one."""
+"""train: learning, resuming to the bit, what is frozen, averaged views."""
 
 import copy
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from stand_ins import CPU, Interrupted, Points
 from torch import nn
 
 from vg_helpers.classify import train
-from vg_helpers.classify.distributed import of_the_first
 from vg_helpers.classify.train import TrainConfig
 from vg_helpers.models.classifier import build_classifier
 
-CPU = torch.device("cpu")
 CONFIG = TrainConfig(lr=3e-3, batch_size=8, num_epochs=4)
-
-
-@dataclass
-class Points(torch.utils.data.Dataset):
-    """Six numbers per item, whose first tells the class; each view adds its own small noise."""
-
-    count: int = 40
-    seed: int = 0
-    view: int = 0
-
-    def __post_init__(self):
-        generator = torch.Generator().manual_seed(self.seed)
-        self.targets = (torch.arange(self.count) % 2).tolist()
-        self.points = torch.randn(self.count, 6, generator=generator)
-        self.points[:, 0] = 3 * (2 * torch.tensor(self.targets) - 1) + 0.3 * self.points[:, 0]
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, position):
-        noise = torch.randn(6, generator=torch.Generator().manual_seed(1000 * self.view + position))
-        return self.points[position] + 0.1 * noise, self.targets[position]
 
 
 @pytest.fixture
@@ -84,10 +60,6 @@ def test_an_epoch_has_its_own_view_and_order(net):
     train.fit(net, Watched(), Points(10, 1), CONFIG, CPU, on_epoch=begin)
     assert views[:4] == [{0}, {1}, {2}, {3}] and all(sorted(order) == list(range(40)) for order in orders[:4])
     assert len({tuple(order) for order in orders[:4]}) == 4
-
-
-class Interrupted(Exception):
-    """A stand-in for a kill."""
 
 
 @pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
@@ -171,7 +143,7 @@ def test_patience_ends_a_training_that_no_longer_improves_and_more_of_it_goes_on
 
 
 def test_what_is_judged_and_kept_is_a_running_mean_of_the_weights(net, monkeypatch):
-    monkeypatch.setattr(train, "AVERAGED", 4)
+    monkeypatch.setattr(train, "EMA_STEPS", 4)
     means, number, judged = state_of(net), 0, []
 
     def follow(_):
@@ -233,8 +205,8 @@ def test_the_rate_rises_and_falls_to_zero_along_a_cosine(net, monkeypatch):
     rates = []
     train.fit(net, Points(), Points(30, 1), CONFIG, CPU, on_batch=lambda _: rates.append(made[0].param_groups[1]["lr"]))
     expected = [3e-3 * 0.5 * (1 + np.cos(np.pi * step / 20)) for step in range(1, 21)]
-    assert [train.one_cycle(step, 100) for step in (0, 4, 10)] == pytest.approx([0.1, 0.498, 0.9755], abs=1e-3)
-    assert train.one_cycle(0, 1) == 1
+    assert [train.warmup_cosine(step, 100) for step in (0, 4, 10)] == pytest.approx([0.1, 0.498, 0.9755], abs=1e-3)
+    assert train.warmup_cosine(0, 1) == 1
     np.testing.assert_allclose(rates, expected, atol=1e-12)
 
 
@@ -301,45 +273,6 @@ def test_evaluate_is_what_scikit_learn_says():
     assert found["val_accuracy"] == accuracy_score(dataset.targets, probs > 0.5)
     alike = compute_sample_weight("balanced", dataset.targets)
     assert found["val_loss"] == pytest.approx(log_loss(dataset.targets, probs, sample_weight=alike), rel=1e-5)
-
-
-def be_one_of(number, count, folder, config):
-    """Train and predict as one of several processes, and write down what came out."""
-    torch.set_num_threads(1)
-    train.autocast = lambda _: nullcontext()  # in bfloat16 the same numbers differ by what rounding leaves, two digits
-    store = f"file:///{(folder / 'store').as_posix().lstrip('/')}"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=number, world_size=count)
-    torch.manual_seed(number)  # only the first one's weights count
-    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
-    seen = []
-    found = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt", on_batch=seen.append)
-    again = train.fit(net, Points(41), Points(31, 1), config, CPU, folder / "a.pt")
-    assert again.history == found.history and sum(seen) == 41 * config.num_epochs
-    logits = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
-    assert of_the_first(number) == 0
-    torch.save(
-        {"history": found.history, "state": net.state_dict(), "logits": logits.tolist()}, folder / f"{number}.pt"
-    )
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without torch.distributed")
-@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
-def test_processes_train_together_as_one_would(tmp_path, monkeypatch, optimizer):
-    monkeypatch.setattr(train, "autocast", lambda _: nullcontext())
-    config = replace(CONFIG, optimizer=optimizer)  # 41 pictures in batches of 8: one process has no share of the last
-    torch.multiprocessing.spawn(be_one_of, (2, tmp_path, config), nprocs=2)
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
-    alone = train.fit(net, Points(41), Points(31, 1), config, CPU)
-    expected = train.predict(net, Points(31, 1), CPU, views=2, batch_size=10)
-    first, second = (torch.load(tmp_path / f"{number}.pt") for number in (0, 1))
-    assert first["history"] == second["history"] and same(first["state"], second["state"])
-    assert first["logits"] == second["logits"] and len(first["logits"]) == 31
-    np.testing.assert_allclose(first["logits"], expected, rtol=1e-4, atol=1e-5)
-    for together, row in zip(first["history"], alone.history, strict=True):
-        assert together == pytest.approx(row, rel=1e-4, abs=1e-5)
 
 
 def test_both_classes_count_alike_however_few_one_has():

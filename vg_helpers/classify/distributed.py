@@ -13,13 +13,13 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
-def processes() -> int:
+def world_size() -> int:
     """Return how many processes train together: one, unless torch.distributed is initialised."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def join_processes(device: torch.device) -> torch.device:
-    """Initialise torch.distributed where torchrun started this process, and return the process's own device."""
+    """Initialise torch.distributed if torchrun started this process, and return the process's own device."""
     if "LOCAL_RANK" not in os.environ:
         return device
     if device.type == "cuda":
@@ -30,32 +30,42 @@ def join_processes(device: torch.device) -> torch.device:
 
 
 def leave_processes() -> None:
-    """Undo `join_processes`, where it initialised anything."""
+    """Undo `join_processes`."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
 
-def of_the_first(value: Any) -> Any:
-    """Return the value that the first of the processes that train together has."""
-    if processes() > 1:
-        dist.broadcast_object_list(box := [value])
-        value = box[0]
-    return value
+def broadcast_object(value: Any) -> Any:
+    """Return the first process's value in every process."""
+    values = [value]
+    if world_size() > 1:
+        dist.broadcast_object_list(values)
+    return values[0]
 
 
-def _add_up(parameters: list[nn.Parameter]) -> None:
+def broadcast_parameters(module: nn.Module) -> None:
+    """Give every process the first process's parameters."""
+    if world_size() > 1:
+        for parameter in module.parameters():
+            dist.broadcast(parameter.data, 0)
+
+
+def all_reduce_gradients(parameters: list[nn.Parameter]) -> None:
     """Give every process the sum of all processes' gradients."""
-    for parameter in parameters if processes() > 1 else ():
-        parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        dist.all_reduce(parameter.grad)
+    if world_size() > 1:
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
 
 
-def _gather(mine: Tensor, batches: list[list[int]]) -> Tensor:
-    """Return the outputs for all places, in order, of which each process holds its share."""
-    if processes() == 1:
-        return mine
-    dist.all_gather_object(held := [None] * processes(), mine)
-    everything = torch.empty(sum(map(len, batches)), *next(part.shape[1:] for part in held if len(part)))
-    for number, part in enumerate(held):
-        everything[[place for batch in batches for place in batch[number :: processes()]]] = part
+def gather_outputs(outputs: Tensor, batches: list[list[int]]) -> Tensor:
+    """Return the outputs at all positions, in order; each process holds those of its share of each batch."""
+    if world_size() == 1:
+        return outputs
+    shares: list[Tensor] = [None] * world_size()
+    dist.all_gather_object(shares, outputs)
+    everything = torch.empty(sum(map(len, batches)), *next(share.shape[1:] for share in shares if len(share)))
+    for number, share in enumerate(shares):
+        everything[[position for batch in batches for position in batch[number :: world_size()]]] = share
     return everything

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..device import autocast
-from ..files import write_text
+from ..files import set_aside, write_text
 
 
 @dataclass
@@ -56,17 +56,21 @@ def cache_features(
     device: torch.device,
     on_batch: Callable[[int], None] | None = None,
 ) -> FeatureDataset:
-    """Return the features of `views` views of every picture, computed once; an interrupted computation goes on.
+    """Return the features of `views` views of every picture, computed once; an interrupted computation continues.
+
+    A damaged file is set aside, and the features are computed again.
 
     Args:
         path: the .npy file; beside it a small file counts the finished batches.
         on_batch: called with the number of pictures done after each batch.
     """
-    done_path, part_path = path.with_suffix(".done"), path.with_suffix(".part.npy")
-    if path.is_file():
+    done_path, part_path, batch_size = path.with_suffix(".done"), path.with_suffix(".part.npy"), 32
+    if path.is_file() and _is_whole(path, (views, len(dataset))):
         return FeatureDataset(path, dataset.targets)
-    done = int(done_path.read_text(encoding="utf-8")) if done_path.is_file() and part_path.is_file() else 0
-    store, batch_size = (np.load(part_path, mmap_mode="r+") if done else None), 32
+    if path.is_file():
+        set_aside(path)
+    done = _finished_batches(done_path) if _is_whole(part_path, (views, len(dataset))) else 0
+    store = np.load(part_path, mmap_mode="r+") if done else None
     lower.to(device)
     starts = [(view, start) for view in range(views) for start in range(0, len(dataset), batch_size)]
     for number, (view, start) in enumerate(starts[done:], done + 1):
@@ -91,6 +95,20 @@ def cache_features(
     return FeatureDataset(path, dataset.targets)
 
 
+def _is_whole(path: Path, shape: tuple[int, int]) -> bool:
+    try:  # reading only: opened for writing, a file that is too short would be filled up with zeros
+        return np.load(path, mmap_mode="r").shape[:2] == shape
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _finished_batches(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
 def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
     """Return a logistic regression on frozen features (N, D), its strength chosen by cross-validated ROC AUC."""
     pipeline = make_pipeline(
@@ -102,7 +120,7 @@ def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
 
 @torch.no_grad()
 def set_head(layer: nn.Linear, fitted: Any) -> None:
-    """Give a two-output layer the weights of a `probe`: fine-tuning then starts from the best linear head.
+    """Give a two-output layer the weights of a `probe`; fine-tuning then starts from the best linear head.
 
     Linear probing before fine-tuning: Kumar et al. 2022, "Fine-tuning can distort pretrained features".
     """

@@ -1,4 +1,4 @@
-"""What a trained classifier says of any picture: P(van_gogh), seen as a test painting is seen."""
+"""P(van_gogh) of any picture by a trained classifier, which sees it as it sees a test painting."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..data.views import EVAL_VIEWS, eval_view
 from ..device import autocast
-from ..images import UNREADABLE, read_pixels
+from ..images import read_pixels
 
 
 @torch.inference_mode()
@@ -23,23 +23,19 @@ def judge(
     """Return P(van_gogh) of files or (1, 3, H, W) tensors, logits averaged over the first views of a test painting.
 
     Raises:
-        ValueError: if a file is missing or no image.
+        ValueError: if a file is missing or cannot be read as a picture.
     """
     was_training = model.training
     model.to(device).eval()
-    found = []
+    probs = []
     for picture in pictures:
-        image = picture[0] if isinstance(picture, Tensor) else _read(Path(picture))
-        seen = torch.stack([eval_view(image, size, view) for view in range(views)])
+        if isinstance(picture, Tensor):
+            image = picture[0]
+        else:
+            image = torch.from_numpy(read_pixels(Path(picture))).permute(2, 0, 1)
+        batch = torch.stack([eval_view(image, size, view) for view in range(views)])
         with autocast(device):
-            logits = model(seen.to(device)).float().mean(0)
-        found.append(float(logits.softmax(0)[1]))
+            logits = model(batch.to(device)).float().mean(0)
+        probs.append(float(logits.softmax(0)[1]))
     model.train(was_training)
-    return np.array(found)
-
-
-def _read(path: Path) -> Tensor:
-    try:
-        return torch.from_numpy(read_pixels(path)).permute(2, 0, 1)
-    except UNREADABLE as error:
-        raise ValueError(f"{path} cannot be read as an image ({error}); give a JPEG or PNG file") from error
+    return np.array(probs)

@@ -1,10 +1,10 @@
-"""One network learns one split: features of its frozen part, a linear head, a search, the final training, predictions.
+"""One network learns one split: features of its frozen part, a linear head, the final training, predictions.
 
-Convention: everything costly is kept in the task's folder and is not done again; the folder's name depends on what it
-is made from.
+Convention: everything costly is kept in the task's folder and is not computed again; the folder's name depends on all
+that the task is made from.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,22 @@ from torch import nn
 from ..data.splits import SPLITS
 from ..data.views import EVAL_VIEWS, build_dataset
 from ..files import fingerprint
-from ..models.classifier import TEXTURE_LAYER as LAYER
-from ..models.classifier import Classifier, Texture, Textured, build_classifier
+from ..models.classifier import TEXTURE_LAYER, Classifier, TextureFeatures, build_classifier
+from ..models.layers import TITLES
 from .features import cache_features, probe, set_head
-from .train import FitResult, TrainConfig, choose_depth, fit, predict, prepare, trained_layers
+from .train import HEAD, FitResult, TrainConfig, choose_depth, fit, predict, prepare, trained_layers
 
-PROTOCOL = 7  # raise it when the same parameters no longer give the same numbers: kept work is then done again
-# AlexNet, all of whose layers learn, gets nowhere in a few epochs with the half that torchvision drops; VGG-19, whose
-# fc6 and fc7 stay frozen, is held back by less.
+PROTOCOL = 7  # raise it when the same parameters no longer give the same numbers: kept work is then computed again
+# torchvision drops half. That is too much for AlexNet, all of whose layers learn, to get anywhere in a few epochs; for
+# VGG-19, whose fc6 and fc7 stay frozen, less dropout gave worse results.
 DROPOUT = {"vgg19": 0.5, "alexnet": 0.2}
-SCRATCH = {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"}  # of an AlexNet that starts from random weights
 
 
 @dataclass(frozen=True)
 class Setup:
     """What a task depends on besides network and paintings.
 
-    `views` counts the augmented views that are kept, `eval_views` those of a held-out painting that are averaged.
+    `views` counts the augmented views whose features are kept, `eval_views` the averaged views of a held-out painting.
     """
 
     data_dir: Path
@@ -52,8 +51,20 @@ class Setup:
     def __post_init__(self) -> None:
         if self.eval_views not in (2, 4, 6):
             raise ValueError(
-                f"eval_views={self.eval_views}: choose 2 (the centre, mirrored too), 4 or 6 (its ends, turned, too)"
+                f"eval_views={self.eval_views}: choose 2 (the centre, also mirrored), 4 or 6 (turned ends too)"
             )
+
+    def content(self) -> tuple[Any, ...]:
+        """Return what results depend on, for `Stage.keep`: everything but the folders of kept work."""
+        return tuple(str(value) for name, value in vars(self).items() if name not in ("cache_dir", "state_dir"))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A logistic regression on frozen features as a layer of two outputs, and its P(van_gogh) of val and test."""
+
+    head: nn.Linear
+    probs: dict[str, np.ndarray]
 
 
 @dataclass
@@ -72,8 +83,27 @@ class Task:
         """The folder's name, which changes with everything the task is made from."""
         return self.folder.name
 
+    @property
+    def title(self) -> str:
+        """The network's name as one writes it."""
+        return TITLES[self.model.network]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Network and depth, for the records of its trainings."""
+        return {"network": self.model.network, "depth": self.config.depth}
+
+    def content(self) -> tuple[Any, ...]:
+        """Return what predictions depend on, for `Stage.keep`: the task's key, its setup and the trained weights."""
+        trained = {name: p for name, p in self.learning.named_parameters() if p.requires_grad}
+        return self.key, self.setup.content(), trained
+
+    def start_from(self, probe: Probe) -> None:
+        """Give the network's last layer the weights of `fit_probe`."""
+        self.model.module_of(HEAD).load_state_dict(probe.head.state_dict())
+
     def probs(self, split: str, views: int | None = None) -> np.ndarray:
-        """Return P(van_gogh) of a split, logits averaged over each painting's views, all of them unless told."""
+        """Return P(van_gogh) of a split, logits averaged over `views` views of each painting, by default all."""
         logits = predict(self.learning, self.sets[split], self.setup.device, views or self.setup.eval_views)
         return softmax(logits.astype(np.float64), axis=1)[:, 1]
 
@@ -81,7 +111,7 @@ class Task:
 def build_task(
     network: str, index: pd.DataFrame, split: str, setup: Setup, on_batch: Callable[[int], None] | None = None
 ) -> Task:
-    """Return the task of teaching `network` the training paintings of `index[split]`; frozen features come once."""
+    """Return the task of training `network` on the paintings of `index[split]`; frozen features are kept on disk."""
     depth = choose_depth(setup.depth, setup.device, network)
     model = build_classifier(network, setup.weights, setup.seed)
     for module in model.modules():
@@ -92,73 +122,76 @@ def build_task(
     rows = index[["path", "label", split]].to_dict("list")
     folder = Path(setup.state_dir, f"{network}-{fingerprint(made_from, rows)}")
     folder.mkdir(parents=True, exist_ok=True)
-    sets = _pictures(index, split, setup)
-    for name in sets if len(lower) > 1 else ():  # the first module is the normalisation alone
-        views = setup.views if name == "train" else setup.eval_views
-        path = folder / f"{name}-{views}.npy"
-        with FileLock(path.with_suffix(".lock")):  # several workers may share the folder
-            sets[name] = cache_features(lower, sets[name], views, path, setup.device, on_batch)
-    learning = upper if len(lower) > 1 else model
+    sets, learning = _pictures(index, split, setup), model
+    if len(lower) > 1:  # a single module is the normalisation: nothing is frozen
+        sets, learning = _features(lower, sets, setup, folder, on_batch), upper
     config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, config, setup, folder)
 
 
+def _features(
+    lower: nn.Module, sets: dict[str, Any], setup: Setup, folder: Path, on_batch: Callable[[int], None] | None
+) -> dict[str, Any]:
+    """Return the sets as the frozen part of the network sees them."""
+    cached = {}
+    for name, pictures in sets.items():
+        views = setup.views if name == "train" else setup.eval_views
+        path = folder / f"{name}-{views}.npy"
+        with FileLock(path.with_suffix(".lock")):  # several workers may share the folder
+            cached[name] = cache_features(lower, pictures, views, path, setup.device, on_batch)
+    return cached
+
+
 def _pictures(index: pd.DataFrame, split: str, setup: Setup) -> dict[str, Any]:
     parts = {name: index[index[split] == name] for name in SPLITS}
-    options = setup.size, setup.seed
-    return {k: build_dataset(v, setup.data_dir, setup.cache_dir, k == "train", *options) for k, v in parts.items()}
+    folders, options = (setup.data_dir, setup.cache_dir), (setup.size, setup.seed)
+    return {name: build_dataset(rows, *folders, name == "train", *options) for name, rows in parts.items()}
 
 
-def fit_probe(task: Task) -> dict[str, np.ndarray]:
-    """Return P(van_gogh) of val and test by logistic regression on the last layer's inputs, and set that layer to it.
+def fit_probe(task: Task) -> Probe:
+    """Return a logistic regression on the last layer's inputs, which `Task.start_from` makes the last layer.
 
-    Called before any training, so the weights are pre-trained throughout. Held-out features are means over the views.
+    Called before any training, when all weights are the pre-trained ones. Held-out features are means over the views.
     """
-    body = nn.Sequential(*list(task.learning.children())[:-1]) if task.learning is not task.model else _body(task.model)
-    views = {"train": 1, "val": task.setup.eval_views, "test": task.setup.eval_views}
-    features = {name: predict(body, task.sets[name], task.setup.device, n) for name, n in views.items()}
-    fitted = probe(features["train"], np.asarray(task.sets["train"].targets), task.setup.seed)
-    set_head(task.model.module_of("fc8"), fitted)
-    return {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")}
+    body = below_head(task.model)
+    if task.learning is not task.model:
+        body = nn.Sequential(*list(task.learning.children())[:-1])
+    return _fit_head(task, body, task.sets, train_views=1)
 
 
-def add_texture(task: Task, index: pd.DataFrame, split: str) -> tuple[Textured, dict[str, np.ndarray]]:
-    """Return the task's network with a head that sees texture, and P(van_gogh) of val and test by this head alone.
+def fit_texture(task: Task, index: pd.DataFrame, split: str) -> Probe:
+    """Return a logistic regression on the texture of a middle layer, the head of a `TextureClassifier`.
 
-    The head is a logistic regression, fitted after the network's own training and to its own middle layer.
+    It is fitted after the network's own training, to what that layer computes then.
     """
-    model, setup = task.model, task.setup
-    layer = LAYER[model.network]
-    kept = task.learning is not model and trained_layers(model.network, task.config.depth)[0] == layer
-    sets = task.sets if kept else _pictures(index, split, setup)
-    body = nn.Sequential(*(() if kept else model.split(layer)[0]), Texture())
-    views = {"train": setup.views, "val": setup.eval_views, "test": setup.eval_views}
-    found = {name: predict(body, sets[name], setup.device, n) for name, n in views.items()}
-    fitted = probe(found["train"], np.asarray(sets["train"].targets), setup.seed)
-    head = nn.Linear(found["train"].shape[1], 2)
+    layer = TEXTURE_LAYER[task.model.network]
+    if task.learning is not task.model and trained_layers(task.model.network, task.config.depth)[0] == layer:
+        return _fit_head(task, nn.Sequential(TextureFeatures()), task.sets, task.setup.views)
+    below, _ = task.model.split(layer)
+    return _fit_head(
+        task, nn.Sequential(below, TextureFeatures()), _pictures(index, split, task.setup), task.setup.views
+    )
+
+
+def _fit_head(task: Task, body: nn.Module, sets: dict[str, Any], train_views: int) -> Probe:
+    setup = task.setup
+    views = {"train": train_views, "val": setup.eval_views, "test": setup.eval_views}
+    features = {name: predict(body, sets[name], setup.device, count) for name, count in views.items()}
+    fitted = probe(features["train"], np.asarray(sets["train"].targets), setup.seed)
+    head = nn.Linear(features["train"].shape[1], 2)
     set_head(head, fitted)
-    return Textured(model, head), {name: fitted.predict_proba(found[name])[:, 1] for name in ("val", "test")}
+    return Probe(head, {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")})
 
 
-def probe_splits(task: Task, index: pd.DataFrame, splits: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Return split -> its test paintings with their P(van_gogh) in a column p, by logistic regression on one network.
-
-    Every painting's features are the same in all splits, those of its centre, so that only the border differs. Called
-    before any training, as `fit_probe` is.
-    """
-    setup, found = task.setup, {}
-    everything = build_dataset(index, setup.data_dir, setup.cache_dir, False, setup.size, setup.seed)
-    features = predict(_body(task.model), everything, setup.device)
-    for split in splits:
-        train, test = (index[split].to_numpy() == name for name in ("train", "test"))
-        fitted = probe(features[train], index.label[train].to_numpy(), setup.seed)
-        found[split] = index[test].assign(p=fitted.predict_proba(features[test])[:, 1])
-    return found
+def below_head(model: Classifier) -> nn.Module:
+    """Return the network without its last layer."""
+    below, _ = model.split(HEAD)
+    return below
 
 
-def _body(model: Classifier) -> nn.Module:
-    lower, _ = model.split("fc8")
-    return lower
+def held_out_probs(task: Task) -> dict[str, np.ndarray]:
+    """Return P(van_gogh) of val and test."""
+    return {split: task.probs(split) for split in ("val", "test")}
 
 
 def train_finally(
@@ -169,9 +202,9 @@ def train_finally(
     on_batch: Callable[[int], None] | None = None,
     patience: int = 0,
 ) -> FitResult:
-    """Train with the best values found and leave the task's model with its best epoch's weights; `patience` as in fit.
+    """Train with the best values and leave the task's model with the weights of its best epoch; `patience` as in `fit`.
 
-    Longer patience goes on from where a shorter one stopped.
+    With more patience than before, training continues from where it stopped.
     """
     config = TrainConfig(**{**vars(task.config), **values, "num_epochs": num_epochs})
     checkpoint, sets = task.folder / f"final-{fingerprint(vars(config))}.pt", task.sets

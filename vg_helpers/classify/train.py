@@ -1,9 +1,9 @@
 """Fine-tuning: which layers are trained, epochs that resume, several processes that train as one, predictions.
 
-Convention: seed, epoch and position decide every random draw, so that an interrupted run ends as if it had not been.
-Data sets yield (picture or features, target); their `view` chooses the augmentation, one view per epoch in turn.
-Where torch.distributed is initialised, every process takes its share of each batch: what `fit` and `predict` return is
-then the same in all of them, and what one process would have found, but for rounding and the draws of dropout.
+Convention: seed, epoch and position decide every random draw, so that an interrupted run ends like an undisturbed one.
+Data sets yield (picture or features, target); their `view` chooses the augmentation, and each epoch takes the next one.
+If torch.distributed is initialised, every process takes its share of each batch. `fit` and `predict` then return the
+same in all processes, and the same as in a single one but for rounding and the draws of dropout.
 """
 
 import copy
@@ -25,28 +25,35 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, default_collate
 
 from ..device import autocast
-from ..files import save_torch
+from ..files import load_torch, save_torch, set_aside
 from ..models.classifier import Classifier
 from ..models.layers import LAYERS
-from .distributed import _add_up, _gather, of_the_first, processes, rank
+from .distributed import (
+    all_reduce_gradients,
+    broadcast_object,
+    broadcast_parameters,
+    gather_outputs,
+    rank,
+    world_size,
+)
 
 HEAD = "fc8"
 TOP = {  # VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
     "vgg19": ("conv5_1", "conv5_2", "conv5_3", "conv5_4", HEAD),
     "alexnet": ("conv3", "conv4", "conv5", "fc6", "fc7", HEAD),
 }
-AVERAGED = 100  # steps
-# Share of all steps; the head was fitted to features without dropout, so the first losses under dropout are large.
+EMA_STEPS = 100  # about so many steps are averaged
+# Share of all steps. The head was fitted to features without dropout, so the first losses under dropout are large.
 WARM_UP = 0.1
-SAVE_EVERY = 20.0  # seconds of training after which a checkpoint is worth its writing
-HEAD_LR = 3.0  # the last layer, fitted by the probe, learns this much faster than the layers that come pre-trained
+SAVE_EVERY = 20.0  # seconds of training between two checkpoints
+HEAD_LR_FACTOR = 3.0  # the last layer, fitted by the probe, learns faster than the pre-trained layers
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """What one training depends on; `depth` is "all" layers, the "top" ones or the "head".
 
-    `val_views` counts the views that validation averages, as the test does later on.
+    `val_views` counts the views that validation averages.
     """
 
     lr: float = 1e-5
@@ -75,7 +82,7 @@ class FitResult:
 
 
 def choose_depth(depth: str, device: torch.device, network: str) -> str:
-    """Return the depth that is asked for; "auto" is all layers, but of VGG-19 on a CPU the top ones."""
+    """Return the depth; "auto" means all layers, except for VGG-19 on a CPU: the top ones."""
     if depth not in ("auto", "all", "top", "head"):
         raise ValueError(f"depth {depth!r}: choose auto, all, top or head")
     costly = device.type == "cpu" and network == "vgg19"
@@ -83,13 +90,13 @@ def choose_depth(depth: str, device: torch.device, network: str) -> str:
 
 
 def trained_layers(network: str, depth: str) -> tuple[str, ...]:
-    """Return the names of the layers whose weights a depth trains, from the lowest up."""
+    """Return the names of the layers that a depth trains, from the lowest up."""
     every = (*(name for name in LAYERS[network] if name.startswith("conv")), "fc6", "fc7", HEAD)
     return {"all": every, "top": TOP[network], "head": (HEAD,)}[depth]
 
 
 def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the frozen part below the lowest trained layer and the part above, with only the trained layers free."""
+    """Return the frozen part below the lowest trained layer and the part above; only the trained layers are free."""
     names = trained_layers(model.network, depth)
     model.requires_grad_(False)
     for name in names:
@@ -98,11 +105,17 @@ def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential
     return lower.eval(), upper
 
 
+def head_of(module: nn.Module) -> nn.Module:
+    """Return the layer HEAD of a classifier; of the part of one that `prepare` returns, the last module."""
+    return module.module_of(HEAD) if isinstance(module, Classifier) else module[-1]
+
+
 def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return the optimiser over the parameters that are free; the last layer gets HEAD_LR times the rate."""
-    head = [p for p in list(module.modules())[-1].parameters() if p.requires_grad]
-    rest = [p for p in module.parameters() if p.requires_grad and all(p is not q for q in head)]
-    groups = [{"params": head, "lr": config.lr * HEAD_LR}, {"params": rest, "lr": config.lr}]
+    """Return the optimiser of the free parameters; those of the head learn HEAD_LR_FACTOR times faster."""
+    free = [p for p in module.parameters() if p.requires_grad]
+    head = [p for p in head_of(module).parameters() if p.requires_grad]
+    rest = [p for p in free if all(p is not q for q in head)]
+    groups = [{"params": head, "lr": config.lr * HEAD_LR_FACTOR}, {"params": rest, "lr": config.lr}]
     groups = [group for group in groups if group["params"]]
     kinds = {
         "AdamW": lambda: torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True),
@@ -113,8 +126,8 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optim
     return kinds[config.optimizer]()
 
 
-def one_cycle(step: int, steps: int) -> float:
-    """Return the share of the learning rate: a rise over the first WARM_UP of the steps, and a cosine to zero."""
+def warmup_cosine(step: int, steps: int) -> float:
+    """Return the factor of the learning rate: it rises over the first WARM_UP of the steps and falls along a cosine."""
     return min(1.0, (step + 1) / (WARM_UP * steps)) * float(0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
 
 
@@ -147,9 +160,9 @@ class Learner:
 
 
 def build_learner(module: nn.Module, config: TrainConfig, steps: int) -> Learner:
-    """Return a module, on its device, before the first of so many steps."""
+    """Return the learner of a module, which is on its device already, before the first of `steps` steps."""
     optimizer = build_optimizer(module, config)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps))
     free = [p for p in module.parameters() if p.requires_grad]
     return Learner(module, optimizer, schedule, free, [p.detach().clone() for p in free])
 
@@ -167,40 +180,38 @@ def fit(
 ) -> FitResult:
     """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
 
-    What is validated and kept are running means of the weights (over about AVERAGED steps), which lie nearer the middle
-    of a good region than the last step does (Izmailov et al. 2018, "Averaging weights leads to wider optima").
+    Running means of the weights, over about EMA_STEPS steps, are validated and kept: they lie nearer the middle of a
+    good region than the last step does (Izmailov et al. 2018, "Averaging weights leads to wider optima").
 
     Args:
         module: gives logits (N, 2); only parameters that require gradients are trained.
-        checkpoint: written after the last epoch and, SAVE_EVERY seconds apart, after others; a run with the same config
-            goes on from it and reports what it holds.
-        on_epoch: called with each epoch's row; what it raises (a pruned trial) ends the training.
-        on_batch: called after each batch with the number of pictures seen.
-        patience: stop once so many epochs in a row have brought nothing better; 0 trains all epochs.
+        checkpoint: written after the last epoch and, at least SAVE_EVERY seconds apart, after others. A run with the
+            same config continues from it and reports its epochs again; a damaged one is set aside.
+        on_epoch: called with each epoch's row; an exception that it raises (a pruned trial) ends the training.
+        on_batch: called after each batch with the number of pictures in it.
+        patience: stop after this many epochs in a row without a better one; 0 trains all epochs.
 
     Raises:
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
-    for parameter in module.parameters() if processes() > 1 else ():
-        dist.broadcast(parameter.data, 0)
+    broadcast_parameters(module)
     learner = build_learner(module, config, -(-len(train_set) // config.batch_size) * config.num_epochs)
     result, saved_at = _resume(learner, config, checkpoint), time.monotonic()
     for row in result.history:
         if on_epoch:
             on_epoch(row)
-    while not _over(result, config, patience):
+    while not should_stop(result, config, patience):
         epoch = len(result.history) + 1
         loss = _train_epoch(learner, train_set, config, epoch, device, on_batch)
-        with exchanged(learner.free, learner.means):
+        with swapped_parameters(learner.free, learner.means):
             row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
                 result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
-        due = _over(result, config, patience) or time.monotonic() - saved_at >= SAVE_EVERY
+        due = should_stop(result, config, patience) or time.monotonic() - saved_at >= SAVE_EVERY
         if checkpoint and due and rank() == 0:
-            saved = {"config": asdict(config), "live": learner.state(), "result": vars(result)}
-            save_torch(checkpoint, saved)
+            save_torch(checkpoint, {"config": asdict(config), "live": learner.state(), "result": vars(result)})
             saved_at = time.monotonic()
         if on_epoch:
             on_epoch(row)
@@ -208,21 +219,22 @@ def fit(
     return result
 
 
-def _over(result: FitResult, config: TrainConfig, patience: int) -> bool:
+def should_stop(result: FitResult, config: TrainConfig, patience: int) -> bool:
+    """Return whether all epochs are trained, or `patience` of them in a row were no better than the best."""
     done = len(result.history)
     return done >= config.num_epochs or 0 < patience <= done - result.best_epoch
 
 
 @contextmanager
-def exchanged(parameters: list[nn.Parameter], values: list[Tensor]) -> Iterator[None]:
-    """Let parameters have other values while the block runs."""
-    own = [parameter.data for parameter in parameters]
+def swapped_parameters(parameters: list[nn.Parameter], values: list[Tensor]) -> Iterator[None]:
+    """Give parameters other values while the block runs."""
+    original = [parameter.data for parameter in parameters]
     try:
         for parameter, value in zip(parameters, values, strict=True):
             parameter.data = value
         yield
     finally:
-        for parameter, value in zip(parameters, own, strict=True):
+        for parameter, value in zip(parameters, original, strict=True):
             parameter.data = value
 
 
@@ -233,12 +245,21 @@ def _trained_state(module: nn.Module) -> dict[str, Tensor]:
 def _resume(learner: Learner, config: TrainConfig, checkpoint: Path | None) -> FitResult:
     saved = None
     if checkpoint and checkpoint.is_file() and rank() == 0:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    saved = of_the_first(saved)  # its file counts, on however many machines
+        saved = _load_checkpoint(checkpoint)
+    saved = broadcast_object(saved)  # the first process's file counts, whatever the other machines hold
     if saved is None or saved["config"] != asdict(config):
         return FitResult()
     learner.load(saved["live"])
     return FitResult(**saved["result"])
+
+
+def _load_checkpoint(path: Path) -> dict[str, Any] | None:
+    try:
+        saved = load_torch(path, "delete it to train from the start")
+        return {name: saved[name] for name in ("config", "live", "result")}
+    except (ValueError, KeyError, TypeError):
+        set_aside(path)
+        return None
 
 
 def _train_epoch(
@@ -246,14 +267,14 @@ def _train_epoch(
 ) -> float:
     """Return the mean training loss of one epoch."""
     seed = config.seed * 1000 + epoch
-    torch.manual_seed(seed + 10**9 * rank())  # dropout's draws; the order is everybody's
-    dataset.view = epoch - 1
+    torch.manual_seed(seed + 10**9 * rank())  # dropout draws differ; the order of the paintings does not
+    dataset = in_view(dataset, epoch - 1)
     learner.module.train()
     total = torch.zeros((), device=device)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
     batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
     classes = class_weights(dataset.targets).to(device)
-    for batch, (inputs, targets) in zip(batches, _loader(dataset, batches, device), strict=True):
+    for batch, (inputs, targets) in zip(batches, _load_shares(dataset, batches, device), strict=True):
         learner.optimizer.zero_grad(set_to_none=True)
         if len(targets):
             with autocast(device):
@@ -261,15 +282,15 @@ def _train_epoch(
             loss = cross_entropy(logits.float(), targets, classes, reduction="sum")
             (loss / len(batch)).backward()
             total += loss.detach()
-        _add_up(learner.free)
+        all_reduce_gradients(learner.free)
         learner.optimizer.step()
         learner.schedule.step()
-        steps = learner.schedule.last_epoch  # few at first, when a mean over many would still be the start
-        average = get_ema_multi_avg_fn(min(1 - 1 / AVERAGED, steps / (steps + 9)))
+        steps = learner.schedule.last_epoch  # at first a mean over many steps would still be near the start
+        average = get_ema_multi_avg_fn(min(1 - 1 / EMA_STEPS, steps / (steps + 9)))
         average(learner.means, [p.detach() for p in learner.free], steps)
         if on_batch:
             on_batch(len(batch))
-    if processes() > 1:
+    if world_size() > 1:
         dist.all_reduce(total)
     mean = float(total) / len(dataset)
     if not np.isfinite(mean):
@@ -277,20 +298,28 @@ def _train_epoch(
     return mean
 
 
-def class_weights(targets: Sequence[int]) -> Tensor:
-    """Return what a painting of each class counts in the loss, (2,), so that both classes count alike in all.
+def in_view(dataset: Any, view: int) -> Any:
+    """Return a data set in one of its views; a sample draws its paintings anew for each."""
+    if hasattr(dataset, "draw"):
+        return dataset.draw(view)
+    dataset.view = view
+    return dataset
 
-    A museum's proportions would otherwise enter every later judgement, and a repainted photo does not come from there.
+
+def class_weights(targets: Sequence[int]) -> Tensor:
+    """Return the weight (2,) of a painting of each class in the loss, so that both classes count alike.
+
+    Otherwise the proportions of the collection would enter every later judgement, also that of a repainted photo.
     """
     weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=np.asarray(targets))
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def _loader(dataset: Any, batches: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def _load_shares(dataset: Any, batches: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield this process's share of each batch; nothing is padded, so a share may be empty."""
     workers = 0 if device.type == "cpu" else min(8, torch.get_num_threads())
-    mine = [batch[rank() :: processes()] for batch in batches]
-    options = {"batch_sampler": mine, "collate_fn": _collate, "num_workers": workers, "pin_memory": workers > 0}
+    shares = [batch[rank() :: world_size()] for batch in batches]
+    options = {"batch_sampler": shares, "collate_fn": _collate, "num_workers": workers, "pin_memory": workers > 0}
     for inputs, targets in DataLoader(dataset, **options):
         inputs = inputs.to(device, non_blocking=True)
         if inputs.ndim == 4:
@@ -326,15 +355,15 @@ def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 
     """Return logits (N, 2) as float32, averaged over the first `views` views; the training mode is restored."""
     was_training = module.training
     module.to(device).eval()
-    places = list(range(len(dataset)))
-    batches = [places[start : start + batch_size] for start in places[::batch_size]]
+    positions = list(range(len(dataset)))
+    batches = [positions[start : start + batch_size] for start in positions[::batch_size]]
     total = []
     for view in range(views):
         dataset.view, parts = view, []
-        for inputs, targets in _loader(dataset, batches, device):
+        for inputs, targets in _load_shares(dataset, batches, device):
             if len(targets):
-                with autocast(device):  # the loader's own resampling is not to run in half the precision
+                with autocast(device):  # around the module alone: pictures are resampled in float32
                     parts.append(module(inputs).float().cpu())
-        total.append(_gather(torch.cat(parts) if parts else torch.empty(0), batches))
+        total.append(gather_outputs(torch.cat(parts) if parts else torch.empty(0), batches))
     module.train(was_training)
     return torch.stack(total).mean(0).numpy()

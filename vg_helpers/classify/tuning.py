@@ -1,6 +1,7 @@
 """The search for learning rate, batch size and optimizer of one task."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..search import open_study, run_study
 from .task import Task
 from .train import TrainConfig, fit
 
-KNOWN_GOOD = {  # the reference report's values, then what served here
+KNOWN_GOOD = {  # the values of the reference report, then the best of earlier trainings of this project
     "vgg19": [
         {"lr": 1.18e-5, "batch_size": 16, "optimizer": "AdamW"},
         {"lr": 3e-5, "batch_size": 16, "optimizer": "AdamW"},
@@ -36,14 +37,15 @@ def search_training(
 ) -> optuna.Study:
     """Return the study of learning rate, batch size and optimiser by validation ROC AUC.
 
-    Each trial starts from the weights that the task has now.
+    Each trial starts from the task's present weights.
 
     Args:
-        num_paintings: training paintings per epoch, a stratified sample that changes with it; 0 takes all.
+        num_paintings: training paintings per epoch, another stratified sample in each epoch; 0 takes all.
+        storage: database URL of a study that other workers share; by default a file in the task's folder.
         on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
     start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
-    name = _study_name(task, num_epochs, num_paintings)
+    name = study_name(task, num_epochs, num_paintings)
     study = open_study(name, storage or task.folder / "study.db", prune=True)
     known_good = KNOWN_GOOD[task.model.network]
 
@@ -65,7 +67,7 @@ def search_training(
             result = fit(
                 task.learning, train_set, task.sets["val"], config, task.setup.device, checkpoint, report, on_batch
             )
-        except (optuna.TrialPruned, FloatingPointError) as error:  # a diverged trial is a bad one, not the study's end
+        except (optuna.TrialPruned, FloatingPointError) as error:  # a trial that diverged must not end the study
             checkpoint.unlink(missing_ok=True)
             raise optuna.TrialPruned(str(error)) from error
         finally:
@@ -76,31 +78,38 @@ def search_training(
     return run_study(study, objective, num_trials, task.setup.seed, first=known_good, shared=bool(storage))
 
 
-def _study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
+def study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
+    """Return the name under which a storage keeps the study of these trials."""
     return f"{task.key}-{num_epochs}-{num_paintings}"
 
 
-class Sample(Subset):
-    """A stratified part of a data set, another one in every view, with its `targets`; `view` is the data set's own.
+def pictures_per_trial(task: Task, num_epochs: int, num_paintings: int = 0) -> int:
+    """Return how many training paintings a trial sees, if it is not stopped early."""
+    available = len(task.sets["train"])
+    return num_epochs * min(num_paintings or available, available)
 
-    The same part in every epoch would soon be known by heart, and a trial would be judged by that.
+
+@dataclass
+class Sample:
+    """A stratified part of a data set, which `draw` draws anew for every view.
+
+    A network would soon know a fixed part by heart, and trials would be compared by that.
     """
 
-    def __init__(self, dataset: Any, count: int, seed: int) -> None:
-        super().__init__(dataset, [])
-        self.count, self.seed, self.view = count, seed, 0
+    dataset: Any
+    count: int
+    seed: int
 
-    @property
-    def view(self) -> int:
-        """The view of the data set beneath."""
-        return self.dataset.view
+    def __len__(self) -> int:
+        return self.count
 
-    @view.setter
-    def view(self, view: int) -> None:
+    def draw(self, view: int) -> Subset:
+        """Return the part of one view, with its `targets`."""
         self.dataset.view, targets = view, self.dataset.targets
-        drawn = {"train_size": self.count, "stratify": targets, "random_state": self.seed + view}
-        self.indices = sorted(train_test_split(range(len(targets)), **drawn)[0])
-        self.targets = [targets[index] for index in self.indices]
+        options = {"train_size": self.count, "stratify": targets, "random_state": self.seed + view}
+        part = Subset(self.dataset, sorted(train_test_split(range(len(targets)), **options)[0]))
+        part.targets = [targets[index] for index in part.indices]
+        return part
 
 
 def suggest_training(trial: optuna.Trial) -> dict[str, Any]:
