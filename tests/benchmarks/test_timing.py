@@ -1,8 +1,9 @@
-"""bench by the order of events and by closed forms; nothing here depends on how fast the machine is."""
+"""Timing by the order of events and by closed forms; nothing here depends on how fast the machine is."""
 
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -86,8 +87,6 @@ def test_matmul_peak_takes_the_best_repeat_of_the_better_way(monkeypatch):
 
 
 def test_summary_by_hand():
-    import pandas as pd
-
     timings = pd.concat(
         [
             timing.timing_frame([4.0, 1.0, 2.0, 3.0, 90.0], device="cpu", precision="float32"),
@@ -96,15 +95,73 @@ def test_summary_by_hand():
     )
     assert timings.columns.tolist() == ["device", "precision", "step", "seconds"]
     assert timings["step"].tolist() == [1, 2, 3, 4, 5, 1]
-    table = timing.summarise(timings, ["device", "precision"], batch_size=6)
+    table = timing.summarize(timings, ["device", "precision"], batch_size=6)
     assert table["precision"].tolist() == ["float32", "bfloat16"]
     first = table.iloc[0]
     assert first[["steps", "total", "median", "low", "high"]].tolist() == [5, 100, 3, 2, 4]
     assert first["images_per_second"] == 2
 
 
+MACHINE = {"cpu": "Some CPU", "gpu": "Some GPU", "threads": 2, "device": "cuda", "nvidia_smi": "12:00"}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "fast", "expected"),
+    [
+        (None, torch.float32, [("cpu", "float32")]),
+        (None, torch.bfloat16, [("cpu", "float32"), ("cpu", "bfloat16")]),
+        (torch.device("cuda"), torch.float32, [("cpu", "float32"), ("cuda", "float32")]),
+    ],
+)
+def test_each_device_is_timed_in_float32_and_its_fast_precision(monkeypatch, gpu, fast, expected):
+    monkeypatch.setattr(timing, "fast_dtype", lambda device: fast)
+    settings = timing.find_settings(gpu, MACHINE)
+    assert list(zip(settings["device"], settings["dtype"], strict=True)) == expected
+    names = {"cpu": "Some CPU", "cuda": "Some GPU"}
+    assert settings["name"].tolist() == [names[device] for device, _ in expected]
+
+
+def test_a_gpu_without_a_cuda_name_is_apples(monkeypatch):
+    monkeypatch.setattr(timing, "fast_dtype", lambda device: torch.float32)
+    settings = timing.find_settings(torch.device("mps"), MACHINE | {"gpu": None})
+    assert settings["name"].tolist() == ["Some CPU", "Apple GPU"]
+
+
+def test_the_key_is_the_machines_and_not_the_moments():
+    key = timing.machine_key(MACHINE)
+    assert timing.machine_key(MACHINE | {"nvidia_smi": "12:01", "device": "cpu"}) == key
+    assert timing.machine_key(MACHINE | {"threads": 1}) != key and timing.machine_key(MACHINE | {"gpu": None}) != key
+
+
+@pytest.mark.parametrize(("dtype", "last"), [("float32", False), ("bfloat16", True)])
+def test_training_is_timed_on_a_batch_of_the_shape_asked_for(monkeypatch, dtype, last):
+    class Small(nn.Conv2d):
+        def forward(self, images):
+            seen.append((tuple(images.shape), images.is_contiguous(memory_format=torch.channels_last), self.training))
+            return super().forward(images).mean((2, 3))
+
+    seen = []
+    monkeypatch.setattr(timing.models, "vgg19", lambda num_classes: Small(3, num_classes, 3))
+    seconds = timing.time_training("cpu", dtype, (4, 3, 8, 8), warmup=1, repeats=2)
+    assert len(seconds) == 2
+    assert seen == [((4, 3, 8, 8), last, True)] * 3
+
+
+def test_operations_of_training_are_counted_without_computing(tiny_zoo):
+    shape = (3, 3, 64, 64)
+    batch = torch.rand(*shape), torch.tensor([0, 1, 1])
+    model = timing.models.vgg19(num_classes=2)
+    assert timing.training_flops(shape) == timing.count_flops(partial(timing.training_step, model, *batch))
+
+
+def test_speed_ups_are_ratios_to_the_first_setting():
+    slow = timing.timing_frame([4.0, 4.0], device="CPU", setting="float32")
+    fast = timing.timing_frame([1.0, 1.0], device="GPU", setting="float32")
+    ratios = timing.speed_ups(pd.concat([slow, fast]))
+    assert ratios == {("CPU", "float32"): (1, 1, 1), ("GPU", "float32"): (4, 4, 4)}
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_step_is_timed_to_its_end():
     a = torch.randn(8192, 8192, device="cuda")
     seconds = timing.time_steps(lambda: a @ a, "cuda", repeats=5)

@@ -1,10 +1,13 @@
-"""Timing done right: warmed up, synchronised, every step kept, and held against what the device could do at best.
+"""Timing done right: warmed up, synchronised, every step kept, and compared with the best that the device can do.
 
 Convention: seconds are per step; a step's operations are counted as 2 for each multiplication with its addition.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision import models
 
-from ..device import synchronize
+from ..device import fast_dtype, synchronize
+from ..files import fingerprint
+from ..intervals import Estimate, speed_up
 
 
 def time_steps(
@@ -22,8 +28,8 @@ def time_steps(
 ) -> NDArray[np.float64]:
     """Return the seconds of each of `repeats` steps, after `warmup` steps that do not count.
 
-    A GPU only queues what it is asked for, so the clock is read once it has finished: before and after each step.
-    The warm-up takes what happens once: memory, kernels chosen by trial, clocks that rise.
+    A GPU only queues its work, so the clock is read once it has finished: before and after each step. The warm-up
+    absorbs what happens once: memory is reserved, kernels are chosen by trial, clock rates rise.
     """
     for _ in range(warmup):
         step()
@@ -44,7 +50,7 @@ def training_step(model: nn.Module, images: Tensor, targets: Tensor, dtype: torc
         dtype: torch.float32, or the type that autocast uses for convolutions and matrix products.
     """
     model.zero_grad(set_to_none=True)
-    with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
+    with nullcontext() if dtype == torch.float32 else torch.autocast(images.device.type, dtype=dtype):
         loss = F.cross_entropy(model(images), targets)
     loss.backward()
     return loss.detach()
@@ -57,15 +63,18 @@ def count_flops(step: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def matmul_peak(device: torch.device | str, dtype: torch.dtype, size: int | None = None, repeats: int = 8) -> float:
+def matmul_peak(
+    device: torch.device | str, dtype: torch.dtype | str, size: int | None = None, repeats: int = 8
+) -> float:
     """Return the operations per second of a large square matrix product, the roofline for the networks' layers.
 
-    The product is also taken as a 1 × 1 convolution, and the faster way counts: on some processors the library behind
-    convolutions computes it faster than the one behind matrices.
+    The product is also computed as a 1 × 1 convolution, and the faster way counts: on some processors the library
+    behind convolutions is faster than the one behind matrices.
 
     Args:
         size: rows and columns; by default 8192 on a GPU and 1536 on a CPU.
     """
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     size = size or (1536 if torch.device(device).type == "cpu" else 8192)
     a = torch.randn(size, size, device=device).to(dtype)
     b = torch.randn(size, size, device=device).to(dtype)
@@ -80,7 +89,7 @@ def timing_frame(seconds: ArrayLike, **labels: object) -> pd.DataFrame:
     return pd.DataFrame({**labels, "step": np.arange(1, len(seconds) + 1), "seconds": seconds})
 
 
-def summarise(timings: pd.DataFrame, by: list[str], batch_size: int) -> pd.DataFrame:
+def summarize(timings: pd.DataFrame, by: list[str], batch_size: int) -> pd.DataFrame:
     """Return one row per combination of `by`, in order of appearance, of frames made by `timing_frame`.
 
     The columns are steps, total (seconds of all steps), median, quartiles low and high, and images per second at the
@@ -96,3 +105,60 @@ def summarise(timings: pd.DataFrame, by: list[str], batch_size: int) -> pd.DataF
     )
     table["images_per_second"] = batch_size / table["median"]
     return table.reset_index()
+
+
+def find_settings(gpu: torch.device | None, machine: Mapping[str, Any]) -> pd.DataFrame:
+    """Return what is timed, one row each: device ("cpu", "cuda"), dtype ("float32"), name of the chip.
+
+    The CPU comes first, in float32 and in the precision in which it is fast, then the GPU likewise.
+
+    Args:
+        machine: `device.hardware`'s facts.
+    """
+    chips = {"cpu": machine["cpu"]} | ({str(gpu): machine["gpu"] or "Apple GPU"} if gpu else {})
+    rows = [
+        (device, str(dtype).removeprefix("torch."), chip)
+        for device, chip in chips.items()
+        for dtype in dict.fromkeys((torch.float32, fast_dtype(device)))
+    ]
+    return pd.DataFrame(rows, columns=["device", "dtype", "name"])
+
+
+def machine_key(machine: Mapping[str, Any]) -> str:
+    """Return a short text that stands for processor, GPU, threads and versions: times hold for one machine alone."""
+    return fingerprint({key: value for key, value in machine.items() if key not in ("nvidia_smi", "device")})
+
+
+def time_training(device: str, dtype: str, shape: Sequence[int], warmup: int, repeats: int) -> NDArray[np.float64]:
+    """Return the seconds of each training step of VGG-19, forward and backward, on a mini-batch of this shape.
+
+    In a precision below float32 the channels of a pixel lie side by side in memory (channels last).
+
+    Args:
+        dtype: "float32", or the precision of convolutions and matrix products; weights stay in float32.
+        shape: (N, 3, H, W); the pixels are random and already on the device.
+    """
+    layout = torch.contiguous_format if dtype == "float32" else torch.channels_last
+    model = models.vgg19(num_classes=2).to(device, memory_format=layout).train()
+    images = torch.rand(*shape).to(device, memory_format=layout)
+    targets = torch.randint(0, 2, (shape[0],)).to(device)
+    step = partial(training_step, model, images, targets, getattr(torch, dtype))
+    return time_steps(step, device, warmup, repeats)
+
+
+def training_flops(shape: Sequence[int]) -> int:
+    """Return the operations of one training step of VGG-19 on a mini-batch of this shape; computes nothing."""
+    with torch.device("meta"):
+        model, images, targets = models.vgg19(num_classes=2), torch.empty(*shape), torch.zeros(shape[0]).long()
+    return count_flops(partial(training_step, model, images, targets))
+
+
+def speed_ups(timings: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
+    """Return (device, setting) -> how many times as fast its steps are as those of the first one.
+
+    Args:
+        timings: columns device, setting and seconds.
+    """
+    steps = {key: rows.to_numpy() for key, rows in timings.groupby(["device", "setting"], sort=False)["seconds"]}
+    first = next(iter(steps.values()))
+    return {key: speed_up(first, seconds) for key, seconds in steps.items()}
