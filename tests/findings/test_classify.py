@@ -64,6 +64,11 @@ def test_an_imbalance_beyond_chance_is_called_so():
     assert "more than chance explains (McNemar, p = 0.0034)" in text
 
 
+def test_networks_that_err_alike_need_no_test():
+    text = findings.networks_differ(UNCLEAR, SimpleNamespace(only_a=0, only_b=0, p_value=1.0))
+    assert text.endswith("Both are wrong on the same paintings.") and "McNemar" not in text
+
+
 @THREE
 @pytest.mark.parametrize(
     ("sentences", "words"),
@@ -106,7 +111,7 @@ def test_pretraining(place):
 def test_splits_differ(random, words):
     text = findings.splits_differ(random, Estimate(0.8, 0.75, 0.85), 3)
     assert words in text and text.startswith("3 test paintings of the random split have a twin")
-    assert f"{random.value - 0.8:+.3f} away" in text
+    assert f"{abs(random.value - 0.8):.3f} {'above' if random.value > 0.8 else 'below'} that" in text
     assert findings.splits_differ(random, random, 1).startswith("1 test painting of the random split has a twin")
 
 
@@ -127,6 +132,11 @@ def test_wrong_answers_name_the_artists():
 def test_no_wrong_answer_names_nobody():
     text = findings.wrong_answers(pd.DataFrame({"artist": ["van gogh", "b"], "outcome": ["TP", "TN"]}))
     assert text.endswith("finds 1 of 1 Van Gogh and takes 0 of 1 other painting for his.")
+
+
+def test_right_answers_are_counted():
+    tested = pd.DataFrame({"outcome": ["TP", "TN", "FN", "FP", "TN"]})
+    assert findings.right_answers(tested).startswith("VGG-19 is right about 3 of 5 test paintings;")
 
 
 def test_shared_errors_against_independence():

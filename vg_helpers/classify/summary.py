@@ -120,7 +120,7 @@ def temperatures(held: pd.DataFrame) -> dict[str, float]:
 def reliability(
     held: pd.DataFrame, temperatures: Mapping[str, float]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
-    """Return the test's reliability tables and expected calibration errors, for "vgg19", "vgg19 calibrated" and so on."""
+    """Return reliability tables and expected calibration errors on test, for "vgg19", "vgg19 calibrated" and so on."""
     test = _test(held)
     probs = {name: test[f"p_{name}"] for name in TITLES}
     probs |= {f"{name} calibrated": calibrate(test[f"p_{name}"], temperatures[name]) for name in TITLES}

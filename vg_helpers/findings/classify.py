@@ -97,6 +97,8 @@ def networks_differ(difference: Estimate, test: Any) -> str:
         "This test set shows no clear difference between the rankings of VGG-19 and AlexNet",
         "AlexNet ranks the test paintings better than VGG-19",
     )
+    if not test.only_a + test.only_b:
+        return f"{ranks} (difference in ROC AUC {difference:+.3f}). Both are wrong on the same paintings."
     chance = "more than chance explains" if test.p_value < 0.05 else "which chance may well explain"
     return (
         f"{ranks} (difference in ROC AUC {difference:+.3f}). Only VGG-19 is right on "
@@ -127,6 +129,12 @@ def texture_gains(gains: Mapping[str, Estimate]) -> str:
         )
         for network, gain in gains.items()
     )
+
+
+def right_answers(tested: pd.DataFrame) -> str:
+    """Return how often VGG-19 is right, as the title of its surest answers; `tested` as in `wrong_answers`."""
+    right = int(tested["outcome"].isin(["TP", "TN"]).sum())
+    return f"VGG-19 is right about {right} of {_count(len(tested), 'test painting')}; here the answers it is surest of"
 
 
 def wrong_answers(tested: pd.DataFrame) -> str:
@@ -180,7 +188,7 @@ def headline(summary: Mapping[str, Mapping[str, Any]], num_paintings: int, is_de
     Args:
         summary: by classifier, the metrics at its threshold under "best", as in metrics.json.
     """
-    task = "the demo's Van Gogh manner from its other manners" if is_demo else "Van Gogh from other painters"
+    task = "the demo's Van Gogh manner from other manners" if is_demo else "Van Gogh from other painters"
     lines = []
     for name in HEADLINE:
         auc, f1, accuracy = (Estimate.read(summary[name]["best"][metric]) for metric in ("roc_auc", "f1", "accuracy"))
@@ -221,7 +229,7 @@ def splits_differ(random: Estimate, grouped: Estimate, twins: int) -> str:
     have = "has" if twins == 1 else "have"
     return (
         f"{_count(twins, 'test painting')} of the random split {have} a twin in training. Its ROC AUC is "
-        f"{difference:+.3f} away from that of the grouped split. {verdict}."
+        f"{abs(difference):.3f} {'above' if difference >= 0 else 'below'} that of the grouped split. {verdict}."
     )
 
 

@@ -1,0 +1,109 @@
+"""steps on tiny networks: what 02 does, from the paintings to its files; a second run computes nothing again."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+from stand_ins import CPU
+
+from vg_helpers.classify import steps
+from vg_helpers.classify import task as task_module
+from vg_helpers.models.classifier import load_classifier, load_texture_classifier
+from vg_helpers.stage import Stage
+
+SPLIT = "split_grouped"
+PLAN = steps.Plan(num_trials=2, trial_epochs=1, trial_paintings=12, num_epochs=2, patience=0, use_wandb=False)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage(tmp_path / "build", "02_classify", {})
+
+
+def run(index, setup, stage):
+    """Return what the notebook computes, in its order."""
+    tasks = steps.build_tasks(index, SPLIT, setup)
+    probes = steps.fit_probes(tasks, stage.keep)
+    searches = steps.search(tasks, PLAN)
+    history = steps.train(tasks, searches, PLAN)
+    probs = steps.judge_held_out(tasks, stage.keep)
+    textures = steps.fit_textures(tasks, index, SPLIT, stage.keep)
+    steps.save(tasks, textures, stage.path)
+    return tasks, probes, searches, history, probs, textures
+
+
+def test_both_networks_are_learned_judged_and_saved(index, setup, stage, monkeypatch):
+    tasks, probes, searches, history, probs, textures = run(index, setup, stage)
+    assert list(tasks) == list(searches) == list(probs) == ["vgg19", "alexnet"]
+    assert list(probes) == ["vgg19_probe", "alexnet_probe"]
+    assert history.groupby("model").epoch.max().to_dict() == {"vgg19": 2, "alexnet": 2}
+    assert steps.all_trials(searches).model.value_counts().to_dict() == {"vgg19": 2, "alexnet": 2}
+    for network, search in searches.items():
+        best = search.trials.loc[search.trials["value"].idxmax()]
+        assert search.value == best["value"] and search.params["optimizer"] in ("AdamW", "SGD")
+        np.testing.assert_array_equal(probs[network]["test"], tasks[network].probs("test"))
+        model = load_classifier(stage.path(f"{network}.pt"))
+        assert model.network == network
+        head = load_texture_classifier(stage.path(f"{network}_texture.pt"), model).head
+        np.testing.assert_array_equal(head.weight.detach(), textures[network].head.weight.detach())
+    monkeypatch.setattr(task_module, "_fit_head", raises)
+    monkeypatch.setattr(task_module.Task, "probs", raises)
+    again = run(index, setup, stage)
+    np.testing.assert_array_equal(again[4]["alexnet"]["test"], probs["alexnet"]["test"])
+    pd.testing.assert_frame_equal(again[3], history)
+
+
+def raises(*_, **__):
+    raise AssertionError("computed again")
+
+
+def test_textures_add_their_log_odds():
+    odds = {"val": np.array([0.2]), "test": np.array([0.9, 0.5])}
+    texture = steps.Probe(None, {"val": np.array([0.5]), "test": np.array([0.9, 0.1])})
+    both = steps.add_textures({"vgg19": odds}, {"vgg19": texture})
+    assert list(both) == ["vgg19_with_texture", "vgg19_texture"]
+    np.testing.assert_allclose(both["vgg19_with_texture"]["test"], [expit(2 * logit(0.9)), 0.1])
+    assert both["vgg19_with_texture"]["val"][0] == pytest.approx(0.2) and both["vgg19_texture"] is texture.probs
+
+
+def test_random_weights_are_left_out_for_no_epochs(index, setup):
+    assert steps.train_random_weights(index, SPLIT, setup, 0, raises) == {}
+    probs = steps.train_random_weights(index, SPLIT, setup, 1, lambda name, _, *values, **options: (name, values))
+    assert probs == {"alexnet_scratch": ("scratch", ("alexnet", index, SPLIT, setup, 1))}
+
+
+def test_palettes_are_kept_for_each_network():
+    probs = steps.swap_palettes(
+        {"vgg19": "a task"}, None, SPLIT, max, lambda name, function, *values: {"own": name, "swapped": values[0]}
+    )
+    assert probs == {"vgg19_own": {"test": "palettes_vgg19"}, "vgg19_swapped": {"test": "a task"}}
+
+
+def test_tables_and_facts(index, setup):
+    trials = pd.DataFrame(
+        [[0, 1e-5, 16, "SGD", 0.75, "PRUNED", 90.0, "vgg19"]],
+        columns=["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds", "model"],
+    )
+    row = steps.trials_table(trials).iloc[0].tolist()
+    assert row == ["VGG-19", 0, "1.00e-05", 16, "SGD", 0.75, "pruned", "90.0"]
+    facts = steps.facts({"vgg19": steps.Search(trials, {"lr": 1.5e-5, "batch_size": 16}, 0.75, {}, "offline")})
+    assert facts == {
+        "wandb": "offline",
+        "search_minutes_vgg19": 1.5,
+        "best_vgg19": "lr 1.5e-05, batch_size 16",
+    }
+    tasks = steps.build_tasks(index, SPLIT, setup)
+    table = steps.networks_table(tasks).set_index("network")
+    total = sum(p.numel() for p in tasks["alexnet"].model.parameters()) / 1e6
+    assert table.loc["AlexNet", "million weights"] == total > table.loc["AlexNet", "of them trained"] > 0
+    assert steps.settings_table(setup)["value"].tolist()[-2:] == [str(setup.views), str(setup.eval_views)]
+
+
+def test_setup_takes_the_folders_of_the_sources(tmp_path):
+    sources = {"data_dir": "pictures", "cache_dir": "cache", "is_demo": True}
+    setup = steps.open_setup(sources, tmp_path, "cpu", 7, depth="head", views=3)
+    assert (setup.data_dir.name, setup.cache_dir.name, setup.device, setup.seed) == ("pictures", "cache", CPU, 7)
+    assert setup.depth == "head" and setup.views == 3
+    first = np.random.random()
+    steps.open_setup(sources, tmp_path, "cpu", 7)
+    assert np.random.random() == first
