@@ -163,8 +163,8 @@ def test_no_network_no_space_no_list_are_one_sentence(kaggle, tmp_path, capsys, 
     assert "check the network" in said()
     kaggle.errors[NAMES[0]] = [OSError(errno.ENOSPC, "No space left on device")]
     assert "is full: free some space" in said()
-    (tmp_path / "data" / "classes.csv").write_text("name\nx\n", encoding="utf-8")
-    assert "no readable column filename" in said()
+    (tmp_path / "data" / "classes.csv").write_text("id,year\n1,2\n", encoding="utf-8")
+    assert "classes.csv, line 1: no column of id, year names picture files" in said()
     (tmp_path / "data" / "classes.csv").write_text("filename\nCubism/x.jpg\n", encoding="utf-8")
     assert "lists no file in Post_Impressionism/" in said()
 
@@ -174,7 +174,7 @@ def test_the_command_counts_what_is_there(kaggle, tmp_path, capsys):
     assert data.main(["--data-dir", str(tmp_path / "data"), "--threads", "2"]) == 0
     out = capsys.readouterr().out
     assert "6 paintings in" in out
-    assert "1 could not be had" in out
+    assert "1 could not be downloaded" in out
 
 
 def test_kagglehub_still_takes_these_arguments():

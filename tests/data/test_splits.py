@@ -1,0 +1,73 @@
+"""splits: sizes, classes, seeds, and no twins on both sides of the grouped split."""
+
+import numpy as np
+import pytest
+from stand_ins import hashed_frame
+
+from vg_helpers.data.labels import ARTIST
+from vg_helpers.data.splits import SPLITS, split_grouped, split_seed
+from vg_helpers.data.twins import find_twins, group_paintings
+
+
+@pytest.fixture
+def planted():
+    """200 pairs of twins and 200 single paintings, a sixth by Van Gogh."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 1 << 63, 400)
+    artist = np.where(np.arange(400) % 6 == 0, ARTIST, "somebody else")
+    rows = [(artist[i], f"title-{i}", int(codes[i])) for i in range(400)]
+    rows += [
+        (artist[i], f"title-{i}-1888" if i % 2 else f"other-{i}", int(codes[i]) ^ (i % 2) * 0xFFFFF ^ 0b1011)
+        for i in range(200)
+    ]
+    index = hashed_frame(rows).sample(frac=1, random_state=0, ignore_index=True)
+    return index.assign(label=(index.artist == ARTIST).astype(int), path=index.title, group=group_paintings(index))
+
+
+def test_twins_never_straddle_the_grouped_split_and_do_straddle_the_random_one(planted):
+    assert planted.group.nunique() == 400
+    planted["split_seed"] = split_seed(planted.label)
+    for seed in (42, 1, 2):
+        planted["split_grouped"] = split_grouped(planted.label, planted.group, seed)
+        assert (planted.groupby("group").split_grouped.nunique() == 1).all()
+        assert find_twins(planted, "split_grouped").empty
+    leaks = find_twins(planted, "split_seed")
+    straddling = planted.groupby("group").split_seed.agg(lambda s: "train" in set(s) and len(set(s)) > 1)
+    assert set(leaks.title) == set(
+        planted.title[planted.group.isin(straddling[straddling].index) & (planted.split_seed != "train")]
+    )
+    assert len(leaks) > 20 and set(leaks.split) == {"val", "test"} and "path_train" in leaks and "title_train" in leaks
+    assert not set(leaks.path_train) & set(leaks.path)
+
+
+def test_the_random_split_is_the_reference_protocols():
+    labels = np.zeros(6450, int)
+    labels[:1005] = 1
+    names = split_seed(labels)
+    assert [int((names == name).sum()) for name in SPLITS] == [5160, 645, 645]
+    assert [int(labels[names == name].sum()) for name in SPLITS] == pytest.approx([804, 100.5, 100.5], abs=0.5)
+    assert (names == split_seed(labels, 42)).all() and (names != split_seed(labels, 43)).any()
+
+
+def test_the_grouped_split_has_the_right_sizes_classes_and_seed(planted):
+    names = split_grouped(planted.label, planted.group)
+    for name, share in zip(SPLITS, (0.8, 0.1, 0.1), strict=True):
+        here = names == name
+        assert here.mean() == pytest.approx(share, abs=0.02)
+        assert planted.label[here].mean() == pytest.approx(planted.label.mean(), abs=0.04)
+    assert (names == split_grouped(planted.label, planted.group, 42)).all()
+    assert (names != split_grouped(planted.label, planted.group, 43)).any()
+
+
+def test_too_few_paintings_for_a_split_are_one_sentence():
+    for van_goghs in (1, 4):  # too few for the first division, and for the second
+        with pytest.raises(
+            ValueError, match=r"^too few paintings of one class to split 80/10/10 \(.*\); add paintings$"
+        ):
+            split_seed([1] * van_goghs + [0] * 60)
+    with pytest.raises(ValueError, match=r"^fewer than 10 paintings of one class: too few to split 80/10/10; add"):
+        split_grouped([1] * 9 + [0] * 90, range(99))
+    with pytest.raises(
+        ValueError, match=r"^the (train|val|test) split would hold one class only; add paintings of both"
+    ):
+        split_grouped([1] * 20 + [0] * 80, [0] * 20 + list(range(1, 81)))
