@@ -151,8 +151,8 @@ def test_shared_errors_against_independence():
 def test_what_is_missing_is_said():
     assert findings.no_mistakes(pd.DataFrame()) == "VGG-19 is right about every test painting."
     assert findings.no_mistakes(pd.DataFrame({"no.": [1]})) == ""
-    assert "name no medium" in findings.no_mediums(pd.DataFrame({"medium": ["not told"]}))
-    assert findings.no_mediums(pd.DataFrame({"medium": ["not told", "print"]})) == ""
+    assert "name no medium" in findings.no_mediums(pd.DataFrame({"medium": ["not stated"]}))
+    assert findings.no_mediums(pd.DataFrame({"medium": ["not stated", "print"]})) == ""
 
 
 @pytest.mark.parametrize(("is_demo", "words"), [(True, "the demo's Van Gogh manner"), (False, "Van Gogh from other p")])
