@@ -154,11 +154,31 @@ def test_operations_of_training_are_counted_without_computing(tiny_zoo):
     assert timing.training_flops(shape) == timing.count_flops(partial(timing.training_step, model, *batch))
 
 
+def steps(*rows):
+    return pd.concat(
+        [timing.timing_frame([seconds] * 3, device=device, setting=dtype) for device, dtype, seconds in rows]
+    )
+
+
+CPU_ALONE = steps(("CPU", "float32", 8.0), ("CPU", "bfloat16", 4.0))
+WITH_GPU = pd.concat([CPU_ALONE, steps(("CUDA", "float32", 0.5), ("CUDA", "bfloat16", 0.125))])
+SETTINGS = pd.DataFrame({"device": ["cpu", "cuda"], "dtype": "float32", "name": ["Some CPU", "Some GPU"]})
+
+
 def test_speed_ups_are_ratios_to_the_first_setting():
-    slow = timing.timing_frame([4.0, 4.0], device="CPU", setting="float32")
-    fast = timing.timing_frame([1.0, 1.0], device="GPU", setting="float32")
-    ratios = timing.speed_ups(pd.concat([slow, fast]))
-    assert ratios == {("CPU", "float32"): (1, 1, 1), ("GPU", "float32"): (4, 4, 4)}
+    assert timing.speed_ups(CPU_ALONE) == {("CPU", "float32"): (1, 1, 1), ("CPU", "bfloat16"): (2, 2, 2)}
+
+
+def test_the_gpu_is_compared_in_float32_and_in_the_fast_precisions():
+    assert timing.gpu_speed_ups(WITH_GPU) == ((16, 16, 16), (32, 32, 32))
+    assert timing.gpu_speed_ups(CPU_ALONE) == (None, None)
+
+
+def test_the_headline_is_the_gpus_or_the_fast_precisions():
+    assert timing.headline(WITH_GPU, SETTINGS) == {"setting": "Some GPU in float32", "value": 16, "low": 16, "high": 16}
+    alone = timing.headline(CPU_ALONE, SETTINGS[:1])
+    assert alone == {"setting": "CPU in bfloat16", "value": 2, "low": 2, "high": 2}
+    assert timing.headline(steps(("CPU", "float32", 8.0)), SETTINGS[:1]) is None
 
 
 @pytest.mark.gpu

@@ -157,8 +157,37 @@ def speed_ups(timings: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     """Return (device, setting) -> how many times as fast its steps are as those of the first one.
 
     Args:
-        timings: columns device, setting and seconds.
+        timings: columns device, setting and seconds, in the order of `find_settings`.
     """
-    steps = {key: rows.to_numpy() for key, rows in timings.groupby(["device", "setting"], sort=False)["seconds"]}
+    steps = _steps(timings)
     first = next(iter(steps.values()))
     return {key: speed_up(first, seconds) for key, seconds in steps.items()}
+
+
+def gpu_speed_ups(timings: pd.DataFrame) -> tuple[Estimate | None, Estimate | None]:
+    """Return GPU over CPU, both in float32, and each in its fast precision; None and None without a GPU."""
+    steps = _steps(timings)
+    cpu, *gpu = dict.fromkeys(device for device, _ in steps)
+    if not gpu:
+        return None, None
+    fast = {device: seconds for (device, _), seconds in steps.items()}  # the last one of each device
+    return speed_up(steps[cpu, "float32"], steps[gpu[0], "float32"]), speed_up(fast[cpu], fast[gpu[0]])
+
+
+def headline(timings: pd.DataFrame, settings: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the comparison with the CPU in float32 that sums a run up: setting, value, low, high.
+
+    It is the GPU in float32, without a GPU the CPU in its fast precision, and None if that is float32.
+    """
+    ratios = speed_ups(timings)
+    gpu = [key for key in ratios if key[0] != "CPU" and key[1] == "float32"]
+    (device, setting), ratio = (gpu[0], ratios[gpu[0]]) if gpu else list(ratios.items())[-1]
+    if len(ratios) == 1:
+        return None
+    name = settings["name"].iloc[-1] if gpu else device
+    return {"setting": f"{name} in {setting}", **ratio._asdict()}
+
+
+def _steps(timings: pd.DataFrame) -> dict[tuple[str, str], NDArray[np.float64]]:
+    groups = timings.groupby(["device", "setting"], sort=False)["seconds"]
+    return {key: seconds.to_numpy() for key, seconds in groups}
