@@ -82,7 +82,7 @@ def plot_confusions(confusions: Mapping[str, Any], title: str | None = None) -> 
     if not confusions:
         return empty_figure("confusion matrices")
     figure, panels = canvas(2.6, 1, len(confusions), squeeze=False)
-    found, style = [], {"cmap": "Blues", "vmin": 0, "vmax": 1, "square": True, "cbar": False, "fmt": ""}
+    findings, style = [], {"cmap": "Blues", "vmin": 0, "vmax": 1, "square": True, "cbar": False, "fmt": ""}
     for axes, (model, counts) in zip(panels[0], confusions.items(), strict=True):
         counts = np.asarray(counts)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -93,8 +93,8 @@ def plot_confusions(confusions: Mapping[str, Any], title: str | None = None) -> 
         axes.set_xticklabels(["other", "Van Gogh"])
         axes.set_yticklabels(["other", "Van Gogh"], rotation=90, va="center")
         axes.tick_params(length=0)
-        found.append(f"{name_of(model)} finds {counts[1, 1]:,.0f} of {counts[1].sum():,.0f} Van Goghs")
-    return finish(figure, title, ", ".join(found))
+        findings.append(f"{name_of(model)} finds {counts[1, 1]:,.0f} of {counts[1].sum():,.0f} Van Goghs")
+    return finish(figure, title, ", ".join(findings))
 
 
 @styled
