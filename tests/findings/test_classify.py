@@ -47,7 +47,7 @@ def test_importances_of_many_few_and_no_trials():
     assert "VGG-19: learning rate 80%, batch size 20% of the variance of 8 completed trials." in text
     assert "AlexNet" not in text and text.endswith("this is only a hint.")
     assert "hint" not in findings.importances(shares, {"vgg19": findings.FEW_TRIALS, "alexnet": 2})
-    assert findings.importances({"vgg19": {}}, {"vgg19": 2}).startswith("Too few trials")
+    assert findings.importances({"vgg19": {}}, {"vgg19": 2}).startswith("The completed trials are too few")
 
 
 @THREE

@@ -79,7 +79,7 @@ def importances(shares: Mapping[str, Mapping[str, float]], completed: Mapping[st
         if named:
             parts.append(f"{name_of(network)}: {named} of the variance of {completed[network]} completed trials")
     if not parts:
-        return "Too few trials were completed to say which value mattered."
+        return "The completed trials are too few, or too alike, to say which value mattered."
     known = [completed[network] for network, by_name in shares.items() if by_name]
     hint = " With so few trials this is only a hint." if min(known) < FEW_TRIALS else ""
     return f"Which values mattered, by functional analysis of variance [@hutter2014]. {'; '.join(parts)}.{hint}"
