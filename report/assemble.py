@@ -1,12 +1,13 @@
-"""Join front matter, parts and appendix into the report's Markdown; say what this run does not have."""
+"""Join front matter, parts and appendix into one notebook; say what this run does not have."""
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
-from vg_helpers.code import code_of
+from nbformat.v4 import new_markdown_cell, new_notebook
 
-from .markdown import ReportError, headings, read_notebook, split_title, to_markdown_all
+from vg_helpers.code import code_of, python_of
+
+from .markdown import read_notebook, split_title
 from .plan import Step
 
 PARTS = {
@@ -18,35 +19,40 @@ PARTS = {
 FLUSH = "::: {#flush}\n:::"  # figures stay within their part
 
 
-def assemble(chain: list[Step], extras: list[Step], pictures: Path) -> tuple[str, str]:
-    """Return the report's title and its Markdown; pictures are written to the folder `pictures`."""
-    done = {step.stage: with_prose(step.source, step.executed) for step in chain if step.executed.is_file()}
-    done |= {step.stage: run_here(step.source, step.parameters) for step in extras}
-    places = {step.stage: step.source.parent for step in [*chain, *extras]}
-    texts = to_markdown_all([(notebook, stage, places[stage]) for stage, notebook in done.items()], pictures)
-    title, front = split_title(texts["front_matter"])
-    pages = [headings(front, -1), "::: {#contents}\n:::"]
-    known = {step.stage: step for step in chain}
-    for part, stages in PARTS.items():
-        if known.keys() & set(stages):
-            pages.append(f"{FLUSH}\n\n# {part}")
-        for stage in (stage for stage in stages if stage in known):
-            name, body = split_title(texts[stage] if stage in texts else _missing(known[stage]))
-            alone = len(stages) == 1
-            pages += [body] if alone else [f"## {name}", headings(body, 1)]
-    pages += [FLUSH, texts["appendix"]]
-    return title, "\n\n".join(pages) + "\n"
+def join(chain: list[Step], extras: list[Step], outdated: dict[str, str], day: str, again: str) -> Any:
+    """Return the report as one notebook, whose headings begin with the title alone on the first level.
+
+    Args:
+        extras: front matter and appendix.
+        outdated: why, by the stages whose results the report leaves out.
+        day: the date on the report, such as 2026-01-31.
+        again: the command that made this report, without --only.
+    """
+    front, appendix = extras
+    cells = [*_cells(_results(front), front), _text("::: {#contents}\n:::")]
+    known, named = {step.stage: step for step in chain}, {stage for stages in PARTS.values() for stage in stages}
+    more = {_title(step): (stage,) for stage, step in known.items() if stage not in named}
+    for part, stages in (PARTS | more).items():
+        steps = [known[stage] for stage in stages if stage in known]
+        cells += [_text(f"{FLUSH}\n\n## {part}")] if steps else []
+        for step in steps:
+            missing = step.stage in outdated or not step.executed.is_file()
+            notebook = _missing(step, outdated.get(step.stage), again) if missing else _results(step)
+            cells += _cells(notebook, step, None if len(stages) == 1 else 3)
+    cells += [_text(FLUSH), *_cells(_results(appendix), appendix, 2)]
+    return new_notebook(cells=cells, metadata={"date": day})
 
 
-def with_prose(source: Path, executed: Path) -> dict[str, Any]:
+def with_prose(source: Path, executed: Path) -> Any:
     """Return the executed notebook with the prose, comments and listings that its source has now.
 
-    Where the code itself has changed since, the executed notebook stays as it was: its prose belongs to its results.
+    If the code itself has changed since, the executed notebook stays as it was: its prose belongs to its results.
     """
     now, ran = read_notebook(source), read_notebook(executed)
     ran["cells"] = [cell for cell in ran["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
     codes = [[cell for cell in notebook["cells"] if cell["cell_type"] == "code"] for notebook in (now, ran)]
-    if [code_of(cell["source"]) for cell in codes[0]] == [code_of(cell["source"]) for cell in codes[1]]:
+    before, after = ([code_of(python_of(cell["source"])) for cell in cells] for cells in codes)
+    if before == after:
         for cell, done in zip(*codes, strict=True):
             cell["outputs"] = done["outputs"]
         ran = now
@@ -55,39 +61,35 @@ def with_prose(source: Path, executed: Path) -> dict[str, Any]:
     return ran
 
 
-def _missing(step: Step) -> str:
-    """Return a notebook's title and the sentence that this run has no results of it."""
-    title = read_notebook(step.source)["cells"][0]["source"].split("\n")[0]
-    command = f"python run.py report --profile {step.build_dir.name} --only {step.stage[:2]}"
-    return f"{title}\n\n*This run holds no results of `{step.stage}`; `{command}` adds them.*\n"
+def _results(step: Step) -> Any:
+    return with_prose(step.source, step.executed)
 
 
-def run_here(source: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Execute a light notebook in this process, which starts no kernel, and return it with its outputs.
+def _cells(notebook: Any, step: Step, level: int | None = 1) -> list[Any]:
+    """Return a notebook's cells, each with where it comes from; its title gets `level`, or goes when that is None."""
+    first = notebook["cells"][0]
+    name, body = split_title(first["source"])
+    heads = [] if level is None or not name else [_text(f"{'#' * level} {name}")]
+    first["source"] = body
+    for number, cell in enumerate(notebook["cells"], start=1):
+        base, shift = step.source.parent.as_posix(), (level or 2) - 1
+        cell["id"] = f"{step.stage}-{number}"
+        cell["metadata"]["report"] = {"stage": step.stage, "number": number, "base": base, "shift": shift}
+    return [*heads, *notebook["cells"]]
 
-    Raises:
-        ReportError: if a cell fails; names the notebook and the cell.
-    """
-    from IPython.core.interactiveshell import InteractiveShell
-    from IPython.utils.capture import capture_output
-    from traitlets.config import Config
 
-    notebook = read_notebook(source)
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-    with contextlib.chdir(source.parent):
-        for number, cell in enumerate(notebook["cells"], start=1):
-            if cell["cell_type"] != "code":
-                continue
-            with capture_output() as captured:
-                result = shell.run_cell(cell["source"])
-            if not result.success:
-                error = result.error_before_exec or result.error_in_exec
-                raise ReportError(f"{source.stem}, cell {number}: {type(error).__name__}: {error}")
-            if "parameters" in cell["metadata"].get("tags", []):
-                shell.user_ns.update(parameters)
-            cell["outputs"] = [
-                {"output_type": "display_data", "data": output.data, "metadata": output.metadata or {}}
-                for output in captured.outputs
-            ]
-    return notebook
+def _text(markdown: str) -> Any:
+    return new_markdown_cell(markdown)
+
+
+def _title(step: Step) -> str:
+    return split_title(read_notebook(step.source)["cells"][0]["source"])[0] or step.stage
+
+
+def _missing(step: Step, outdated: str | None, again: str) -> Any:
+    """Return a notebook's title and the sentence that this run has no results of it, or none that fit the others."""
+    command = f"`{again} --only {step.stage[:2]}`"
+    sentence = f"This run holds no results of `{step.stage}`; {command} adds them."
+    if outdated:
+        sentence = f"The results of `{step.stage}` are outdated and left out: {outdated}. {command} renews them."
+    return new_notebook(cells=[_text(f"# {_title(step)}\n\n*{sentence}*")])

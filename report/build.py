@@ -2,8 +2,9 @@
 
 import argparse
 import os
-import subprocess
+import shutil
 import sys
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
+from vg_helpers.commands.entry import run
 from vg_helpers.files import atomic, fingerprint, read_json, write_json, write_text
 
-from .chain import ChainError, execute, is_current, key_of
+from .chain import execute, is_current, key_of, outdated, results
 from .plan import FOLDERS, ROOT, Step, choose, plan
 
 HERE = Path(__file__).resolve().parent
@@ -23,34 +25,34 @@ PROFILES = HERE / "profiles"
 
 def main(argv: list[str] | None = None) -> int:
     """Build the report that the command line asks for; return the exit code."""
-    options = _options(argv)
-    try:
-        return build(options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ChainError as error:
-        print(f"error: {error}. Mend it and run the same command again: it continues there.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped; the same command continues where this one was.", file=sys.stderr)
-        return 130
+    return run(_parser(), build, argv, "Stopped; the same command continues where this one was.")
 
 
 def build(options: argparse.Namespace, folder: Path = ROOT / "notebooks", build_root: Path = HERE / "build") -> int:
     """Run the chain over the notebooks of `folder`, write the report and print the summary."""
-    profiles = sorted(path.stem for path in PROFILES.glob("*.yaml"))
-    name = choose(options.profile, profiles, "profile")
-    profile = yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+    from .folder import clean, locked
+
+    profile_name, build_dir = choose_folder(options, build_root)
+    profile = yaml.safe_load((PROFILES / f"{profile_name}.yaml").read_text(encoding="utf-8")) or {}
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
-    build_dir = (build_root / name).resolve()
     extras = [HERE / "front_matter.ipynb", HERE / "appendix.ipynb"]
     steps = plan([*notebooks, *extras], build_dir, profile, _common(options), _given(options.parameter))
     chain, extras = steps[: len(notebooks)], steps[len(notebooks) :]
-    run_chain(_selected(chain, options), options.force)
-    files = report(chain, extras, build_dir)
-    _summary(chain, build_dir, files)
+    with locked(build_dir):
+        if options.clean:
+            print(*clean(chain), sep="\n")
+            return 0
+        run_chain(_selected(chain, options), options.force)
+        reasons = outdated(chain)
+        files = report(chain, extras, reasons, command(options, profile_name))
+    _summary(chain, reasons, files)
     return 0
+
+
+def choose_folder(options: argparse.Namespace, build_root: Path = HERE / "build") -> tuple[str, Path]:
+    """Return the profile and the folder of its results that --profile and --build-dir ask for."""
+    name = choose(options.profile, sorted(path.stem for path in PROFILES.glob("*.yaml")), "profile")
+    return name, Path(options.build_dir or build_root / name).expanduser().resolve()
 
 
 def run_chain(steps: list[Step], force: bool = False) -> None:
@@ -66,85 +68,101 @@ def run_chain(steps: list[Step], force: bool = False) -> None:
         for step in steps:
             key = key_of(step)
             if force or not is_current(step, key):
-                advise_on_gpu()
+                if force:
+                    shutil.rmtree(step.build_dir / step.stage / "state" / "kept", ignore_errors=True)
+                if not step.is_extra:
+                    advise_on_gpu()
                 bar.set_description_str(step.stage)
                 seconds = execute(step, key, show)
                 bar.set_postfix_str("", refresh=False)
                 tqdm.write(f"{step.stage}: {seconds / 60:.1f} min", file=sys.stderr)
             bar.update()
-        bar.set_description_str("notebooks are up to date")
+        bar.set_description_str("up to date")
 
 
-def report(chain: list[Step], extras: list[Step], build_dir: Path) -> list[Path]:
-    """Write report.pdf and report.html from what is executed, unless nothing changed, and return their paths."""
+def report(chain: list[Step], extras: list[Step], reasons: dict[str, str], again: str) -> list[Path]:
+    """Write report.pdf and report.html from what is executed, unless nothing changed, and return their paths.
+
+    Args:
+        reasons: why, by the stages whose results are outdated and stay out.
+        again: the command that this is, for the sentences about missing notebooks.
+    """
+    build_dir = extras[0].build_dir
+    valid = [step for step in chain if step.executed.is_file() and step.stage not in reasons]
+    current = {"stages": ",".join(step.stage for step in valid) or "none"}
+    extras = [replace(step, parameters=step.parameters | current) for step in extras]
     files = [build_dir / "report.pdf", build_dir / "report.html"]
-    record, key = build_dir / ".report.json", _report_key([*chain, *extras], build_dir)
+    record, key = build_dir / ".report.json", _report_key([*chain, *extras], reasons, build_dir)
     if all(file.is_file() for file in files) and record.is_file() and read_json(record) == key:
         return files
-    from .assemble import assemble
-    from .render import to_html, to_pdf
+    from .assemble import join
+    from .export import ReportExporter, ReportPageExporter
 
     record.unlink(missing_ok=True)
-    work = build_dir / ".report"
-    title, text = assemble(chain, extras, work)
+    run_chain(extras)
+    notebook = join(chain, extras, reasons, _day(valid), again)
+    exporters = (kind(folder=str(build_dir / ".report")) for kind in (ReportExporter, ReportPageExporter))
+    pdf, html = (exporter.from_notebook_node(notebook)[0] for exporter in exporters)
     with atomic(files[0]) as part:
-        part.write_bytes(to_pdf(text, title, _day(build_dir), work))
-    write_text(files[1], to_html(text, title, _day(build_dir), work))
-    write_json(record, key)
+        part.write_bytes(pdf)
+    write_text(files[1], html)
+    write_json(record, _report_key([*chain, *extras], reasons, build_dir))
     return files
 
 
-def _report_key(steps: list[Step], build_dir: Path) -> str:
+def _report_key(steps: list[Step], reasons: dict[str, str], build_dir: Path) -> str:
     """Return a hash of everything the report is made of: sources, executed notebooks, stage files, parameters."""
     files = [path for path in HERE.iterdir() if path.is_file()]
     files += [path for step in steps for path in (step.source, step.executed) if path.is_file()]
-    for step in steps:
-        folder = build_dir / step.stage
-        files += [p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] != "state"]
     state = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in set(files))
-    return fingerprint(state, [step.parameters for step in steps])
+    return fingerprint(state, results(build_dir), [step.parameters for step in steps], reasons)
 
 
-def _manifests(build_dir: Path) -> list[dict[str, Any]]:
-    return [read_json(path) for path in sorted(build_dir.glob("[0-9]*/manifest.json"))]
+def _day(steps: list[Step]) -> str:
+    """Return the day of the run, so that equal runs give equal bytes; without any results, today."""
+    days = [read_json(step.manifest)["started"][:10] for step in steps]
+    return max(days, default=date.today().isoformat())
 
 
-def _day(build_dir: Path) -> date:
-    """Return the day of the run, so that equal runs give equal bytes."""
-    days = [manifest["started"][:10] for manifest in _manifests(build_dir)]
-    return date.fromisoformat(max(days)) if days else date.today()
-
-
-def _summary(chain: list[Step], build_dir: Path, files: list[Path]) -> None:
+def _summary(chain: list[Step], reasons: dict[str, str], files: list[Path]) -> None:
+    manifests = [read_json(step.manifest) for step in chain if step.executed.is_file() and step.stage not in reasons]
     for step in chain:
-        if step.record.is_file():
-            seconds = read_json(step.record)["seconds"]
-            print(f"{step.stage:<18} {seconds / 60:6.1f} min")
+        if step.stage in reasons:
+            print(f"{step.stage:<18} outdated, left out: {reasons[step.stage]}")
+        elif step.executed.is_file():
+            print(f"{step.stage:<18} {read_json(step.record)['seconds'] / 60:6.1f} min")
         else:
             print(f"{step.stage:<18} not part of this run")
-    manifests = _manifests(build_dir)
     print("device:", ", ".join(sorted({manifest["device"] for manifest in manifests})) or "none used")
     for line in dict.fromkeys(
-        f"fallback in {m['stage']}: {sentence}" for m in manifests for sentence in m["fallbacks"]
+        f"fallback in {manifest['stage']}: {sentence}" for manifest in manifests for sentence in manifest["fallbacks"]
     ):
         print(line)
     print("report:", *(os.path.relpath(file) for file in files))
 
 
-def _options(argv: list[str] | None) -> argparse.Namespace:
+def command(options: argparse.Namespace, profile: str) -> str:
+    """Return the command that goes on with this report."""
+    place = f' --build-dir "{options.build_dir}"' if options.build_dir else ""
+    return f"python run.py report --profile {profile}{place}"
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py report", description=__doc__)
     add = parser.add_argument
     add("--profile", default="demo", metavar="P", help="demo (default), full or smoke: a file in report/profiles/")
+    add("--build-dir", metavar="D", help="where results and report go (default: report/build/PROFILE)")
     add("--data-dir", metavar="D", help="paintings: classes.csv and Post_Impressionism/*.jpg (else VG_DATA_DIR, data/)")
     add("--photos-dir", metavar="D", help="content photos (else VG_PHOTOS_DIR, else those that come with the packages)")
     add("--styles-dir", metavar="D", help="style paintings (else VG_STYLES_DIR, else Van Goghs of the data)")
     add("--from", dest="start", metavar="NN", help="look at this notebook and the later ones alone")
     add("--only", metavar="NN", help="look at this notebook alone")
-    add("--force", action="store_true", help="run the notebooks even if nothing changed")
+    add("--force", action="store_true", help="run the notebooks even if nothing changed, without their kept results")
+    add("--clean", action="store_true", help="remove kept work that these parameters do not use, and list its size")
     add("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: CUDA, else MPS, else the CPU")
     add("--weights", choices=["auto", "imagenet", "embedded", "none"], help="what the networks start from")
     add("-p", "--parameter", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", help="set one parameter")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
@@ -152,10 +170,10 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
     values = {name: getattr(options, name) for name in ("device", "weights") if getattr(options, name)}
     for name, variable in FOLDERS.items():
         folder = getattr(options, name) or os.environ.get(variable)
-        if folder and not Path(folder).is_dir():
+        if folder and not Path(folder).expanduser().is_dir():
             raise ValueError(f"there is no folder {folder}; --{name.replace('_', '-')} takes one that exists")
         if folder:
-            values[name] = Path(folder).resolve().as_posix()
+            values[name] = Path(folder).expanduser().resolve().as_posix()
     return values
 
 
@@ -180,18 +198,16 @@ def _selected(chain: list[Step], options: argparse.Namespace) -> list[Step]:
 
 @cache
 def advise_on_gpu() -> None:
-    """Say which command mends it when this machine has an NVIDIA GPU that the installed torch cannot use."""
-    try:
-        text = subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
+    """Say which command helps if this machine has an NVIDIA GPU that the installed torch cannot use."""
+    if not shutil.which("nvidia-smi"):  # importing torch takes seconds
         return
-    import torch
+    from vg_helpers.device import gpu_is_hidden, nvidia_smi
 
-    if not torch.cuda.is_available():
-        wheel = "cu130" if "CUDA Version: 13" in text else "cu126"
-        print(
-            "nvidia-smi finds a GPU but the installed torch cannot use it, so this run takes the CPU; to mend it: "
-            f"python run.py report --torch-index https://download.pytorch.org/whl/{wheel}",
+    if gpu_is_hidden():
+        wheel = "cu130" if "CUDA Version: 13" in (nvidia_smi() or "") else "cu126"
+        tqdm.write(
+            "This machine has an NVIDIA GPU, but the installed torch cannot use it, so this run uses the CPU. This "
+            f"changes that: python run.py report --torch-index https://download.pytorch.org/whl/{wheel}",
             file=sys.stderr,
         )
 

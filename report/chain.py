@@ -2,7 +2,7 @@
 
 Convention: a notebook is current when its key (code cells, the vg_helpers sources it imports, the embedded weights,
 parameters, listed data folders) and the files it read from earlier stages are what they were; prose, comments and
-docstrings count for nothing.
+docstrings count for nothing. Front matter and appendix read what all stages wrote.
 """
 
 import os
@@ -14,20 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vg_helpers.code import PACKAGE, code_of, helper_sources
-from vg_helpers.files import file_sha256, fingerprint, read_json, write_json
+from vg_helpers.code import PACKAGE, code_of, helper_sources, python_of
+from vg_helpers.files import file_sha256, fingerprint, read_json, write_json, write_text
+from vg_helpers.stage import without_passwords
 
 from .markdown import read_notebook
 from .plan import FOLDERS, ROOT, Step, code_cells, defaults, relative
 
+AGAIN = ". Correct it and run the same command again: it continues there."
 
-class ChainError(RuntimeError):
+
+class ChainError(ValueError):
     """A notebook failed; the message names it, the cell and the error's last line."""
 
 
 def key_of(step: Step) -> str:
     """Return a hash of all that decides a notebook's results, besides the files of earlier stages."""
-    cells = [cell["source"] for cell in code_cells(step.source)]
+    cells = [python_of(cell["source"]) for cell in code_cells(step.source)]
     helpers = helper_sources("\n".join(cells))
     weights = sorted((PACKAGE / "models" / "embedded").glob("*.npz"))
     embedded = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights]
@@ -35,23 +38,64 @@ def key_of(step: Step) -> str:
     for name in FOLDERS.keys() & defaults(step.source).keys():
         folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
         folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := p.stat())]
-    return fingerprint([code_of(cell) for cell in cells], helpers, embedded, step.parameters, folders)
+    read = results(step.build_dir) if step.is_extra else []
+    return fingerprint([code_of(cell) for cell in cells], helpers, embedded, step.parameters, folders, read)
+
+
+def results(build_dir: Path) -> list[list[Any]]:
+    """Return name, size and time of change of every file that the stages wrote, besides their unfinished work."""
+    files = [path for folder in build_dir.glob("[0-9][0-9]_*/") for path in _outputs(folder)]
+    return sorted([p.relative_to(build_dir).as_posix(), s.st_size, s.st_mtime_ns] for p in files if (s := p.stat()))
+
+
+def _outputs(folder: Path) -> list[Path]:
+    parts = [part for part in folder.iterdir() if part.name not in ("state", "wandb") and part.name[0] != "."]
+    return [path for part in parts for path in ([part] if part.is_file() else part.rglob("*")) if path.is_file()]
 
 
 def is_current(step: Step, key: str) -> bool:
     """Return whether the executed notebook, its stage's files and what it read are those of this key."""
     try:
         record = read_json(step.record)
-        manifest = read_json(step.build_dir / step.stage / "manifest.json")
+        manifest = {"outputs": [], "started": None} if step.is_extra else read_json(step.manifest)
     except (OSError, ValueError):
         return False
     outputs = (step.build_dir / step.stage / name for name in manifest["outputs"])
     return (
         record["key"] == key
+        and record.get("started") == manifest["started"]
         and step.executed.is_file()
         and all(path.is_file() for path in outputs)
-        and all(_same(step.build_dir / name, *known) for name, known in record["inputs"].items())
+        and not _changed(step, record)
     )
+
+
+def outdated(chain: list[Step]) -> dict[str, str]:
+    """Return why, by each executed stage whose results do not belong to the present files of the others."""
+    reasons: dict[str, str] = {}
+    for step in chain:
+        if not step.executed.is_file():
+            continue
+        try:
+            record = read_json(step.record)
+            manifest = read_json(step.manifest)
+        except (OSError, ValueError):
+            reasons[step.stage] = "its last run did not end"
+            continue
+        stages = [
+            stage for stage in dict.fromkeys(name.split("/")[0] for name in manifest["inputs"]) if stage in reasons
+        ]
+        if record.get("started") != manifest["started"]:
+            reasons[step.stage] = "it was run by hand since"
+        elif changed := _changed(step, record):
+            reasons[step.stage] = f"{changed[0]} has changed since"
+        elif stages:
+            reasons[step.stage] = f"it reads {stages[0]}, which is outdated"
+    return reasons
+
+
+def _changed(step: Step, record: dict[str, Any]) -> list[str]:
+    return [name for name, known in record["inputs"].items() if not _same(step.build_dir / name, *known)]
 
 
 def _same(path: Path, size: int, mtime: int, sha256: str) -> bool:
@@ -82,7 +126,7 @@ def execute(step: Step, key: str, on_text: Callable[[str], None]) -> float:
             step.source,
             running,
             step.parameters,
-            kernel_name=_kernelspec(step.build_dir.parent),
+            kernel_name=_kernelspec(step.build_dir),
             language="python",
             cwd=step.source.parent,
             progress_bar=False,
@@ -90,14 +134,16 @@ def execute(step: Step, key: str, on_text: Callable[[str], None]) -> float:
         )
     except PapermillExecutionError as error:
         last = (str(error.evalue).strip().splitlines() or [""])[-1]
-        raise ChainError(f"{step.stage} stopped at {_place(running)}: {error.ename}: {last}") from error
+        raise ChainError(f"{step.stage} stopped at {_place(running)}: {error.ename}: {last}{AGAIN}") from error
     except DeadKernelError as error:
-        raise ChainError(
-            f"{step.stage} stopped, its Python ended without a word (too little memory?): {error}"
-        ) from error
+        raise ChainError(f"{step.stage} stopped: its Python ended abruptly (out of memory?): {error}{AGAIN}") from error
+    finally:
+        if running.is_file():
+            write_text(running, without_passwords(running.read_text(encoding="utf-8")))
     running.replace(step.executed)
     seconds = time.perf_counter() - started
-    write_json(step.record, {"key": key, "seconds": round(seconds, 1), "inputs": _inputs(step)})
+    started, inputs = (None, {}) if step.is_extra else _started_and_inputs(step)
+    write_json(step.record, {"key": key, "seconds": round(seconds, 1), "started": started, "inputs": inputs})
     return seconds
 
 
@@ -111,10 +157,12 @@ class _Listener:
         pass
 
 
-def _inputs(step: Step) -> dict[str, list[Any]]:
-    manifest = read_json(step.build_dir / step.stage / "manifest.json")
+def _started_and_inputs(step: Step) -> tuple[str, dict[str, list[Any]]]:
+    manifest = read_json(step.manifest)
     stats = {name: (step.build_dir / name).stat() for name in manifest["inputs"]}
-    return {name: [s.st_size, s.st_mtime_ns, manifest["inputs"][name]] for name, s in stats.items()}
+    return manifest["started"], {
+        name: [s.st_size, s.st_mtime_ns, manifest["inputs"][name]] for name, s in stats.items()
+    }
 
 
 def _place(running: Path) -> str:

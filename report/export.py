@@ -1,30 +1,49 @@
-"""The report's pages as a format for nbconvert: `jupyter nbconvert --to report.export.ReportExporter 01_data.ipynb`."""
+"""The report's two forms as formats for nbconvert: `jupyter nbconvert --to report.export.ReportExporter 01_data.ipynb`.
 
+`report.build` hands them the joined notebook of `assemble`; any other executed notebook works as well.
+"""
+
+import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 from nbconvert.exporters import Exporter
+from traitlets import Unicode
 
 from .markdown import headings, split_title, to_markdown
-from .render import to_pdf
+from .render import to_html, to_pdf
 
 
 class ReportExporter(Exporter):
-    """One executed notebook as a tagged PDF, without code except in cells tagged `show-input`."""
+    """Executed notebook → tagged PDF, without code except in cells tagged `show-input`."""
 
     file_extension = ".pdf"
     output_mimetype = "application/pdf"
     export_from_notebook = "Van Gogh report (PDF)"
+    folder = Unicode(help="where pictures and the Typst source stay; empty: a folder that is removed").tag(config=True)
+    write: ClassVar[Callable[[str, str, date, Path], bytes | str]] = staticmethod(to_pdf)
 
-    def from_notebook_node(self, nb: Any, resources: Any = None, **kwargs: Any) -> tuple[bytes, Any]:
-        """Return the PDF's bytes and nbconvert's resources."""
+    def from_notebook_node(self, nb: Any, resources: Any = None, **kwargs: Any) -> tuple[bytes | str, Any]:
+        """Return the document and nbconvert's resources."""
         nb, resources = super().from_notebook_node(nb, resources, **kwargs)
-        meta = resources.get("metadata", {})
-        name, end = meta.get("name") or "notebook", nb.metadata.get("papermill", {}).get("end_time")
-        day = date.fromisoformat(end[:10]) if end else date.today()
-        with TemporaryDirectory() as folder:
-            title, body = split_title(to_markdown(nb, name, Path(folder), Path(meta.get("path") or ".")))
-            body = headings(body, -1)
-            return to_pdf(body, title or name, day, Path(folder)), resources
+        about = resources.get("metadata", {})
+        name = about.get("name") or "notebook"
+        day = nb.metadata.get("date") or nb.metadata.get("papermill", {}).get("end_time")
+        with TemporaryDirectory() as temporary:
+            folder = Path(self.folder or temporary)
+            title, body = split_title(to_markdown(nb, name, folder, Path(about.get("path") or ".")))
+            day = date.fromisoformat(day[:10]) if day else date.today()
+            title = re.sub(r"\\([^\w\s])", r"\1", title)
+            return self.write(headings(body, -1), title or name, day, folder), resources
+
+
+class ReportPageExporter(ReportExporter):
+    """The same as one HTML file: `--to report.export.ReportPageExporter`."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+    export_from_notebook = "Van Gogh report (HTML)"
+    write = staticmethod(to_html)

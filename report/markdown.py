@@ -1,48 +1,54 @@
-"""One executed notebook → Markdown, its pictures beside it.
+"""Executed notebooks → Markdown, their pictures beside it.
 
-Convention: code stays out unless its cell is tagged `show-input`; a cell tagged `notebook-only` stays out whole; of
-the outputs, those made by `vg_helpers.show` and displayed Markdown come in. Notebooks are plain dictionaries.
+Convention: code stays out unless its cell is tagged `show-input`; a cell tagged `notebook-only` stays out whole. Of the
+outputs come in: what `vg_helpers.show` made, displayed Markdown, formulas and pictures, and printed text under code
+that is shown. A cell that `assemble` took from one of several notebooks carries {"report": {"stage", "number", "base",
+"shift"}} in its metadata.
 """
 
 import base64
 import hashlib
 import io
-import json
+import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import nbformat
+
 FENCED = re.compile(r"(?ms)^( {0,3}```+[^\n]*\n.*?^ {0,3}```+ *$)")
-PICTURE = re.compile(r"!\[((?:[^\]\\]|\\.)*)\]\(<?([^)>]+)>?\)")
-LARGE, LARGE_PHOTO, LONGEST = 150_000, 20_000, 512
+ALT = r"!\[((?:[^\]\\]|\\.)*)\]"
+PICTURE = re.compile(ALT + r"\((?:<([^>]*)>|((?:[^()\"]|\([^()]*\))+?))(?:\s+\"[^\"]*\")?\)(\{[^}]*\})?")
+HTML_PICTURE = re.compile(r"(?i)<img\b[^>]*>")
+LARGE, LARGE_PHOTO = 150_000, 20_000  # bytes from which on a PNG may become a JPEG
+SMALL, LONGEST = 512, 1600  # pixels of the longer side, with a given size on the page and without
+log = logging.getLogger("report")
 
 
 class ReportError(ValueError):
     """The report cannot be built; the message says why and what to do."""
 
 
-def read_notebook(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Origin:
+    """Where a cell comes from, and by how many levels its headings move."""
+
+    stage: str
+    number: int
+    base: Path
+    shift: int = 0
+
+
+def read_notebook(path: Path) -> Any:
     """Return a notebook file's content, each text in one piece (files hold lists of lines)."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        cell["source"] = "".join(cell["source"])
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            output["data"] = {kind: "".join(text) if isinstance(text, list) else text for kind, text in data.items()}
-    return notebook
-
-
-def to_markdown_all(notebooks: list[tuple[Any, str, Path]], pictures: Path) -> dict[str, str]:
-    """Return the Markdown by stage of several (notebook, stage, base), their pictures packed side by side."""
-    with ThreadPoolExecutor() as pool:
-        texts = pool.map(lambda job: to_markdown(job[0], job[1], pictures, job[2]), notebooks)
-        return {job[1]: text for job, text in zip(notebooks, texts, strict=True)}
+    return nbformat.read(path, as_version=4)
 
 
 def to_markdown(notebook: Any, stage: str, pictures: Path, base: Path) -> str:
-    """Return one executed notebook as Markdown; its pictures are written to the folder `pictures`.
+    """Return an executed notebook as Markdown; its pictures are written to the folder `pictures`.
 
     Args:
         stage: the notebook's name, which goes into the labels of its figures and tables.
@@ -51,39 +57,48 @@ def to_markdown(notebook: Any, stage: str, pictures: Path, base: Path) -> str:
     Raises:
         ReportError: if a cell failed or a figure is damaged; names the notebook and the cell.
     """
-    parts = []
-    for number, cell in enumerate(notebook["cells"], start=1):
-        tags = cell["metadata"].get("tags", [])
-        if "notebook-only" in tags:
-            continue
-        try:
-            if cell["cell_type"] == "markdown":
-                parts.append(_local_pictures(cell["source"], pictures, base))
-            elif cell["cell_type"] == "code":
-                if "show-input" in tags:
-                    parts.append(f"```python\n{cell['source']}\n```")
-                parts += [_output(output, stage, pictures, base) for output in cell["outputs"]]
-        except (ReportError, OSError, ValueError) as error:
-            raise ReportError(f"{stage}, cell {number}: {error}; run this notebook again") from error
-    return "\n\n".join(part for part in parts if part) + "\n"
+
+    def convert(number: int, cell: Any) -> str:
+        origin = cell["metadata"].get("report", {"stage": stage, "number": number, "base": base})
+        return _cell(cell, Origin(**origin | {"base": Path(origin["base"])}), pictures)
+
+    with ThreadPoolExecutor() as pool:
+        parts = pool.map(convert, range(1, len(notebook["cells"]) + 1), notebook["cells"])
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _cell(cell: Any, origin: Origin, pictures: Path) -> str:
+    tags, parts = cell["metadata"].get("tags", []), []
+    if "notebook-only" in tags:
+        return ""
+    try:
+        if cell["cell_type"] == "markdown":
+            parts.append(_local_pictures(cell["source"], pictures, origin, cell.get("attachments", {})))
+        elif cell["cell_type"] == "code":
+            shown = "show-input" in tags
+            parts += [f"```python\n{cell['source']}\n```"] if shown else []
+            parts += [_output(output, pictures, origin, shown) for output in cell["outputs"]]
+    except (ReportError, OSError, ValueError) as error:
+        raise ReportError(f"{origin.stage}, cell {origin.number}: {error}; run this notebook again") from error
+    return headings("\n\n".join(part for part in parts if part), origin.shift)
 
 
 def split_title(markdown: str) -> tuple[str, str]:
     """Return the text of the first `# heading` and the Markdown without it; drops what a number like `03 ` adds."""
-    found = re.match(r"\s*#\s+(?:\d\d\s+)?(.+?)\s*(?:\n|$)", markdown)
-    return (found[1], markdown[found.end() :]) if found else ("", markdown)
+    match = re.match(r"\s*#\s+(?:\d\d\s+)?(.+?)\s*(?:\n|$)", markdown)
+    return (match[1], markdown[match.end() :]) if match else ("", markdown)
 
 
 def headings(markdown: str, shift: int) -> str:
     """Return the Markdown with every heading moved `shift` levels down, listings left alone."""
     pieces = FENCED.split(markdown)
     pieces[::2] = [
-        re.sub(r"(?m)^(#{1,6})(?= )", lambda m: "#" * max(1, len(m[1]) + shift), text) for text in pieces[::2]
+        re.sub(r"(?m)^(#{1,6})(?= )", lambda m: "#" * min(6, max(1, len(m[1]) + shift)), text) for text in pieces[::2]
     ]
     return "".join(pieces)
 
 
-def _output(output: Any, stage: str, pictures: Path, base: Path) -> str:
+def _output(output: Any, pictures: Path, origin: Origin, with_text: bool) -> str:
     """Return one output of a code cell as Markdown, or nothing when it is for the notebook's reader only."""
     if output["output_type"] == "error":
         raise ReportError(f"the cell failed with {output['ename']}: {output['evalue']}")
@@ -92,11 +107,26 @@ def _output(output: Any, stage: str, pictures: Path, base: Path) -> str:
     if kind == "figure":
         file = _save_picture(base64.b64decode(data["image/png"]), pictures)
         alt = _attribute(about.get("alt") or about["caption"])
-        return f'::: {{.figure #fig:{stage}-{about["name"]} src={file} alt="{alt}"}}\n{about["caption"]}\n:::'
+        return f'::: {{.figure #fig:{origin.stage}-{about["name"]} src={file} alt="{alt}"}}\n{about["caption"]}\n:::'
     if kind == "table":
         grid = _safe_cells(data["text/markdown"])
-        return f"::: {{.table #tbl:{stage}-{about['name']}}}\n{grid}\n\n{about['caption']}\n:::"
-    return _local_pictures(data.get("text/markdown", ""), pictures, base) if kind == "text" else ""
+        return f"::: {{.table #tbl:{origin.stage}-{about['name']}}}\n{grid}\n\n{about['caption']}\n:::"
+    return _plain_output(output, pictures, origin, with_text) if kind == "text" else ""
+
+
+def _plain_output(output: Any, pictures: Path, origin: Origin, with_text: bool) -> str:
+    """Return what a cell shows without `vg_helpers.show`: Markdown, a formula, a picture; text under shown code."""
+    data = output.get("data", {})
+    for kind in ("text/markdown", "text/latex"):
+        if kind in data:
+            return _local_pictures(data[kind], pictures, origin, {})
+    for kind in ("image/svg+xml", "image/png", "image/jpeg"):
+        if kind in data:
+            content = data[kind].encode() if "svg" in kind else base64.b64decode(data[kind])
+            alt = output["metadata"].get(kind, {}).get("alt") or f"Picture of {origin.stage}, cell {origin.number}"
+            return f"![{alt}]({_save_picture(content, pictures)})"
+    text = output.get("text", "") if output.get("name") == "stdout" else data.get("text/plain", "")
+    return f"```\n{text.rstrip()}\n```" if with_text and text.strip() else ""
 
 
 def _attribute(text: str) -> str:
@@ -116,29 +146,50 @@ def _safe_cells(table: str) -> str:
     return "\n".join("|".join(safe(cell) for cell in re.split(r"(?<!\\)\|", line)) for line in table.splitlines())
 
 
-def _local_pictures(markdown: str, pictures: Path, base: Path) -> str:
-    """Return Markdown whose pictures lie, made small, in the folder `pictures`."""
+def _local_pictures(markdown: str, pictures: Path, origin: Origin, attachments: Any) -> str:
+    """Return Markdown whose pictures lie, made small, in the folder `pictures`; pictures on the web become links."""
 
-    def local(found: re.Match) -> str:
-        if re.match(r"[a-z]+://", found[2]):
-            raise ReportError(f"the picture {found[2]} is not a file of this machine")
-        path = base / unquote(found[2])
-        if not path.is_file():
-            return f"*(no picture {path.name})*"
-        return f"![{found[1]}]({_save_picture(path.read_bytes(), pictures, LONGEST)})"
+    def local(match: re.Match) -> str:
+        alt, target, size = match[1], match[2] or match[3], match[4] or ""
+        if re.match(r"(?i)https?://", target):
+            log.warning(
+                f"{origin.stage}, cell {origin.number}: the picture {target} is on the web, so the report links to it"
+            )
+            return f"[{alt or 'picture'}](<{target}>) (a picture on the web)"
+        content = _content(target, origin.base, attachments)
+        if content is None:
+            return f"*(no picture {Path(unquote(target)).name})*"
+        return f"![{alt}]({_save_picture(content, pictures, SMALL if size else LONGEST)}){size}"
 
     pieces = FENCED.split(markdown)
-    pieces[::2] = [PICTURE.sub(local, text) for text in pieces[::2]]
+    pieces[::2] = [PICTURE.sub(local, HTML_PICTURE.sub(_as_markdown, text)) for text in pieces[::2]]
     return "".join(pieces)
+
+
+def _content(target: str, base: Path, attachments: Any) -> bytes | None:
+    """Return a picture's bytes: pasted into the cell, written into the address, or a file's; None if there is none."""
+    if target.startswith("attachment:"):
+        bundle = attachments.get(unquote(target.removeprefix("attachment:")), {})
+        return next((base64.b64decode(data) for kind, data in bundle.items() if kind.startswith("image/")), None)
+    if target.startswith("data:image/") and ";base64," in target:
+        return base64.b64decode(target.partition(";base64,")[2])
+    path = base / unquote(target, errors="surrogateescape")
+    return path.read_bytes() if path.is_file() else None
+
+
+def _as_markdown(match: re.Match) -> str:
+    """Return an HTML picture, as JupyterLab writes one that was made smaller by hand, as Markdown."""
+    values = dict(re.findall(r"(?i)\b(src|alt)\s*=\s*[\"']([^\"']*)", match[0]))
+    return f"![{values.get('alt', '')}](<{values.get('src', '')}>)"
 
 
 def _save_picture(content: bytes, folder: Path, longest: int = 0) -> str:
     """Return the name of the picture's file in `folder`, named by content; shrinks photographs that PNG holds badly."""
     stem = hashlib.sha256(content).hexdigest()[:16] + (f"-{longest}" if longest else "")
-    for suffix in (".png", ".jpg"):
+    for suffix in (".png", ".jpg", ".svg"):
         if (folder / (stem + suffix)).exists():
             return stem + suffix
-    suffix, written = _smaller(content, longest)
+    suffix, written = (".svg", content) if b"<svg" in content[:1000] else _smaller(content, longest)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / (stem + ".part")
     part.write_bytes(written)

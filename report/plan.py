@@ -29,8 +29,18 @@ class Step:
         return self.source.stem
 
     @property
+    def is_extra(self) -> bool:
+        """Whether it is front matter or appendix, which have no stage of their own and read those of all notebooks."""
+        return not self.stage[:2].isdecimal()
+
+    @property
     def executed(self) -> Path:
         return self.build_dir / self.source.name
+
+    @property
+    def manifest(self) -> Path:
+        """The stage's own record of what it read and wrote."""
+        return self.build_dir / self.stage / "manifest.json"
 
     @property
     def record(self) -> Path:
@@ -60,13 +70,13 @@ def code_cells(notebook: Path) -> list[dict[str, Any]]:
 
 def defaults(notebook: Path) -> dict[str, Any]:
     """Return the names and values of the cell tagged `parameters`."""
-    found = {}
+    values = {}
     for cell in code_cells(notebook):
         if "parameters" in cell["metadata"].get("tags", []):
             for node in ast.parse(cell["source"]).body:
                 target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-                found[target.id] = ast.literal_eval(node.value)
-    return found
+                values[target.id] = ast.literal_eval(node.value)
+    return values
 
 
 def plan(
@@ -92,16 +102,16 @@ def plan(
         choose(name, sorted({key for values in known.values() for key in values}), "common parameter")
     steps = []
     for notebook in notebooks:
-        own = known[notebook.stem]
-        values = {k: v for k, v in (profile.get("common", {}) | common).items() if k in own}
+        default = known[notebook.stem]
+        values = {name: value for name, value in (profile.get("common", {}) | common).items() if name in default}
         texts = given.get(notebook.stem, {})
-        for key, value in (profile.get(notebook.stem, {}) | texts).items():
-            choose(key, list(own), f"parameter of {notebook.stem}")
-            value = _value(value, own[key]) if key in texts else value
-            _check_kind(f"{notebook.stem}.{key}", value, own[key])
-            values[key] = value
+        for name, value in (profile.get(notebook.stem, {}) | texts).items():
+            choose(name, list(default), f"parameter of {notebook.stem}")
+            value = _value(value, default[name]) if name in texts else value
+            _check_kind(f"{notebook.stem}.{name}", value, default[name])
+            values[name] = value
         values["build_dir"] = relative(build_dir, notebook.parent)
-        steps.append(Step(notebook, build_dir, {k: v for k, v in values.items() if k in own}))
+        steps.append(Step(notebook, build_dir, {name: value for name, value in values.items() if name in default}))
     return steps
 
 

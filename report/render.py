@@ -11,38 +11,51 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .markdown import ReportError
+from .markdown import ReportError, log
 
 HERE = Path(__file__).resolve().parent
 READER = "markdown-raw_html-raw_tex-yaml_metadata_block-pandoc_title_block-example_lists-native_divs-native_spans"
-READER += "+lists_without_preceding_blankline"
+READER += "-implicit_figures+lists_without_preceding_blankline"
 
 
 def to_pdf(markdown: str, title: str, day: date, folder: Path) -> bytes:
-    """Return a tagged PDF/UA-1 of a Markdown document whose pictures lie in `folder`.
-
-    Characters that none of Typst's own fonts has are shown as ▯: pages are to look the same on every machine.
+    """Return a tagged PDF/UA-1 of a Markdown document whose pictures lie in `folder`; `title` is plain text.
 
     Raises:
         ReportError: on any warning of pandoc or Typst, such as a reference that leads nowhere.
     """
-    import typst
-
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "references.bib", folder)
-    source = folder / "report.typ"
     meta = {"title-text": title, "year": day.year, "month": day.month, "day": day.day}
-    pages = _pandoc(markdown, "typst-smart", meta, folder, "--template", HERE / "template.typ")
-    source.write_text(pages, encoding="utf-8")
-    for _ in range(3):
+    written = title.replace("\\", "\\\\").replace('"', '\\"')
+    flags = ["--template", HERE / "template.typ", f'--variable=title-string:"{written}"']
+    pages = _pandoc(markdown, "typst-smart", meta, folder, *flags)
+    (folder / "report.typ").write_text(pages, encoding="utf-8")
+    return _compile(folder / "report.typ")
+
+
+def _compile(source: Path) -> bytes:
+    """Return the PDF of a Typst file, set in Typst's own fonts, so that pages look the same on every machine.
+
+    Only if these lack a character are the fonts of this machine used; what none of them has is shown as ▯ and named.
+    """
+    import typst
+
+    options = {"root": source.parent, "pdf_standards": ["ua-1"], "ignore_system_fonts": True}
+    for _ in range(5):
         try:
-            pdf, warnings = typst.compile_with_warnings(
-                source, root=folder, ignore_system_fonts=True, pdf_standards=["ua-1"]
-            )
+            pdf, warnings = typst.compile_with_warnings(source, **options)
         except typst.TypstError as error:
             missing = set("".join(re.findall(r'the text `"(.+?)"` could not be displayed', error.diagnostic)))
             if not missing:
                 raise ReportError(f"Typst cannot set the report: {error.diagnostic.strip()}") from error
+            if options["ignore_system_fonts"]:
+                options["ignore_system_fonts"] = False
+                continue
+            log.warning(
+                f"No font of this machine has {' '.join(sorted(missing))}: the PDF shows ▯ instead (the web page has "
+                "them). Install a font that has them, on Debian and Ubuntu fonts-noto-cjk or fonts-noto-core."
+            )
             text = source.read_text(encoding="utf-8")
             source.write_text(text.translate({ord(c): "▯" for c in missing}), encoding="utf-8")
             continue

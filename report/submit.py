@@ -8,12 +8,16 @@ import sys
 import zipfile
 from pathlib import Path
 
-from .build import HERE, PROFILES
+from vg_helpers.commands.entry import run
+from vg_helpers.stage import without_passwords
+
+from .build import choose_folder, command
+from .chain import outdated
 from .markdown import read_notebook
-from .plan import FOLDERS, ROOT, choose
+from .plan import FOLDERS, ROOT, Step
 
 LIMIT_MB = 50
-SCRIPTS = ("README.md", "data_README.md", "run.py", "requirements.txt", "pyproject.toml")
+SCRIPTS = ("README.md", "LICENSE", "data_README.md", "run.py", "requirements.txt", "constraints.txt", "pyproject.toml")
 SCRIPT_FOLDERS = ("vg_helpers", "report", "tests")
 SUFFIXES = {".py", ".lua", ".typ", ".bib", ".html", ".yaml", ".ipynb"}
 SECRET = re.compile(
@@ -26,21 +30,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="run.py submit", description=__doc__)
     parser.add_argument("--group", required=True, help="your group's number, such as 026")
     parser.add_argument("--profile", default="demo", help="whose report: demo (default), full or smoke")
+    parser.add_argument("--build-dir", metavar="D", help="where the report is (default: report/build/PROFILE)")
     parser.add_argument("--folder", type=Path, default=ROOT, help="where the archive goes (default: the project)")
-    options = parser.parse_args(argv)
-    try:
-        profile = choose(options.profile, sorted(path.stem for path in PROFILES.glob("*.yaml")), "profile")
-        archive = pack(options.group, HERE / "build" / profile, options.folder)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(parser, submit, argv, "Stopped; nothing was packed.")
+
+
+def submit(options: argparse.Namespace) -> None:
+    """Write the archive and print its size; say so if the report's first page lacks names."""
+    profile, build_dir = choose_folder(options)
+    again = command(options, profile)
+    archive = pack(options.group, build_dir, options.folder.expanduser(), again)
     print(f"{os.path.relpath(archive)}: {archive.stat().st_size / 1e6:.1f} MB")
-    if not is_signed(HERE / "build" / profile):
-        again = (
-            f'run.py report --profile {profile} -p front_matter.group={options.group} -p "front_matter.members=A, B"'
-        )
-        print(f"the report's first page lacks your group or names; python {again} adds them", file=sys.stderr)
-    return 0
+    if not is_signed(build_dir):
+        names = f'-p front_matter.group={options.group} -p "front_matter.members=A, B"'
+        print(f"the report's first page lacks your group or names; {again} {names} adds them", file=sys.stderr)
 
 
 def is_signed(build_dir: Path) -> bool:
@@ -50,15 +53,19 @@ def is_signed(build_dir: Path) -> bool:
     return len(re.findall(r"(?m)^#strong\[(?:Group|Members)\] (?!#emph)", text)) == 2
 
 
-def pack(group: str, build_dir: Path, folder: Path, root: Path = ROOT) -> Path:
+def pack(group: str, build_dir: Path, folder: Path, again: str, root: Path = ROOT) -> Path:
     """Write Group_<group>_DL_Project.zip: the same bytes for the same report.
 
+    Args:
+        again: the command that makes the report.
+
     Raises:
-        ValueError: if the report is missing or older than what it is made of, or the archive too large or not clean.
+        ValueError: if the report is missing or older than what it is made of, if results in it are outdated, or if the
+            archive is too large or not clean.
     """
     if not re.fullmatch(r"\w+", group):
         raise ValueError(f"--group {group} must be letters and digits, such as 026")
-    content = _content(build_dir, root)
+    content = _content(build_dir, root, f"run `{again}` first")
     archive = folder / f"Group_{group}_DL_Project.zip"
     part = archive.with_suffix(".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -74,12 +81,13 @@ def pack(group: str, build_dir: Path, folder: Path, root: Path = ROOT) -> Path:
     return archive
 
 
-def _content(build_dir: Path, root: Path) -> dict[str, bytes]:
+def _content(build_dir: Path, root: Path, again: str) -> dict[str, bytes]:
     report = build_dir / "report.pdf"
     executed = sorted(path for path in build_dir.glob("[0-9]*.ipynb") if ".running" not in path.name)
-    again = f"run `python run.py report --profile {build_dir.name}` first"
     if not report.is_file() or not executed:
-        raise ValueError(f"there is no report in profile {build_dir.name}: {again}")
+        raise ValueError(f"there is no report in {build_dir}: {again}")
+    for stage, reason in outdated([Step(path, build_dir, {}) for path in executed]).items():
+        raise ValueError(f"the results of {stage} are outdated ({reason}): {again}")
     parts = [path for path in (root / "report").glob("*.*") if path.suffix in SUFFIXES]
     sources = [*(root / "notebooks").glob("*.ipynb"), *parts, *executed]
     newer = [path.name for path in sources if path.stat().st_mtime > report.stat().st_mtime]
@@ -100,14 +108,14 @@ def _content(build_dir: Path, root: Path) -> dict[str, bytes]:
 
 
 def _clean(notebook: Path, root: Path) -> bytes:
-    """Return an executed notebook without this machine's paths, papermill's notes and progress messages."""
+    """Return an executed notebook without passwords, this machine's paths, papermill's notes and progress messages."""
     content = read_notebook(notebook)
     content["metadata"].pop("papermill", None)
     for cell in content["cells"]:
         cell["metadata"].pop("papermill", None)
         if "outputs" in cell:
             cell["outputs"] = [output for output in cell["outputs"] if output["output_type"] != "stream"]
-    text = json.dumps(content, ensure_ascii=False, indent=1)
+    text = without_passwords(json.dumps(content, ensure_ascii=False, indent=1))
     folders = {
         str(root): ".",
         **{os.environ[v]: n for n, v in FOLDERS.items() if os.environ.get(v)},

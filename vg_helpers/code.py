@@ -6,6 +6,7 @@ Convention: modules are named as Python names them ("vg_helpers.style.losses"); 
 import ast
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -17,6 +18,24 @@ PACKAGE = Path(__file__).resolve().parent
 def code_of(source: str) -> str:
     """Return code as its syntax tree, in which comments, layout and docstrings do not show."""
     return ast.dump(_tree(source))
+
+
+def python_of(cell: str) -> str:
+    """Return a notebook cell as plain Python; magics (`%%bash`, `!ls`, `x?`) become calls, as IPython makes them.
+
+    A cell that is not even code for IPython is returned as a text that Python can read, so that it still counts; it
+    fails when the notebook runs, which names it.
+    """
+    with suppress(SyntaxError):
+        ast.parse(cell)
+        return cell
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    with suppress(SyntaxError):
+        plain = TransformerManager().transform_cell(cell)
+        ast.parse(plain)
+        return plain
+    return f"broken = {cell!r}\n"
 
 
 def _tree(source: str) -> ast.Module:

@@ -5,8 +5,10 @@ stages wrote.
 """
 
 import inspect
+import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .code import sources_of
-from .files import ROOT, atomic, file_sha256, write_json
+from .files import ROOT, atomic, file_sha256, read_json, write_json
 
 STAGES = ("01_data", "02_classify", "03_style_search", "04_style_eval", "05_gpu_bench", "06_gradcam")
 DEFAULT_BUILD = ROOT / "report" / "build" / "demo"
@@ -42,6 +44,7 @@ class Stage:
         self.fallbacks: list[str] = []
         self.weights: list[dict[str, Any]] = []
         self.started = time.time()
+        self.used = _opened_below(self.folder / "state")
 
     def path(self, *names: str) -> Path:
         """Return the path of a file that this stage writes; its folder exists."""
@@ -137,10 +140,11 @@ class Stage:
         files = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
         manifest = {
             "stage": self.name,
-            "parameters": self.parameters,
+            "parameters": self._shown_parameters(),
             "facts": facts,
             "inputs": self.inputs,
             "outputs": sorted(name for name in files if not re.match(NOT_OUTPUTS, name)),
+            "state": sorted(name for name in self.used | self._used_before() if (self.state / name).exists()),
             "versions": package_versions(),
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -153,6 +157,20 @@ class Stage:
         }
         write_json(self.folder / "manifest.json", manifest)
         return self.folder / "manifest.json"
+
+    def _used_before(self) -> set[str]:
+        """Return what earlier runs with the same parameters and inputs used of the unfinished work."""
+        try:
+            last = read_json(self.folder / "manifest.json")
+        except (OSError, ValueError):
+            return set()
+        same = last.get("parameters") == self._shown_parameters() and last.get("inputs") == self.inputs
+        return set(last.get("state", [])) if same else set()
+
+    def _shown_parameters(self) -> dict[str, Any]:
+        return {
+            key: without_passwords(value) if isinstance(value, str) else value for key, value in self.parameters.items()
+        }
 
 
 def open_stage(build_dir: str | Path, name: str, namespace: Mapping[str, Any] | None = None) -> Stage:
@@ -170,6 +188,37 @@ def open_stage(build_dir: str | Path, name: str, namespace: Mapping[str, Any] | 
         if type(value) in kinds and not key.startswith("_") and key != "build_dir"
     }
     return Stage(build_dir, name, parameters)
+
+
+def read_manifests(build_dir: str | Path, stages: str = "") -> dict[str, dict[str, Any]]:
+    """Return the manifests that a build folder has, by stage; of `stages` alone (commas between them) unless empty."""
+    build, wanted = Path(build_dir or DEFAULT_BUILD), stages.split(",") if stages else STAGES
+    paths = {stage: build / stage / "manifest.json" for stage in STAGES if stage in wanted}
+    return {stage: read_json(path) for stage, path in paths.items() if path.is_file()}
+
+
+def _opened_below(folder: Path) -> set[str]:
+    """Return a set that gets the name of everything in `folder` of which this process opens a file from now on.
+
+    So that `report --clean` knows what is in use, whoever wrote it: features, checkpoints, a study's database.
+    """
+    prefix, names = f"{folder}{os.sep}", set()
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("open", "sqlite3.connect") and str(arguments[0]).startswith(prefix):
+            names.add(str(arguments[0])[len(prefix) :].split(os.sep)[0])
+
+    sys.addaudithook(note)
+    return names
+
+
+def without_passwords(text: str) -> str:
+    """Return text whose addresses, such as a database's, show no password.
+
+    >>> without_passwords("postgresql://ada:secret@db.example.org/search")
+    'postgresql://ada:***@db.example.org/search'
+    """
+    return re.sub(r"(\w://[^:/@\s\"']*):[^@\s\"'\\]+@", r"\1:***@", text)
 
 
 def _content(value: Any) -> Any:

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from report import render, submit
+from vg_helpers.files import write_json
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def project(tmp_path):
     (build_dir / "02_classify").mkdir(parents=True)
     (build_dir / "02_classify" / "vgg19.pt").write_bytes(b"weights")
     source = f'data_dir = "/mnt/paintings"\nopen("{tmp_path.as_posix()}/a.txt")'
+    source += '\nstorage = "postgresql+psycopg://ada:hunter2@db.example.org/search"'
     data = {"text/plain": [f"{tmp_path}/b\n", "/mnt/paintings/c.jpg"]}
     output = {"output_type": "display_data", "data": data, "metadata": {}}
     bar = {"output_type": "stream", "name": "stdout", "text": ["Downloading to /mnt/hub/x.pth"]}
@@ -31,12 +33,14 @@ def project(tmp_path):
         "nbformat_minor": 5,
     }
     (build_dir / "01_data.ipynb").write_text(json.dumps(notebook))
+    write_json(build_dir / "01_data" / "manifest.json", {"started": "2025-01-02", "inputs": {}})
+    write_json(build_dir / ".01_data.json", {"started": "2025-01-02", "inputs": {}})
     (build_dir / "report.pdf").write_bytes(b"%PDF-1.7")
     return tmp_path
 
 
 def pack(project, group="026"):
-    return submit.pack(group, project / "report" / "build" / "demo", project, project)
+    return submit.pack(group, project / "report" / "build" / "demo", project, "run.py report", project)
 
 
 def test_the_archive_holds_report_notebooks_and_scripts_alone(project):
@@ -54,6 +58,7 @@ def test_the_archive_holds_report_notebooks_and_scripts_alone(project):
     notebook = content["notebooks/01_data.ipynb"].decode()
     assert str(project) not in notebook and "/mnt/paintings" not in notebook and "papermill" not in notebook
     assert "/mnt" not in notebook and "./b" in notebook
+    assert "hunter2" not in notebook and "ada:***@db.example.org" in notebook
     assert archive.read_bytes() == pack(project).read_bytes()
 
 
@@ -67,10 +72,9 @@ def test_the_archive_holds_report_notebooks_and_scripts_alone(project):
 )
 def test_a_report_without_names_is_packed_with_a_warning(project, monkeypatch, capsys, first_page, signed):
     archive, build_dir = pack(project), project / "report" / "build" / "demo"
-    monkeypatch.setattr(submit, "HERE", project / "report")
     monkeypatch.setattr(submit, "pack", lambda *_: archive)
     render.to_pdf(first_page, "T", date(2025, 1, 2), build_dir / ".report")
-    assert submit.main(["--group", "026"]) == 0
+    assert submit.main(["--group", "026", "--build-dir", str(build_dir)]) == 0
     said = capsys.readouterr().err
     assert said == "" if signed else "-p front_matter.group=026" in said and said.count("\n") == 1
 
@@ -79,7 +83,14 @@ def test_a_report_older_than_its_inputs_is_refused(project):
     notebook = project / "notebooks" / "01_data.ipynb"
     later = notebook.stat().st_mtime + 100
     os.utime(notebook, (later, later))
-    with pytest.raises(ValueError, match=r"older than 01_data.ipynb: run `python run.py report --profile demo`"):
+    with pytest.raises(ValueError, match=r"older than 01_data.ipynb: run `run.py report` first"):
+        pack(project)
+
+
+def test_outdated_results_are_refused(project):
+    build_dir = project / "report" / "build" / "demo"
+    write_json(build_dir / "01_data" / "manifest.json", {"started": "2025-01-03", "inputs": {}})
+    with pytest.raises(ValueError, match=r"results of 01_data are outdated \(it was run by hand since\): run `run.py"):
         pack(project)
 
 
@@ -101,7 +112,7 @@ def test_without_a_report_with_a_secret_or_too_large_there_is_no_archive(project
         patch.setattr(submit, "LIMIT_MB", 0)
         pack(project)
     (project / "report" / "build" / "demo" / "report.pdf").unlink()
-    with pytest.raises(ValueError, match="no report in profile demo"):
+    with pytest.raises(ValueError, match="there is no report in"):
         pack(project)
     assert not list(project.glob("*.zip")) and not list(project.glob("*.part"))
 

@@ -1,0 +1,165 @@
+"""chain: what runs again and what does not, and how a notebook fails."""
+
+import pytest
+from notebook_files import PARAMETERS, cell, write_notebook, write_stage
+
+from report import build, chain
+from report.plan import Step, plan
+from vg_helpers.files import write_text
+from vg_helpers.stage import open_stage
+
+
+def test_the_chain_runs_what_changed_and_nothing_else(folder, steps_of, monkeypatch):
+    ran = []
+    execute = chain.execute
+    monkeypatch.setattr(build, "execute", lambda step, *rest: ran.append(step.stage) or execute(step, *rest))
+    rows = folder / "build" / "demo" / "02_classify" / "rows.txt"
+
+    def runs(**given):
+        ran.clear()
+        build.run_chain(steps_of(folder, **given))
+        return ran
+
+    assert runs() == ["01_data", "02_classify"] and rows.read_text() == "33"
+    write_stage(folder / "notebooks", "01_data", prose="Other words.")
+    assert runs() == []
+    (folder / "build" / "demo" / "01_data" / "rows.txt").touch()
+    assert runs() == []
+    assert runs(**{"02_classify": {"num_rows": "5"}}) == ["02_classify"] and rows.read_text() == "35"
+    assert runs() == ["02_classify"]
+    write_text(folder / "build" / "demo" / "01_data" / "rows.txt", "8")
+    assert runs() == ["02_classify"] and rows.read_text() == "83"
+    rows.unlink()
+    assert runs() == ["02_classify"]
+    assert not list(folder.rglob("*.running.ipynb"))
+
+
+def test_a_failed_cell_is_named_and_the_chain_goes_on_there(folder, steps_of):
+    write_stage(folder / "notebooks", "02_classify", divisor=0)
+    with pytest.raises(chain.ChainError, match=r"02_classify stopped at cell 4 \(Work\): ZeroDivisionError"):
+        build.run_chain(steps_of(folder))
+    first, second = steps_of(folder)
+    assert chain.is_current(first, chain.key_of(first)) and not second.executed.exists()
+
+
+def test_an_interrupted_notebook_is_not_current(folder, steps_of):
+    step = steps_of(folder)[0]
+    stage = open_stage(step.build_dir, step.stage)
+    write_text(stage.path("rows.txt"), "3")
+    stage.finish()
+    step.executed.write_text("{}")
+    assert not chain.is_current(step, chain.key_of(step))
+
+
+def test_key_depends_on_code_and_not_on_prose(tmp_path):
+    package = tmp_path / "vg_helpers"
+    (package / "a").mkdir(parents=True)
+    (package / "a" / "__init__.py").write_text('"""One."""\n')
+    (package / "a" / "part.py").write_text('"""One."""\nfrom ..b import f\n')
+    (package / "b.py").write_text('def f():\n    """Two."""\n    return 1  # three\n')
+    (package / "c.py").write_text("unused = 1\n")
+    code = "from vg_helpers.a import part"
+    before = chain.helper_sources(code, package)
+    assert list(before) == ["vg_helpers.a", "vg_helpers.a.part", "vg_helpers.b"]
+    (package / "b.py").write_text('def f():\n\n    """Other."""\n    return 1\n')
+    (package / "c.py").write_text("unused = 2\n")
+    assert chain.helper_sources(code, package) == before
+    (package / "b.py").write_text("def f():\n    return 2\n")
+    assert chain.helper_sources(code, package) != before
+    assert chain.code_of("x = 1  # a") == chain.code_of("x = 1") != chain.code_of("x = 2")
+    assert chain.code_of("x = 3") != chain.code_of("x = 4")
+
+
+def test_listed_folders_decide_the_first_notebook(tmp_path):
+    notebook = write_notebook(tmp_path / "n" / "01_data.ipynb", [cell('data_dir: str = ""', ["parameters"])])
+    paintings = tmp_path / "paintings"
+    paintings.mkdir()
+    step = plan([notebook], tmp_path / "build", {}, {"data_dir": paintings.as_posix()}, {})[0]
+    before = chain.key_of(step)
+    (paintings / "new.jpg").write_bytes(b"x")
+    assert chain.key_of(step) != before
+
+
+def test_force_begins_without_kept_results(folder, steps_of):
+    step = steps_of(folder)[0]
+    build.run_chain([step])
+    kept = step.build_dir / "01_data" / "state" / "kept" / "old.joblib"
+    kept.touch()
+    build.run_chain([step])
+    assert kept.is_file()
+    build.run_chain([step], force=True)
+    assert not kept.exists()
+
+
+def test_results_of_other_inputs_are_outdated_and_so_is_what_builds_on_them(folder, steps_of):
+    write_stage(folder / "notebooks", "03_style_search", read=("02_classify", "rows.txt"))
+    chain_steps = steps_of(folder)
+    assert chain.outdated(chain_steps) == {}
+    build.run_chain(chain_steps)
+    assert chain.outdated(chain_steps) == {}
+    build.run_chain(steps_of(folder, **{"01_data": {"num_rows": "8"}})[:1])
+    assert chain.outdated(chain_steps) == {
+        "02_classify": "01_data/rows.txt has changed since",
+        "03_style_search": "it reads 02_classify, which is outdated",
+    }
+    chain_steps[0].record.unlink()
+    assert chain.outdated(chain_steps)["01_data"] == "its last run did not end"
+    open_stage(chain_steps[1].build_dir, "02_classify").finish()
+    assert chain.outdated(chain_steps)["02_classify"] == "it was run by hand since"
+    assert not chain.is_current(chain_steps[1], chain.key_of(chain_steps[1]))
+
+
+def test_no_password_stays_in_what_a_notebook_leaves_behind(folder, steps_of):
+    address = "postgresql+psycopg://ada:hunter2@db.example.org/search"
+    step = steps_of(folder, **{"01_data": {"storage": address}})[0]
+    build.run_chain([step])
+    left = [path for path in step.build_dir.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert not left and "ada:***@db.example.org" in step.executed.read_text(encoding="utf-8")
+    assert chain.is_current(step, chain.key_of(step))
+    write_stage(folder / "notebooks", "01_data", divisor=0)
+    with pytest.raises(chain.ChainError):
+        build.run_chain([step])
+    assert not [path for path in step.build_dir.rglob("*.ipynb") if b"hunter2" in path.read_bytes()]
+
+
+REAL = {path.stem: path for path in (build.ROOT / "notebooks").glob("*.ipynb")}
+
+
+def readers(module):
+    """Return the notebooks that run again when the code of a module of vg_helpers changes."""
+    cells = {stage: "\n".join(cell["source"] for cell in chain.code_cells(path)) for stage, path in REAL.items()}
+    return {stage[:2] for stage, source in cells.items() if f"vg_helpers.{module}" in chain.helper_sources(source)}
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("findings.classify", "02"),
+        ("findings.style_search", "03"),
+        ("findings.style_eval", "04"),
+        ("findings.gpu_bench", "05"),
+        ("findings.gradcam", "06"),
+        ("findings.summary", ""),
+        ("plots.classify", "02"),
+        ("plots.training", "02"),
+        ("plots.speed", "05"),
+        ("plots.cams", "06"),
+        ("style.engine", "03 04 05 06"),
+        ("style.guided", "06"),
+        ("classify.train", "02"),
+        ("classify.tuning", "02"),
+        ("gradcam.maps", "06"),
+    ],
+)
+def test_a_change_runs_only_the_notebooks_that_use_it(module, stages):
+    assert readers(module) == set(stages.split())
+
+
+def test_a_docstring_changes_no_key(tmp_path, monkeypatch):
+    notebook = write_notebook(tmp_path / "n" / "01_data.ipynb", [cell(PARAMETERS, ["parameters"]), cell("x = 1")])
+    step = Step(notebook, tmp_path / "build", {})
+    before = chain.key_of(step)
+    write_notebook(notebook, [cell("# Words", kind="markdown"), cell(PARAMETERS, ["parameters"]), cell("x = 1  # a")])
+    assert chain.key_of(step) == before
+    write_notebook(notebook, [cell(PARAMETERS, ["parameters"]), cell("%%bash\nls"), cell("x = 1")])
+    assert chain.key_of(step) != before
