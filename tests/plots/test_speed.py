@@ -11,7 +11,7 @@ TIMINGS = pd.DataFrame(
     {"device": ["CPU"] * 3 + ["GPU"] * 3, "setting": "float32", "seconds": [3.0, 2.0, 4.0, 0.1, 0.2, 0.3]}
 )
 SPEEDS = pd.DataFrame(
-    {"variant": ["baseline", "engine", "lower bound"], "seconds": [2.0, 0.5, 0.25], "speed_up": [1.0, 4.0, 8.0]}
+    {"variant": ["baseline", "bfloat16", "lower bound"], "seconds": [2.0, 0.5, 0.25], "speed_up": [1.0, 4.0, 8.0]}
 )
 QUALITY = pd.DataFrame(
     {"variant": ["baseline"] * 2 + ["engine"] * 2, "seconds": [10.0, 20.0, 1.0, 3.0], "loss": [5.0, 4.0, 6.0, 2.0]}
@@ -56,7 +56,7 @@ def test_speed_names_the_best_variant_between_baseline_and_lower_bound():
     figure = plot_speed(SPEEDS)
     assert [bar.get_width() for bar in figure.axes[0].patches] == [2.0, 0.5, 0.25]
     assert "0.500 s (×4.0)" in texts(figure)
-    assert title_of(figure) == "Engine is 4.0 times as fast as the baseline"
+    assert title_of(figure) == "The engine (bfloat16) is 4.0 times as fast as the baseline"
 
 
 def test_quality_is_the_loss_over_time_and_where_the_first_one_ends():

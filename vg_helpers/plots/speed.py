@@ -6,7 +6,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .look import NEUTRAL, OTHER, PALE, canvas, empty_figure, finish, plain, short, style_of, styled, wrap
+from .look import (
+    NEUTRAL,
+    OTHER,
+    PALE,
+    canvas,
+    empty_figure,
+    finish,
+    plain,
+    plain_numbers,
+    short,
+    style_of,
+    styled,
+    wrap,
+)
 
 BLUE, GREEN = "#56B4E9", "#029E73"
 
@@ -31,7 +44,7 @@ def plot_timings(timings: pd.DataFrame, title: str | None = None) -> Figure:
         place = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
         axes.annotate(f"{short(median)} s", (seconds.max(), y), (5, 0), **place)
     _name_bars(axes, list(medians))
-    axes.set(xlabel="seconds per mini-batch (bar: median; points: repeats)", ylabel="device and precision")
+    axes.set(xlabel="seconds per mini-batch (bar: median; points: repeats)", ylabel="device")
     axes.margins(x=0.12)
     slow, fast = max(medians, key=medians.get), min(medians, key=medians.get)
     if len(groups) == 1:
@@ -57,7 +70,8 @@ def plot_speed(speeds: pd.DataFrame, title: str | None = None) -> Figure:
     axes.margins(x=0.2)
     engine = speeds.iloc[1:-1]
     best = engine.loc[engine["speed_up"].idxmax()] if len(engine) else speeds.iloc[-1]
-    return finish(figure, title, f"{best.variant} is {best.speed_up:.1f} times as fast as the {speeds.variant.iloc[0]}")
+    text = f"the engine ({best.variant}) is {best.speed_up:.1f} times as fast as the {speeds.variant.iloc[0]}"
+    return finish(figure, title, text)
 
 
 @styled
@@ -77,6 +91,8 @@ def plot_quality(curve: pd.DataFrame, title: str | None = None) -> Figure:
         axes.plot(rows["seconds"], rows["loss"], **style_of(variant, variants), label=plain(variant))
     axes.axhline(end["loss"], color=NEUTRAL, lw=0.8, ls=":")
     axes.set(xlabel="seconds (log scale)", ylabel="loss (log scale)", xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_numbers(axis)
     text = f"After {short(end['seconds'])} s the {variants[0]} has a loss of {short(end['loss'])}"
     return finish(figure, title, text, legend=axes)
 
