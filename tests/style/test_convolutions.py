@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from stand_ins import CPU, Tiny
 from torch import nn
 
-from vg_helpers.style.convolutions import FEWEST_TILES, BlockConv2d, WinogradConv2d, winograd_pays
+from vg_helpers.models.extractor import build_extractor
+from vg_helpers.style import convolutions
+from vg_helpers.style.convolutions import FEWEST_TILES, BlockConv2d, WinogradConv2d, prepare, winograd_pays
 
 
 @pytest.mark.parametrize(
@@ -82,8 +85,8 @@ def test_few_tiles_are_summed_directly(monkeypatch):
 )
 def test_it_knows_what_it_cannot_be(fields):
     usual = {"in_channels": 128, "out_channels": 256, "kernel_size": 3, "padding": 1}
-    assert WinogradConv2d.can_be(nn.Conv2d(**usual))
-    assert not WinogradConv2d.can_be(nn.Conv2d(**usual | fields))
+    assert WinogradConv2d.supports(nn.Conv2d(**usual))
+    assert not WinogradConv2d.supports(nn.Conv2d(**usual | fields))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,30 @@ def test_it_knows_what_it_cannot_be(fields):
 )
 def test_fewer_products_pay_where_no_unit_computes_whole_matrices(monkeypatch, machine, amx, dtype, pays):
     monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr("vg_helpers.style.convolutions._cpu_capabilities", lambda: {"amx_bf16": amx})
+    monkeypatch.setattr("vg_helpers.style.convolutions.cpu_capabilities", lambda: {"amx_bf16": amx})
     monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: True)
     assert winograd_pays.__wrapped__(torch.device("cpu"), dtype) is pays
     assert winograd_pays.__wrapped__("cuda", dtype) is False
+
+
+def test_the_border_is_no_edge_to_the_first_layer():
+    fine = prepare(Tiny(), CPU, "float32")(torch.full((1, 3, 8, 8), 0.9))["fine"]
+    torch.testing.assert_close(fine, fine[..., 3:4, 3:4].expand_as(fine))
+
+
+@pytest.mark.parametrize(("pays", "wide"), [(False, []), (True, ["body.6", "body.8"])])
+def test_convolutions_take_their_faster_forms(monkeypatch, pays, wide):
+    monkeypatch.setattr(convolutions, "winograd_pays", lambda device, dtype: pays)
+    network = prepare(build_extractor("alexnet", ("conv1", "conv4"), weights="none"), CPU, "float32")
+    forms = {name: type(module) for name, module in network.net.named_modules()}
+    assert [name for name, form in forms.items() if form is BlockConv2d] == ["body.0"]
+    assert [name for name, form in forms.items() if form is WinogradConv2d] == wide
+
+
+def test_low_memory_switches_the_copy_alone(tiny_zoo):
+    extractor = build_extractor("vgg19", weights="none")
+    network = prepare(extractor, CPU, "float32")
+    network.checkpointing = True
+    assert network.net.checkpointing and not extractor.checkpointing
+    with pytest.raises(ValueError, match="leave low_memory out"):
+        prepare(Tiny(), CPU).checkpointing = True

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from stand_ins import Tiny
 
 from vg_helpers.style import start as style_start
 from vg_helpers.style.engine import StyleParams, stylize
@@ -87,8 +88,6 @@ def test_a_large_photo_is_rebuilt_at_a_bounded_size(monkeypatch):
 
 
 def test_a_transfer_of_little_strength_starts_near_the_photo():
-    from test_style import Tiny
-
     def first(strength):
         params = StyleParams(start="patches", strength=strength, num_steps=0)
         return stylize(PHOTO, STRIPES, Tiny(), params).image

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ..device import _cpu_capabilities, fast_dtype
+from ..device import cpu_capabilities, fast_dtype
 
 TILE = 4  # rows and columns of the output that are computed together
 FEWEST_TILES = {torch.bfloat16: 16, torch.float32: 64}  # below that, the direct sum is faster
@@ -221,5 +221,5 @@ def winograd_pays(device: torch.device | str, dtype: torch.dtype) -> bool:
     if torch.device(device).type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
         return False
     return torch.backends.mkldnn.is_available() and not (
-        dtype == torch.bfloat16 and _cpu_capabilities().get("amx_bf16")
+        dtype == torch.bfloat16 and cpu_capabilities().get("amx_bf16")
     )
