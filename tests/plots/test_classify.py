@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_checks import ODD, check_axes, check_figure, figures_of, line, texts
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from sklearn import metrics
 
 from vg_helpers.plots import classify
@@ -169,6 +170,13 @@ def test_reliability_draws_the_table_with_its_intervals():
 def test_the_axis_of_metrics_ends_at_one_and_leaves_room_for_the_numbers():
     axes = plot_metric_comparison(METRICS.assign(value=1.0, low=0.9, high=1.0)).axes[0]
     assert max(axes.get_xticks()) == 1 < axes.get_xlim()[1]
+
+
+def test_metrics_that_are_all_the_same_have_a_scale():
+    axes = plot_metric_comparison(METRICS.assign(value=1.0, low=1.0, high=1.0)).axes[0]
+    FigureCanvasAgg(axes.figure).draw()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.98", "0.99", "1.00"]
+    assert axes.xaxis.get_offset_text().get_text() == ""
 
 
 def test_examples_and_mistakes_are_named():

@@ -65,10 +65,12 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
 
 def _leave_room(axes: Axes, rows: pd.DataFrame) -> None:
     """Let the intervals fill the left part of a panel; the numbers take the rest, where no tick stands."""
-    low, high = np.nanmin(rows[["value", "low"]]), np.nanmax(rows[["value", "high"]])
-    span = max(high - low, 0.01)
+    high = np.nanmax(rows[["value", "high"]])
+    low = min(np.nanmin(rows[["value", "low"]]), high - 0.02)  # also if all are the same
+    span = high - low
     axes.set_xlim(low - 0.05 * span, high + 0.55 * span)
     ticks = MaxNLocator(3, steps=[1, 2, 5, 10], min_n_ticks=1).tick_values(low, high)
+    axes.ticklabel_format(axis="x", useOffset=False)
     axes.set_xticks([tick for tick in ticks if low - 0.05 * span <= tick <= min(1, high + 0.05 * span)])
 
 
