@@ -1,4 +1,4 @@
-"""data_bench: what is read is the same picture, and the command says what it measured."""
+"""Loading: the cache holds the same pictures, and the command says what it measured."""
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,12 @@ def test_the_cache_holds_what_decoding_gives(tmp_path):
         np.testing.assert_array_equal(load_pixels(path, tmp_path / "cache"), read_pixels(path))
     rates = loading.read_rates([path], tmp_path / "cache")
     assert set(rates) == {"decoded", "cached"} and min(rates.values()) > 0
+
+
+def test_the_loader_counts_what_comes_after_the_first_batch(tmp_path, monkeypatch):
+    paths = loading.make_originals(tmp_path, 2, side=300)
+    monkeypatch.setattr(loading, "perf_counter", iter([10.0, 12.0]).__next__)
+    assert loading.loader_rate(paths, tmp_path / "cache", workers=0, batch_size=4) == (16 * 4 - 4) / 2
 
 
 def test_the_command_says_what_it_measured(monkeypatch, capsys):

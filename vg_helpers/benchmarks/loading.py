@@ -1,7 +1,7 @@
 """What the cache of decoded pictures saves: `python -m vg_helpers.benchmarks.loading`.
 
-Convention: pictures per second throughout. The originals are JPEG files made here, as large as WikiArt's; the files of
-both come from memory where it is large enough, so that decoding is measured and not the disk.
+Convention: rates are pictures per second. The originals are JPEG files made here, as large as WikiArt's. The operating
+system holds the few files in memory, so that decoding is measured and not the disk.
 """
 
 import argparse
@@ -49,13 +49,14 @@ def read_rates(paths: list[Path], cache_dir: Path) -> dict[str, float]:
 
 
 def loader_rate(paths: list[Path], cache_dir: Path, workers: int, batch_size: int = 16) -> float:
-    """Return augmented training pictures per second that a loader delivers, once its workers have started."""
+    """Return augmented training pictures per second that a loader delivers, after the first batch."""
     paths = paths * max(1, 16 * batch_size // len(paths))
     dataset = PaintingDataset(paths, [0] * len(paths), cache_dir, augment=True)
-    started, seen = None, 0
-    for inputs, _ in DataLoader(dataset, batch_size, num_workers=workers):
-        seen, started = (seen + len(inputs), started) if started else (0, perf_counter())
-    return seen / (perf_counter() - started)
+    batches = iter(DataLoader(dataset, batch_size, num_workers=workers))
+    next(batches)  # the workers have started
+    started = perf_counter()
+    delivered = sum(len(inputs) for inputs, _ in batches)
+    return delivered / (perf_counter() - started)
 
 
 def training_rate(network: str, device: torch.device, batch_size: int = 16) -> float:
@@ -68,12 +69,12 @@ def training_rate(network: str, device: torch.device, batch_size: int = 16) -> f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print how many pictures a second can be read, with and without the cache, and how many training needs."""
+    """Print how many pictures are read per second, with and without the cache, and how many training needs."""
     parser = argparse.ArgumentParser(prog="python -m vg_helpers.benchmarks.loading", description=main.__doc__)
-    parser.add_argument("--count", type=int, default=16, help="JPEG files to make")
-    parser.add_argument("--workers", type=int, default=8, help="the loader's processes; 0 loads in this one")
+    parser.add_argument("--count", type=int, default=16, help="number of JPEG files to make")
+    parser.add_argument("--workers", type=int, default=8, help="processes of the loader; 0 loads in this one")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--networks", nargs="*", default=["vgg19", "alexnet"], help="none: training is not timed")
+    parser.add_argument("--networks", nargs="*", default=["vgg19", "alexnet"], help="networks whose training is timed")
     options = parser.parse_args(arguments)
     device = pick_device(options.device)
     with TemporaryDirectory() as folder:
