@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import optuna
@@ -244,39 +245,36 @@ def test_two_workers_share_a_study_without_doing_a_trial_twice(tmp_path):
 @pytest.fixture
 def postgres():
     """The URL of a PostgreSQL server of our own, which is gone afterwards; it does not run as root."""
-    folder, user = Path(tempfile.mkdtemp(prefix="pg")), "nobody" if os.geteuid() == 0 else None
+    pytest.importorskip("psycopg", reason="no PostgreSQL driver (psycopg)")
+    programs = [shutil.which("pg_ctl"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")))[::-1]]
+    if os.name == "nt" or not any(programs):
+        pytest.skip("no PostgreSQL server (pg_ctl)")
+    pg_ctl, user = next(filter(None, programs)), "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
     if user:
         shutil.chown(folder, user)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = ["initdb", "-D", str(folder / "data"), "-U", "worker", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-    subprocess.run(command, check=True, timeout=120, **options)
-    listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-p", str(port)]
-    server = subprocess.Popen(["postgres", "-D", str(folder / "data"), *listen], **options)
+
+    def pg(action, *options):
+        command = [pg_ctl, action, "-D", str(folder / "data"), *options]
+        with (folder / "pg_ctl.log").open("a") as log:  # no pipe: the server would keep it open
+            done = subprocess.run(command, user=user, cwd=folder, stdout=log, stderr=log, timeout=120)
+        assert done.returncode == 0, (folder / "pg_ctl.log").read_text()
+
+    pg("init", "-o", "-U worker --auth=trust --encoding=UTF8 --no-sync")
+    listen = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -p {port}"
+    pg("start", "-l", str(folder / "server.log"), "-o", listen)
     try:
-        wait_for(port)
         yield f"postgresql+psycopg://worker@127.0.0.1:{port}/postgres"
     finally:
-        server.send_signal(signal.SIGINT)  # at once, whoever is connected
-        server.wait(60)
+        pg("stop", "-m", "immediate")
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for(port):
-    import psycopg
-
-    for _ in range(300):
-        try:
-            return psycopg.connect(host="127.0.0.1", port=port, user="worker", dbname="postgres").close()
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    pytest.fail("the PostgreSQL server did not start")
-
-
 @pytest.mark.postgres
-@pytest.mark.slow
+@pytest.mark.postgres
 def test_two_workers_share_a_study_on_postgresql(tmp_path, postgres):
     share(tmp_path, postgres)
 
@@ -303,3 +301,66 @@ def test_a_worker_waits_for_the_last_trials_of_others(tmp_path, monkeypatch):
     monkeypatch.setattr(search.time, "sleep", sleep)
     search.run_study(search.open_study("shared", url), lambda _: pytest.fail("one too many"), 1, 0, shared=True)
     assert waited == [1]
+
+
+def test_a_relative_file_is_the_same_for_notebooks_and_workers(tmp_path, monkeypatch):
+    root = tmp_path / "project ü"
+    monkeypatch.setattr(search, "ROOT", root)
+    for name in ("notebooks", "elsewhere"):
+        (root / name).mkdir(parents=True)
+        monkeypatch.chdir(root / name)
+        search.open_study("shared", "sqlite:///search.db")
+    assert [path.name for path in root.rglob("*.db")] == ["search.db"] and (root / "search.db").is_file()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    place = tmp_path.as_posix()
+    for text, url in {
+        "sqlite:///~/a.db": f"sqlite:///{place}/a.db",
+        f"sqlite:///{place}/a.db": f"sqlite:///{place}/a.db",
+        "sqlite://": "sqlite://",
+        "sqlite:///:memory:": "sqlite:///:memory:",
+        "postgresql+psycopg://ada:p%40ss@db:5432/vg": "postgresql+psycopg://ada:p%40ss@db:5432/vg",
+    }.items():
+        assert search.database_url(text) == url
+    with pytest.raises(
+        ValueError, match=r"^search\.db is no database URL; give sqlite:///search\.db or postgresql://…$"
+    ):
+        search.open_study("shared", "search.db")
+
+
+@pytest.mark.parametrize("damage", ["half", "text", "header", "page"])
+def test_a_damaged_file_of_our_own_is_set_aside_and_the_study_made_again(whole, tmp_path, damage, capsys):
+    study_of(tmp_path, 3)
+    path = tmp_path / "study.db"
+    content = path.read_bytes()
+    page = content[:4096] + b"\xff" * 20000 + content[24096:]
+    pieces = {"half": content[: len(content) // 2], "text": b"<html>" * 999, "header": bytes(100) + content[100:]}
+    path.write_bytes({**pieces, "page": page}[damage])
+    assert facts_of(study_of(tmp_path, 3)).equals(facts_of(whole)[:3])
+    assert "study.db is damaged: it is now called study.db.damaged" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.db", "study.db.damaged"]
+
+
+def test_an_empty_file_is_a_new_study(whole, tmp_path):
+    (tmp_path / "study.db").touch()
+    assert facts_of(study_of(tmp_path, 2)).equals(facts_of(whole)[:2])
+
+
+def test_a_locked_file_is_waited_for(tmp_path):
+    for storage in (tmp_path / "study.db", f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"):
+        with search._connect(search.database_url(storage)).engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000  # milliseconds
+
+
+def test_odd_characters_in_a_path_are_kept(tmp_path):
+    folder = tmp_path / "a b#c%41 ü"
+    folder.mkdir()
+    search.open_study("study", folder / "study.db")
+    assert [path.name for path in folder.iterdir()] == ["study.db"]
+
+
+def test_what_optuna_calls_experimental_is_not_shown(tmp_path):
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        work(f"sqlite:///{(tmp_path / 'shared.db').as_posix()}", tmp_path / "a", 2)
+    assert not [str(warning.message) for warning in shown if "experimental" in str(warning.message)]

@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 import pandas as pd
 from optuna.trial import TrialState
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .files import ROOT, set_aside
@@ -72,15 +72,15 @@ def database_url(storage: str | Path) -> str:
     'postgresql://db.example.org/search'
     """
     if isinstance(storage, Path):
-        return f"sqlite:///{storage.resolve().as_posix()}"
+        return URL.create("sqlite", database=storage.resolve().as_posix()).render_as_string()
     try:
         url = make_url(storage)
     except (SQLAlchemyError, ValueError) as error:
         raise ValueError(f"{storage} is no database URL; give sqlite:///search.db or postgresql://…") from error
     file = url.database or ""
-    if url.get_backend_name() == "sqlite" and file and not file.startswith((":memory:", "file:")):
-        url = url.set(database=(ROOT / Path(file).expanduser()).as_posix())
-    return url.render_as_string(hide_password=False)
+    if url.get_backend_name() != "sqlite" or not file or file.startswith((":memory:", "file:")):
+        return storage
+    return url.set(database=(ROOT / Path(file).expanduser()).as_posix()).render_as_string()
 
 
 def _check_file(path: Path) -> None:
@@ -96,6 +96,8 @@ def _check_file(path: Path) -> None:
         damaged = True
     if damaged:
         set_aside(path)
+        for suffix in ("-journal", "-wal", "-shm"):  # they belong to the damaged file
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _connect(url: str, heartbeat: int | None = None) -> optuna.storages.RDBStorage:
