@@ -188,7 +188,7 @@ def test_an_interrupted_painting_continues(place, monkeypatch, capsys):
         (["--style", "stars.png", "--strength", "1.5"], "strength=1.5 must be from 0"),
         (["--style", "stars.png", "--size", "5"], "give at least 32 pixels"),
         (["--style", "stars.png", "--protect", "nowhere.png"], "the mask nowhere.png cannot be read"),
-        (["--style", "stars.png", "--device", "quantum"], "device 'quantum' is not to be had here"),
+        (["--style", "stars.png", "--device", "quantum"], "device 'quantum' is not available; torch sees: "),
     ],
 )
 def test_mistakes_are_said_in_one_sentence(place, capsys, arguments, sentence):
