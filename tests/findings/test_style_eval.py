@@ -1,12 +1,14 @@
 """Each branch of the sentences of 04."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vg_helpers.findings.style_eval import (
     convinced,
     cost_of_conviction,
     differing_judges,
+    disputed_titles,
     starting_images,
     untouched_photos,
 )
@@ -17,33 +19,37 @@ COUNTS = {"both": 3, "only one": 2, "neither": 1}
 SHARE, SIMILARITY = Estimate(0.5, 0.19, 0.81), Estimate(0.46, 0.4, 0.52)
 
 
-@pytest.mark.parametrize("sentence", [starting_images, untouched_photos])
-def test_van_goghs_before_painting_are_counted_by_classifier(sentence):
-    some = sentence({"vgg19": 2, "alexnet": 0}, 6)
-    assert "VGG-19 takes 2 and AlexNet takes 0 of the" in some and some.count("6") == 1
-    assert "is a Van Gogh to either classifier" in sentence({"vgg19": 0, "alexnet": 0}, 6)
+def test_untouched_van_goghs_are_counted_by_classifier():
+    some = untouched_photos({"vgg19": 2, "alexnet": 0}, 6)
+    assert some.startswith("Before painting, VGG-19 takes 2 and AlexNet takes 0 of the 6 photos for a Van Gogh")
+    assert "None of the 6 untouched photos" in untouched_photos({"vgg19": 0, "alexnet": 0}, 6)
 
 
-def test_starting_images_say_where_they_come_from():
-    for taken in (0, 2):
-        assert "patches of the painting [@granot2022]" in starting_images({"vgg19": taken, "alexnet": 0}, 6)
+def test_starting_images_are_counted_by_classifier():
+    some = starting_images({"vgg19": [0.5, 0.2, 0.9], "alexnet": [0.1, 0.2, 0.3]})
+    none = starting_images({"vgg19": [0.4, 0.2, 0.1], "alexnet": [0.1, 0.2, 0.3]})
+    assert "VGG-19 takes 2 and AlexNet takes 0 of these 3 starting images for a Van Gogh: only" in some
+    assert "None of these 3 starting images" in none
+    assert all("patches of the painting [@granot2022]" in sentence for sentence in (some, none))
 
 
-@pytest.mark.parametrize(
-    ("gap", "verdict"),
-    [
-        (ABOVE, "VGG-19 is convinced more easily (mean difference in P +0.300 [+0.100, +0.500])"),
-        (UNCLEAR, "Neither is measurably easier to convince"),
-        (BELOW, "AlexNet is convinced more easily"),
-    ],
-)
-def test_the_gap_says_who_is_convinced_more_easily(gap, verdict):
-    assert verdict in differing_judges(2, 12, gap)
+def test_the_gap_says_who_is_convinced_more_easily():
+    sure, unsure = [0.9, 0.8, 0.95, 0.85], [0.3, 0.1, 0.35, 0.2]
+    assert "VGG-19 is convinced more easily (mean difference in P +0.637 [+0.5" in differing_judges(sure, unsure)
+    assert "AlexNet is convinced more easily" in differing_judges(unsure, sure)
+    assert "Neither is measurably easier to convince" in differing_judges([0.1, 0.9], [0.9, 0.1])
 
 
-def test_disagreements_are_counted():
-    assert differing_judges(2, 12, ABOVE).startswith("The classifiers disagree about 2 of 12 repainted photos.")
-    assert differing_judges(0, 12, ABOVE).startswith("The classifiers agree about all 12 repainted photos.")
+def test_disagreements_are_those_across_one_half():
+    assert differing_judges([0.5, 0.9], [0.4, 0.8]).startswith(
+        "The classifiers disagree about 1 of 2 repainted photos."
+    )
+    assert differing_judges([0.5, 0.1], [0.9, 0.4]).startswith("The classifiers agree about all 2 repainted photos.")
+
+
+def test_disputed_pictures_say_who_painted_and_both_probabilities():
+    row = {"content": "001", "extractor": "alexnet", "p_vgg19": 0.256, "p_alexnet": 0.9}
+    assert disputed_titles(pd.DataFrame([row])) == ["001, AlexNet-styled\nP: 0.26 | 0.90"]
 
 
 def test_a_relation_needs_three_photos_that_differ():

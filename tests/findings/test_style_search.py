@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from vg_helpers.findings.style_search import best_trial, change, starting_image
+from vg_helpers.findings.style_search import best_trial, starting_image
 
 
 def trials(*probs):
@@ -14,18 +14,6 @@ def trials(*probs):
 def test_only_a_start_from_patches_needs_a_sentence():
     assert "patches of the painting [@granot2022]" in starting_image("patches")
     assert starting_image("content") == ""
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "title"),
-    [
-        (0.1, 0.9, "The best weights raise P(van_gogh) from 0.100 to 0.900"),
-        (0.9, 0.1, "The best weights lower P(van_gogh) from 0.900 to 0.100"),
-        (0.5001, 0.5, "The best weights leave P(van_gogh) at 0.500"),
-    ],
-)
-def test_the_title_says_which_way_p_went(before, after, title):
-    assert change(before, after) == title
 
 
 def test_the_best_trial_is_named_with_its_weights():

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from figure_checks import ODD, check_axes, check_figure, figures_of, hidden, line, texts, title_of
+from figure_checks import IMAGES, ODD, check_axes, check_figure, figures_of, hidden, line, texts, title_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from vg_helpers.plots import style
-from vg_helpers.plots.style import plot_agreement, plot_judgements, plot_similarity, plot_style_trials
+from vg_helpers.plots.style import plot_agreement, plot_best, plot_judgements, plot_similarity, plot_style_trials
 
 STYLE_TRIALS = pd.DataFrame(
     {"content_weight": [0.1, 1.0, 3.0], "style_weight": [1e4, 8.79e6, 1e5], "p_van_gogh": [0.2, 0.886, 0.5]}
@@ -29,11 +29,12 @@ EXAMPLES = {
     plot_agreement: (AGREEMENT,),
     plot_similarity: (SCORES,),
 }
+PICTURES = {plot_best: (*IMAGES[:3], 0.1, 0.9)}
 
 
 @pytest.mark.parametrize("plot", figures_of(style))
 def test_every_figure_keeps_to_the_rules(plot):
-    check_figure(plot, *EXAMPLES[plot])
+    check_figure(plot, *{**EXAMPLES, **PICTURES}[plot])
 
 
 @pytest.mark.parametrize("plot", EXAMPLES)
@@ -90,3 +91,17 @@ def test_similarity_is_over_what_each_classifier_says():
     assert line(by_alexnet, "AlexNet").get_xydata().tolist() == [[0.9, 0.7], [0.2, 0.8]]
     assert "0.50 with VGG-19 features, 0.75 with AlexNet features" in title_of(figure)
     assert texts(plot_similarity(SCORES[:2])) == "no stylised images"  # untouched photos alone
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "title"),
+    [
+        (0.1, 0.9, "The best weights raise P(van_gogh) from 0.100 to 0.900"),
+        (0.9, 0.1, "The best weights lower P(van_gogh) from 0.900 to 0.100"),
+        (0.5001, 0.5, "The best weights leave P(van_gogh) at 0.500"),
+    ],
+)
+def test_the_best_picture_says_which_way_p_went(before, after, title):
+    figure = plot_best(*IMAGES[:3], before, after)
+    assert title_of(figure) == title and len(figure.axes) == 3
+    assert f"P = {before:.3f}" in texts(figure) and f"P = {after:.3f}" in texts(figure)

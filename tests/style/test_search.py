@@ -1,12 +1,14 @@
 """style.search: trials in their ranges, judged as saved pictures, and a study that is found again."""
 
+import json
+
 import optuna
 import pandas as pd
 import pytest
 import torch
 from stand_ins import Tiny, noise
 
-from vg_helpers.images import load_image
+from vg_helpers.images import load_image, read_metadata
 from vg_helpers.style import search
 from vg_helpers.style.search import (
     KNOWN_GOOD,
@@ -47,6 +49,14 @@ def test_each_trial_has_a_picture_of_its_own(objective):
         objective(optuna.trial.FixedTrial(values))
     pictures = [load_image(path) for path in objective.folder.iterdir()]
     assert len(pictures) == 3 and not torch.equal(pictures[0], pictures[1])
+
+
+def test_the_picture_of_a_trial_is_saved_with_its_weights(objective, tmp_path):
+    objective(optuna.trial.FixedTrial(VALUES))
+    picture = objective.save_picture(tmp_path / "best.png", VALUES)
+    assert torch.equal(picture, load_image(objective.path(VALUES)))
+    assert torch.equal(picture, load_image(tmp_path / "best.png"))
+    assert json.loads(read_metadata(tmp_path / "best.png")["settings"]) == VALUES
 
 
 def test_a_trial_takes_the_settings_that_suit_its_weights(objective, monkeypatch):

@@ -3,49 +3,64 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from ..intervals import Estimate
+from ..intervals import Estimate, paired_difference
 from ..plots.look import name_of
 
 
-def starting_images(taken: Mapping[str, int], total: int) -> str:
+def starting_images(probs: Mapping[str, ArrayLike]) -> str:
     """Return how many Van Goghs there are before the first step of transfers that start from patches.
 
     Args:
-        taken: by classifier, how many of the starting images are a Van Gogh to it.
+        probs: by classifier, P(van_gogh) of each starting image.
     """
     source = (
         "With the embedded weights each transfer starts from a version of the photo that is made of patches of the "
         "painting [@granot2022]."
     )
+    taken = {network: int((np.asarray(values) >= 0.5).sum()) for network, values in probs.items()}
+    total = len(next(iter(probs.values())))
     if not any(taken.values()):
         return f"{source} None of these {total} starting images is a Van Gogh to either classifier."
-    counts = _counts(taken)
     return (
-        f"{source} Before the first step {counts} of these {total} starting images for a Van Gogh: only what exceeds "
-        "these counts is due to the transfer."
+        f"{source} Before the first step {_counts(taken)} of these {total} starting images for a Van Gogh: only what "
+        "exceeds these counts is due to the transfer."
     )
 
 
-def differing_judges(differing: int, total: int, gap: Estimate) -> str:
-    """Return on how many repainted photos the classifiers disagree, and which of them is convinced more easily.
+def differing_judges(by_vgg: ArrayLike, by_alexnet: ArrayLike) -> str:
+    """Return on how many pictures the classifiers disagree, and which of them is convinced more easily.
 
     Args:
-        gap: VGG-19's P minus AlexNet's.
+        by_vgg, by_alexnet: P(van_gogh) of each repainted photo by VGG-19 and by AlexNet.
     """
-    agreement = (
-        f"The classifiers disagree about {differing} of {total} repainted photos."
-        if differing
-        else f"The classifiers agree about all {total} repainted photos."
-    )
+    by_vgg, by_alexnet = np.asarray(by_vgg), np.asarray(by_alexnet)
+    differing, total = int(((by_vgg >= 0.5) != (by_alexnet >= 0.5)).sum()), len(by_vgg)
+    agreement = f"The classifiers agree about all {total} repainted photos."
+    if differing:
+        agreement = f"The classifiers disagree about {differing} of {total} repainted photos."
+    gap = paired_difference(by_vgg, by_alexnet)
     easier = gap.choose(
         above="VGG-19 is convinced more easily",
         unclear="Neither is measurably easier to convince",
         below="AlexNet is convinced more easily",
     )
     return f"{agreement} {easier} (mean difference in P {gap:+.3f})."
+
+
+def disputed_titles(pictures: pd.DataFrame) -> list[str]:
+    """Return a title for each picture: what was painted by which features, and P by VGG-19 and by AlexNet.
+
+    Args:
+        pictures: columns content, extractor, p_vgg19, p_alexnet.
+    """
+    return [
+        f"{row.content}, {name_of(row.extractor)}-styled\nP: {row.p_vgg19:.2f} | {row.p_alexnet:.2f}"
+        for row in pictures.itertuples()
+    ]
 
 
 def cost_of_conviction(p: ArrayLike, similarity: ArrayLike) -> str:
@@ -94,8 +109,9 @@ def untouched_photos(taken: Mapping[str, int], total: int) -> str:
     """
     if not any(taken.values()):
         return f"None of the {total} untouched photos is a Van Gogh to either classifier."
-    counts = _counts(taken)
-    return f"Before painting, {counts} of the {total} photos for a Van Gogh: compare the counts above with these."
+    return (
+        f"Before painting, {_counts(taken)} of the {total} photos for a Van Gogh: compare the counts above with these."
+    )
 
 
 def _counts(taken: Mapping[str, int]) -> str:

@@ -21,14 +21,6 @@ def starting_image(start: str) -> str:
     )
 
 
-def change(before: float, after: float) -> str:
-    """Return the title of the best picture: how its P compares with the untouched photo's."""
-    if f"{before:.3f}" == f"{after:.3f}":
-        return f"The best weights leave P(van_gogh) at {after:.3f}"
-    verb = "raise" if after > before else "lower"
-    return f"The best weights {verb} P(van_gogh) from {before:.3f} to {after:.3f}"
-
-
 def best_trial(trials: pd.DataFrame, before: float) -> str:
     """Return the answer of the search: the best weights, and what they do to the photo's P.
 

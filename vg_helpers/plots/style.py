@@ -1,5 +1,7 @@
 """Figures of style transfer; frames have the columns of the notebooks' files."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -20,6 +22,7 @@ from .look import (
     styled,
     wrap,
 )
+from .pictures import as_array, grid
 
 
 @styled
@@ -52,6 +55,21 @@ def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
     figure.colorbar(points, ax=right, label=P_LABEL)
     best_trial = f"P = {p[best]:.3f} at α = {short(alpha[best])}, β = {short(beta[best])}"
     return finish(figure, title, f"Best of {len(trials)} trials: {best_trial}", legend=left)
+
+
+@styled
+def plot_best(photo: Any, painting: Any, result: Any, before: float, after: float, title: str | None = None) -> Figure:
+    """Return photo, painting and the best result side by side.
+
+    Args:
+        before, after: P(van_gogh) of the photo and of the result.
+    """
+    titles = (f"content\nP = {before:.3f}", "style", f"result\nP = {after:.3f}")
+    verb = "raise" if after > before else "lower"
+    change = f"The best weights {verb} P(van_gogh) from {before:.3f} to {after:.3f}"
+    if f"{before:.3f}" == f"{after:.3f}":
+        change = f"The best weights leave P(van_gogh) at {after:.3f}"
+    return grid([[as_array(image) for image in (photo, painting, result)]], [titles], title=title or change)
 
 
 @styled

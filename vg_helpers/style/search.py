@@ -1,5 +1,6 @@
 """The search for the weights of content and style that a classifier believes most: one Optuna study per pair."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from ..files import fingerprint
-from ..images import save_image
+from ..images import load_image, save_image
 from ..search import open_study, run_study, trials_frame
 from .engine import VERSION, StyleParams, params_for, stylize
 
@@ -42,6 +43,11 @@ def suggest_style(trial: optuna.Trial) -> dict[str, float]:
     }
 
 
+def trial_params(extractor: nn.Module, num_steps: int, **values: float) -> StyleParams:
+    """Return the settings of a trial with these weights; the others are those that suit the extractor."""
+    return StyleParams(**values, num_steps=num_steps, **params_for(extractor.weights))
+
+
 class StyleObjective:
     """A trial's value: P(van_gogh) of the photo repainted with the trial's weights, judged as a saved 8-bit picture.
 
@@ -67,9 +73,15 @@ class StyleObjective:
         """Return the file of the picture painted with these weights."""
         return self.folder / f"trial_{fingerprint(values)}.png"
 
+    def save_picture(self, file: Path, values: dict[str, float]) -> Tensor:
+        """Return the picture painted with these weights, and write it to `file` with the weights in its metadata."""
+        picture = load_image(self.path(values))
+        save_image(file, picture, {"settings": json.dumps(values)})
+        return picture
+
     def __call__(self, trial: optuna.Trial) -> float:
         values = suggest_style(trial)
-        params = StyleParams(**values, num_steps=self.num_steps, **params_for(self.extractor.weights))
+        params = trial_params(self.extractor, self.num_steps, **values)
         path = self.path(values)
         path.parent.mkdir(parents=True, exist_ok=True)
         result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
