@@ -113,7 +113,8 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
         if path.exists() and not path.is_file():
             raise ImageError(path, "it is a device or a pipe")
         Image.MAX_IMAGE_PIXELS = int(_max_pixels())
-        with Image.open(path, formats=_formats()) as opened:
+        # Not by its path: Pillow would map an uncompressed TIFF into memory, and mix up its sides if it is turned.
+        with path.open("rb") as stream, Image.open(stream, formats=_formats()) as opened:
             if opened.width * opened.height > _max_pixels():
                 raise Image.DecompressionBombError
             yield opened
@@ -153,7 +154,7 @@ def _explained(path: Path, error: Exception) -> ImageError:
         if start.lstrip().startswith(bytes_):
             return ImageError(path, reason, advice)
     if isinstance(error, Image.UnidentifiedImageError):
-        return ImageError(path, "its format is not known, or its first bytes are damaged")
+        return ImageError(path, "its format is unknown, or its first bytes are damaged")
     reason = printable(str(error).strip().split("\n")[0])[:200] or type(error).__name__
     return ImageError(path, reason)
 

@@ -42,7 +42,7 @@ def test_unreadable_files_are_left_out_with_their_reason(paintings):
     assert list(quarantine) == ["path", "reason"] and len(index) == 10
     assert [path.split("/")[1] for path in quarantine.path] == ["a_cut.jpg", "b_text.JPG", "c_empty.png"]
     assert "truncated" in quarantine.reason[0] or "Truncated" in quarantine.reason[0]
-    assert quarantine.reason[1].startswith("its format is not known") and quarantine.reason[2] == "it is empty"
+    assert quarantine.reason[1].startswith("its format is unknown") and quarantine.reason[2] == "it is empty"
     assert not quarantine.reason.str.contains("\n").any()
     assert list(index.index) == list(range(10)) and not set(index.path) & set(quarantine.path)
 
