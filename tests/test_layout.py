@@ -18,7 +18,7 @@ ALLOWED = {
     "demo": BASE,
     "plots": {"intervals"},
     "metrics": {"intervals"},
-    "calibration": {"intervals"},
+    "calibration": {"intervals", "metrics"},
     "intervals": set(),
     "findings": {"intervals", "plots.look"},
     "notebooks": {""},  # anything of vg_helpers
