@@ -21,7 +21,7 @@ SHARE, SIMILARITY = Estimate(0.5, 0.19, 0.81), Estimate(0.46, 0.4, 0.52)
 
 def test_untouched_van_goghs_are_counted_by_classifier():
     some = untouched_photos({"vgg19": 2, "alexnet": 0}, 6)
-    assert some.startswith("Before painting, VGG-19 takes 2 and AlexNet takes 0 of the 6 photos for a Van Gogh")
+    assert some.startswith("Before painting, VGG-19 takes 2 and AlexNet takes 0 of 6 photos for a Van Gogh")
     assert "None of the 6 untouched photos" in untouched_photos({"vgg19": 0, "alexnet": 0}, 6)
 
 
@@ -35,7 +35,7 @@ def test_starting_images_are_counted_by_classifier():
 
 def test_the_gap_says_who_is_convinced_more_easily():
     sure, unsure = [0.9, 0.8, 0.95, 0.85], [0.3, 0.1, 0.35, 0.2]
-    assert "VGG-19 is convinced more easily (mean difference in P +0.637 [+0.5" in differing_judges(sure, unsure)
+    assert "VGG-19 is convinced more easily (mean difference in P +0.638 [+0.561" in differing_judges(sure, unsure)
     assert "AlexNet is convinced more easily" in differing_judges(unsure, sure)
     assert "Neither is measurably easier to convince" in differing_judges([0.1, 0.9], [0.9, 0.1])
 

@@ -109,9 +109,7 @@ def untouched_photos(taken: Mapping[str, int], total: int) -> str:
     """
     if not any(taken.values()):
         return f"None of the {total} untouched photos is a Van Gogh to either classifier."
-    return (
-        f"Before painting, {_counts(taken)} of the {total} photos for a Van Gogh: compare the counts above with these."
-    )
+    return f"Before painting, {_counts(taken)} of {total} photos for a Van Gogh: compare the counts above with these."
 
 
 def _counts(taken: Mapping[str, int]) -> str:
