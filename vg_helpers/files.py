@@ -4,16 +4,20 @@ Convention: text is UTF-8. Names of files may hold bytes that are not (old zip a
 read back byte for byte.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
+import shutil
+import stat
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]  # the project's folder
 NAMES = "name path path_train file filename photo content content_path style style_path"
@@ -36,6 +40,31 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def check_place(path: str | Path, room: int = 0) -> None:
+    """Make sure, before a long computation, that its result can be written to `path`.
+
+    Args:
+        room: bytes that must be free.
+
+    Raises:
+        OSError: if `path` is a folder, its folder cannot be made or written, its name is too long or the disk is full.
+    """
+    path = Path(path)
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file in it", str(path))
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "writing this file is not allowed", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as stream:
+            stream.write(b"0")
+    except OSError as error:  # which names a file that nobody asked for
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+    if shutil.disk_usage(path.parent).free < room:
+        raise OSError(errno.ENOSPC, f"{room / 1e6:.0f} MB are needed", str(path))
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -85,7 +114,28 @@ def save_torch(path: str | Path, content: Any) -> None:
     import torch
 
     with atomic(path) as part, part.open("wb") as stream:  # given a path, torch would write its name into the file
-        torch.save(content, stream)
+        writer = _Writer(stream)
+        try:
+            torch.save(content, writer)
+        except RuntimeError as error:  # torch's own, about what the stream could not take
+            raise writer.error or error from error
+
+
+class _Writer:
+    """A stream that keeps the error with which writing failed, such as a full disk."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream, self.error = stream, None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.stream.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def load_torch(path: str | Path, advice: str, **options: Any) -> Any:

@@ -1,40 +1,37 @@
 """The paint command with a tiny extractor: what it writes, what it keeps, what it says when something is wrong."""
 
+import errno
 import json
+import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from stand_ins import Tiny, interrupt_at
 
 from vg_helpers.commands import paint as commands_paint
+from vg_helpers.files import file_sha256
 from vg_helpers.images import load_image
+from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.weights import NoWeightsError, Weights
-from vg_helpers.style import engine
-from vg_helpers.style.engine import VERSION, params_for
+from vg_helpers.style.engine import VERSION, StyleParams, params_for
 from vg_helpers.style.optimize import NonFiniteLoss
 
 ORIENTATION = 0x0112  # EXIF tag
 ROTATED = 6  # its value for a camera held upright
 
 
-class Tiny(nn.Module):
-    layers = ("fine", "content")
-    weights, checkpointing, asked = Weights("vgg19", "imagenet", "tiny.pth", None, ""), False, None
+class Extractor(Tiny):
+    """The stand-in in place of VGG-19 or AlexNet, which notes what was asked for."""
+
+    checkpointing, asked = False, None
 
     def __init__(self, network: str, weights: str) -> None:
         super().__init__()
-        Tiny.asked = (network, weights)
-        self.conv = nn.Conv2d(3, 8, 3, padding=1)
-        generator = torch.Generator().manual_seed(3)
-        for parameter in self.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator)
-
-    def forward(self, images):
-        features = self.conv(images - 0.5)
-        return {"fine": features.relu(), "content": features}
+        Extractor.asked = (network, weights)
 
 
 def write_picture(path, seed, width=40, height=24, **options):
@@ -48,7 +45,9 @@ def place(tmp_path, monkeypatch):
     """A working folder with a photo and two paintings, and a tiny network in place of VGG-19."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VG_STYLES_DIR", raising=False)
-    monkeypatch.setattr(commands_paint, "build_extractor", Tiny)
+    monkeypatch.setenv("VG_MAX_MEGAPIXELS", "")  # restored after a test that limits them
+    monkeypatch.setattr(commands_paint, "build_extractor", Extractor)
+    monkeypatch.setattr(commands_paint, "ROOT", tmp_path / "project")
     exif = Image.Exif()
     exif[ORIENTATION] = ROTATED
     write_picture(tmp_path / "photo.jpg", 1, exif=exif, quality=95)
@@ -70,6 +69,7 @@ def test_it_paints_upright_and_keeps_its_settings(place, capsys):
     with Image.open("photo_stars.png") as image:
         assert image.size == (19, 32)
         settings = json.loads(image.text["Settings"])
+    assert settings["sources"] == {"photo": file_sha256("photo.jpg"), "styles": [file_sha256("stars.png")]}
     assert (settings["photo"], settings["styles"], settings["strength"]) == ("photo.jpg", ["stars.png"], 0.8)
     assert settings["num_steps"] == 12 and settings["weights"] == "imagenet"
     assert "photo_stars.png" in capsys.readouterr().out
@@ -79,7 +79,7 @@ def test_it_paints_upright_and_keeps_its_settings(place, capsys):
 def test_network_weights_and_memory_are_as_asked_for(place):
     assert paint("--style", "stars.png", "--extractor", "alexnet", "--weights", "embedded", "--low-memory") == 0
     with Image.open("photo_stars.png") as image:
-        assert Tiny.asked == ("alexnet", "embedded") and json.loads(image.text["Settings"])["low_memory"]
+        assert Extractor.asked == ("alexnet", "embedded") and json.loads(image.text["Settings"])["low_memory"]
 
 
 def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeypatch, capsys):
@@ -95,34 +95,13 @@ def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeyp
 
 def test_embedded_weights_bring_their_own_parameters_and_the_strength_counts_as_well(place, monkeypatch):
     weights = Weights("vgg19", "embedded", "tiny.npz", None, "")
-    monkeypatch.setattr(Tiny, "weights", weights)
+    monkeypatch.setattr(Extractor, "weights", weights)
     for strength in ("1", "0.5"):
         assert paint("--style", "stars.png", "--size", "32", "--out", "out.png", "--strength", strength) == 0
         with Image.open("out.png") as image:
             settings = json.loads(image.text["Settings"])
         wanted = params_for(weights) | {"tv_weight": float(strength) * params_for(weights)["tv_weight"]}
         assert settings["start"] == "patches" and {name: settings[name] for name in wanted} == wanted
-
-
-def test_strength_leads_from_the_photo_to_the_style(place):
-    distances = []
-    for strength in ("0", "0.3", "0.6", "1"):
-        paint("--style", "stars.png", "--strength", strength, "--out", "out.png", "--steps", "60")
-        distances.append(distance("out.png"))
-    assert distances[0] == 0 and distances == sorted(set(distances))
-
-
-def test_colors_are_kept_on_request(place):
-    def chroma(path):
-        with Image.open(path) as image:
-            return np.asarray(image.convert("YCbCr"), dtype=float)[..., 1:]
-
-    with Image.open("photo.jpg") as photo:
-        photo.transpose(Image.Transpose.ROTATE_270).convert("RGB").save("upright.png")
-    paint("--style", "stars.png", "--out", "plain.png", "--steps", "60")
-    paint("--style", "stars.png", "--out", "kept.png", "--steps", "60", "--keep-colors")
-    lost, kept = (np.abs(chroma(name) - chroma("upright.png")).mean() for name in ("plain.png", "kept.png"))
-    assert kept < 0.2 * lost and distance("kept.png") > 0.01
 
 
 def test_a_mask_protects_its_bright_side(place):
@@ -152,33 +131,6 @@ def test_a_style_may_be_left_out_where_there_is_a_folder_of_them(place, monkeypa
     assert commands_paint.find_style().name == "photo.jpg"
 
 
-def test_an_interrupted_painting_continues(place, monkeypatch, capsys):
-    arguments = ("--style", "stars.png", "--steps", "120", "--out")
-    paint(*arguments, "whole.png")
-    real = engine.stylize
-
-    def killed(*args, on_step, **options):
-        def stop(step, *rest):
-            if step == 80:
-                raise KeyboardInterrupt
-
-        return real(*args, on_step=stop, **options)
-
-    monkeypatch.setattr(commands_paint, "stylize", killed)
-    assert paint(*arguments, "again.png") == 130
-    assert "the same command continues" in capsys.readouterr().err
-    monkeypatch.setattr(commands_paint, "stylize", real)
-    assert len(list(place.glob(".again*.checkpoint"))) == 1
-    shutil.copytree(place, place / "updated")
-    assert paint(*arguments, "again.png") == 0
-    assert torch.equal(load_image("again.png"), load_image("whole.png"))
-    assert not list(place.glob(".*"))
-    monkeypatch.chdir(place / "updated")
-    monkeypatch.setattr("vg_helpers.style.engine.VERSION", VERSION + 1)
-    monkeypatch.setattr(commands_paint, "VERSION", VERSION + 1)
-    assert paint(*arguments, "again.png") == 0  # another version begins anew
-
-
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
@@ -187,8 +139,9 @@ def test_an_interrupted_painting_continues(place, monkeypatch, capsys):
         (["--style", "stars.png", "--out", "x.gif"], "--out x.gif must end in .png"),
         (["--style", "stars.png", "--strength", "1.5"], "strength=1.5 must be from 0"),
         (["--style", "stars.png", "--size", "5"], "give at least 32 pixels"),
-        (["--style", "stars.png", "--protect", "nowhere.png"], "the mask nowhere.png cannot be read"),
+        (["--style", "stars.png", "--protect", "nowhere.png"], "nowhere.png cannot be read as an image"),
         (["--style", "stars.png", "--device", "quantum"], "device 'quantum' is not available; torch sees: "),
+        (["--style", "stars.png", "--max-megapixels", "0.0001"], "photo.jpg cannot be read as an image"),
     ],
 )
 def test_mistakes_are_said_in_one_sentence(place, capsys, arguments, sentence):
@@ -207,7 +160,203 @@ def test_an_overflowing_loss_leaves_the_last_good_image(place, capsys, monkeypat
     assert "step 7" in capsys.readouterr().err.splitlines()[-1] and distance("out.png") == 0
 
 
-def test_larger_pictures_begin_with_coarser_ones():
-    assert commands_paint.plan(300, 200, 1.0).coarse == ()
-    large = commands_paint.plan(1024, 200, 1.0)
-    assert large.coarse == ((0.25, 200), (0.5, 100)) and large.num_steps == 50
+def test_strength_leads_from_the_photo_to_the_style(place):
+    distances = []
+    for strength in ("0", "0.3", "0.6", "1"):
+        assert paint("--style", "stars.png", "--strength", strength, "--out", f"{strength}.png", "--steps", "60") == 0
+        distances.append(distance(f"{strength}.png"))
+    assert distances[0] == 0 and distances == sorted(set(distances))
+
+
+@pytest.mark.parametrize("size", ["128", "300"])
+def test_without_strength_or_all_protected_the_photo_stays(place, monkeypatch, size):
+    monkeypatch.setattr(commands_paint, "COARSE", 64)  # so that there are one or two coarser levels
+    write_picture(place / "large.png", 5, width=300, height=200)
+    Image.new("L", (8, 8), 255).save("white.png")
+    photo = load_image("large.png", int(size))
+    for number, options in enumerate((["--strength", "0"], ["--protect", "white.png"])):
+        options += ["--style", "stars.png", "--size", size, "--out", f"{number}.png", "--steps", "4"]
+        assert commands_paint.main(["large.png", "--device", "cpu", *options]) == 0
+        assert (load_image(f"{number}.png") - photo).abs().max() < 0.6 / 255
+
+
+def chroma(path):
+    """Return the two colour channels of a picture."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("YCbCr"), dtype=float)[..., 1:]
+
+
+@pytest.mark.parametrize("words", [["--keep-colors"], ["--keep-colors", "luminance"], ["--keep-colors", "histogram"]])
+def test_colors_are_kept_on_request(place, words):
+    tint = np.array(Image.open("stars.png")) // 3
+    tint[..., 0] += 160
+    Image.fromarray(tint).save("red.png")
+    with Image.open("photo.jpg") as photo:
+        photo.transpose(Image.Transpose.ROTATE_270).convert("RGB").save("upright.png")
+    for name, options in {"plain": [], "kept": words}.items():
+        assert paint(*options, "--style", "red.png", "--out", f"{name}.png", "--steps", "60") == 0
+    lost, kept = (
+        np.abs((chroma(name) - chroma("upright.png")).mean((0, 1))).mean() for name in ("plain.png", "kept.png")
+    )
+    assert kept < 0.3 * lost and distance("kept.png") > 0.01
+
+
+def test_a_photo_after_keep_colors_is_no_choice_of_it(place):
+    assert commands_paint.main(["--style", "stars.png", "--steps", "2", "--keep-colors", "photo.jpg"]) == 0
+    with Image.open("photo_stars.png") as image:
+        assert json.loads(image.text["Settings"])["colors"] == "luminance"
+
+
+@pytest.fixture
+def interrupted(place, monkeypatch):
+    """Return a function that paints and is stopped after 80 steps."""
+
+    def run(*arguments):
+        with monkeypatch.context() as patched:
+            real = commands_paint.stylize
+            options = {"on_step": interrupt_at(80)}
+            patched.setattr(commands_paint, "stylize", lambda *a, **k: real(*a, **k | options))
+            assert paint(*arguments) == 130
+
+    return run
+
+
+LONG = ("--style", "stars.png", "--steps", "120", "--out")
+
+
+def test_an_interrupted_painting_continues(place, interrupted, capsys):
+    paint(*LONG, "whole.png")
+    interrupted(*LONG, "again.png")
+    assert "the same command continues" in capsys.readouterr().err
+    assert len(list(place.glob(".again*.checkpoint"))) == 1
+    assert paint(*LONG, "again.png") == 0
+    assert torch.equal(load_image("again.png"), load_image("whole.png"))
+    assert not list(place.glob(".*"))
+
+
+def test_another_photo_or_version_begins_anew(place, interrupted, monkeypatch):
+    interrupted(*LONG, "again.png")
+    monkeypatch.setattr("vg_helpers.style.engine.VERSION", VERSION + 1)
+    monkeypatch.setattr(commands_paint, "VERSION", VERSION + 1)
+    assert paint(*LONG, "again.png") == 0
+    interrupted(*LONG, "again.png")
+    write_picture(place / "photo.jpg", 9)
+    assert paint(*LONG, "other.png") == 0
+    assert paint(*LONG, "again.png", "--overwrite") == 0
+    assert torch.equal(load_image("again.png"), load_image("other.png"))
+
+
+def test_a_result_that_cannot_be_saved_is_not_painted_twice(place, monkeypatch, capsys):
+    with monkeypatch.context() as patched:
+        patched.setattr(commands_paint, "save_image", full_disk)
+        assert paint(*LONG, "out.png") == 2
+    assert "the disk is full" in capsys.readouterr().err
+    steps, real = [], commands_paint.stylize
+    options = {"on_step": lambda step, *_: steps.append(step), "every": 1}
+    monkeypatch.setattr(commands_paint, "stylize", lambda *a, **k: real(*a, **k | options))
+    assert paint(*LONG, "out.png") == 0 and steps[0] == 101
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def forbid_painting(monkeypatch):
+    monkeypatch.setattr(commands_paint, "stylize", lambda *_, **__: pytest.fail("painted before the place was tried"))
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("photo.png", "photo.png is one of the pictures to read"),
+        ("stars.png", "stars.png is one of the pictures to read"),
+        ("./mask.png", "mask.png is one of the pictures to read"),
+        ("wheat.png", "wheat.png exists and was not painted from these pictures"),
+        ("folder.png", "folder.png: this is a folder"),
+        ("photo.jpg/out.png", "photo.jpg"),
+        ("n" * 300 + ".png", "name too long"),
+    ],
+)
+def test_a_place_that_does_not_do_is_refused_first(place, monkeypatch, capsys, out, sentence):
+    write_picture(place / "photo.png", 1)
+    write_picture(place / "mask.png", 4)
+    (place / "folder.png").mkdir()
+    forbid_painting(monkeypatch)
+    before = {path: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    words = ["photo.png", "--style", "stars.png", "--protect", "mask.png", "--out", out]
+    assert commands_paint.main(words) == 2
+    assert sentence in capsys.readouterr().err.casefold()
+    assert {path: path.read_bytes() for path in place.iterdir() if path.is_file()} == before
+
+
+def test_a_disk_without_room_is_refused_first(place, monkeypatch, capsys):
+    forbid_painting(monkeypatch)
+    usage = shutil.disk_usage(place)._replace(free=20_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert paint("--style", "stars.png") == 2
+    assert "the disk is full" in capsys.readouterr().err
+
+
+def test_only_its_own_results_are_overwritten(place, capsys):
+    few = ("--style", "stars.png", "--steps", "2", "--out", "out.png")
+    assert paint(*few) == 0
+    assert paint(*few, "--seed", "1") == 0  # the same photo and style again
+    write_picture(place / "photo.jpg", 7)
+    assert paint(*few) == 2
+    assert "out.png exists and was not painted from these pictures" in capsys.readouterr().err
+    assert paint(*few, "--overwrite") == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes that are not UTF-8")
+def test_names_that_are_not_utf8_survive(place):
+    photo, style = os.fsdecode(b"caf\xe9.jpg"), os.fsdecode(b"m\xfcll.png")
+    shutil.copy("photo.jpg", photo)
+    shutil.copy("stars.png", style)
+    assert commands_paint.main([photo, "--style", style, "--steps", "2", "--size", "32"]) == 0
+    with Image.open("caf__m_ll.png") as image:
+        assert json.loads(image.text["Settings"])["photo"].startswith("caf")
+    assert commands_paint.main([photo, "--style", style, "--steps", "2", "--out", photo.replace("jpg", "png")]) == 0
+
+
+def test_long_names_are_shortened(place):
+    names = ["ö" * 120 + ".png", "y" * 250 + ".png"]
+    for name in names:
+        shutil.copy("stars.png", name)
+    assert commands_paint.main([names[0], "--style", names[1], "--style", names[1], "--steps", "2"]) == 0
+    assert len(list(place.glob("öööö*yy*.png")) + list(place.glob("ööö*-*.png"))) > 0
+
+
+def test_a_picture_that_is_too_small_is_named_with_a_size_that_works(tiny_zoo, place, monkeypatch, capsys):
+    monkeypatch.setattr(
+        commands_paint, "build_extractor", lambda network, weights: build_extractor(network, weights="none")
+    )
+    write_picture(place / "strip.png", 1, width=600, height=30)
+    write_picture(place / "dot.png", 1, width=3, height=3)
+    words = ["--style", "stars.png", "--steps", "2", "--device", "cpu"]
+    assert commands_paint.main(["strip.png", *words, "--size", "64"]) == 2
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert sentence.startswith("error: strip.png has 64×3 pixels at --size 64, and VGG-19 needs at least ")
+    size = sentence.split("give --size ")[1].split()[0]
+    assert commands_paint.main(["strip.png", *words, "--size", size]) == 0
+    assert commands_paint.main(["photo.jpg", "--style", "dot.png"]) == 2
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert sentence.startswith("error: dot.png has 3×3 pixels") and sentence.endswith("give a larger picture")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "levels"),
+    [([(300, 200)], 0), ([(512, 400)], 1), ([(1024, 700)], 2), ([(1024, 40)], 0), ([(1024, 700), (70, 90)], 1)],
+)
+def test_larger_pictures_have_coarser_levels(sizes, levels):
+    assert commands_paint.coarse_levels(*(torch.zeros(1, 3, *size) for size in sizes)) == levels
+
+
+def test_coarser_levels_have_half_the_size_and_twice_the_steps():
+    args = commands_paint.build_parser().parse_args(["photo.jpg", "--steps", "200"])
+    params = commands_paint.plan(args, 2, StyleParams())
+    assert params.coarse == ((0.25, 200), (0.5, 100)) and params.num_steps == 50
+
+
+def test_debug_shows_where_an_error_arose(place, capsys):
+    assert paint("--style", "nowhere.jpg", "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err

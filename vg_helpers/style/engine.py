@@ -218,6 +218,7 @@ def stylize(
     every: int = 10,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 50,
+    keep_checkpoint: bool = False,
 ) -> StyleResult:
     """Return the content image repainted in the style of the style image.
 
@@ -230,7 +231,8 @@ def stylize(
         on_step: called as on_step(step, losses, image) every `every` steps and after the last one. The losses are those
             of the last step, (N,) each. What it raises ends the run.
         checkpoint: file from which an interrupted run continues; written every `checkpoint_every` steps and removed at
-            the end. L-BFGS takes the pairs of a batch one by one, with one such file each.
+            the end unless `keep_checkpoint`, for callers that first save the result. L-BFGS takes the pairs of a batch
+            one by one, with one such file each.
 
     Raises:
         ValueError: for images, masks, layers or sizes that do not fit; the sentence says what would.
@@ -258,7 +260,7 @@ def stylize(
     params = _decide_memory(params, network, parts[0].content)
     runs = [_paint(part, network, params, extractor, file) for part, file in zip(parts, files, strict=True)]
     for file in files:
-        if file.checkpoint is not None:
+        if file.checkpoint is not None and not keep_checkpoint:
             file.checkpoint.unlink(missing_ok=True)
     image = torch.cat([run.result() for run in runs])
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
