@@ -5,6 +5,7 @@ frame of an animation, the whole range of a 16-bit or float file. Whatever is wr
 """
 
 import io
+import logging
 import math
 import os
 import warnings
@@ -43,7 +44,9 @@ TURNS = {
 }
 
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # 64 MB: editors keep whole histories in a picture
-warnings.filterwarnings("ignore", module=r"PIL\.")  # on odd metadata and on size, for which `limit_megapixels` stands
+# What is odd about a picture matters to its reader only if it cannot be read, and then it is an ImageError.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 class ImageError(ValueError):
@@ -234,7 +237,8 @@ def _grey_levels(image: Image.Image, background: str) -> np.ndarray:
     raw = np.asarray(image)
     finite = raw[np.isfinite(raw)] if image.mode == "F" else raw
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    values = np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=high, neginf=low)
+    with np.errstate(invalid="ignore"):  # a NaN of the kind that signals
+        values = np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=high, neginf=low)
     tops = [1.0] * (image.mode == "F") + [255.0, 65535.0]
     if image.mode.startswith("I;16") or image.format in ("PNG", "PPM"):
         bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]  # BitsPerSample of a TIFF file

@@ -241,3 +241,14 @@ def test_styles_are_the_flow_painters_and_not_in_the_set(tmp_path, folder):
     assert all(path.name.startswith("vincent-van-gogh_demo-style-") for path in paths)
     assert Image.open(paths[0]).size == (64, 64)
     assert not set(_hashes(tmp_path).values()) & set(_hashes(folder).values())
+
+
+def test_the_demo_set_is_made_when_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "BUNDLED_PHOTOS", ())
+    demo = dataset.DemoSet(tmp_path / "demo", num_paintings=1)
+    assert not (tmp_path / "demo").exists()
+    folder = demo.paintings()
+    assert folder == tmp_path / "demo" and len(list((folder / "Post_Impressionism").iterdir())) == 1
+    assert {name: "vincent van gogh" not in shown for name, shown in demo.artist_names.items()} == {
+        painters.ARTISTS["flow"]: True
+    }
