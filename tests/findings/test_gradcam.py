@@ -146,6 +146,10 @@ def test_too_few_photos_for_an_interval(count):
     assert findings.guided_at_last_step(compared) == ""
 
 
+def test_without_photos_guided_transfer_was_left_out():
+    assert findings.guided_at_equal_p(pd.DataFrame(), 0) == "This run left it out."
+
+
 @CASES
 def test_belief_after_the_last_step(shift, case):
     expected = ["P(van_gogh) is higher", "P(van_gogh) shows no clear difference", "P(van_gogh) is lower"]

@@ -191,6 +191,8 @@ def guided_at_equal_p(compared: pd.DataFrame, num_photos: int) -> str:
     Args:
         compared: p, and <measure>_guided and <measure>_unguided, a row for each photo whose P both runs raise.
     """
+    if not num_photos:
+        return "This run left it out."
     raised = f"Both transfers raise the P(van_gogh) of {len(compared)} of {num_photos} photos"
     if len(compared) < 2:
         return f"{raised}: too few for an interval."
