@@ -5,7 +5,8 @@
 --   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text;
 --   numbers have true minus signs and stay with their percent sign.
 local typst = FORMAT == "typst"
-local LONG_TABLE = 12 -- rows, from which on a table may be broken over pages
+-- A table stays in one piece up to LONG rows, and from FLOAT rows on the text may flow on around it, as around figures.
+local FLOAT, LONG = 6, 26
 local names = { fig = "a figure", tbl = "a table" }
 local label, counter, sources = {}, { Figure = 0, Table = 0 }, {}
 
@@ -36,6 +37,10 @@ local function breakable(grid)
   return { pandoc.RawBlock("typst", open), grid, pandoc.RawBlock("typst", "]") }
 end
 
+local function floating(grid)
+  return { pandoc.RawBlock("typst", "#[#set figure(placement: auto)"), grid, pandoc.RawBlock("typst", "]") }
+end
+
 local function number_floats(div)
   if div.classes:includes "figure" then
     local caption = caption_of(div.content, number("Figure", div.identifier))
@@ -52,8 +57,8 @@ local function number_floats(div)
     grid.caption = { long = caption_of(caption, number("Table", div.identifier)) }
     local rows, pictures = grid.bodies[1] and #grid.bodies[1].body or 0, 0
     grid:walk { Image = function() pictures = pictures + 1 end }
-    if not typst or rows <= LONG_TABLE and pictures == 0 then return grid end
-    return breakable(grid)
+    if not typst or rows < FLOAT and pictures == 0 then return grid end
+    return rows <= LONG and pictures == 0 and floating(grid) or breakable(grid)
   end
 end
 

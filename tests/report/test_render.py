@@ -146,3 +146,12 @@ def test_characters_come_from_a_font_of_the_machine_or_are_named(tmp_path, monke
     linear_a_font(tmp_path / ".fonts" / "signs.ttf")
     render.to_pdf(f"Members {character}.", "T", date(2025, 1, 2), tmp_path / "pages")
     assert character in written.read_text(encoding="utf-8") and not caplog.messages
+
+
+@pytest.mark.parametrize(("rows", "in_one_piece", "floats"), [(4, True, False), (20, True, True), (60, False, False)])
+def test_tables_stay_in_one_piece_unless_they_are_long(tmp_path, rows, in_one_piece, floats):
+    grid = "| name | n |\n|:--|--:|\n" + "| a | 1 |\n" * rows
+    table = f"::: {{.table #tbl:01_data-t}}\n{grid}\nCaption.\n:::\n\n"
+    render.to_pdf(f"# A\n\n{table}Words.", "T", date(2025, 1, 2), tmp_path)
+    written = (tmp_path / "report.typ").read_text(encoding="utf-8").split("$body$")[-1]
+    assert ("breakable: true" not in written) == in_one_piece and ("placement: auto" in written) == floats
