@@ -1,14 +1,17 @@
-"""style_distance: the judge's measure, that only ImageNet's network may judge, and the command."""
+"""The benchmark of texture distances: only ImageNet's network may judge; what the command prints and keeps."""
 
+import io
 import os
 
+import pandas as pd
 import pytest
 import torch
 
 from vg_helpers.benchmarks import distance
-from vg_helpers.benchmarks.distance import load_judge, relative_distance
+from vg_helpers.benchmarks.distance import load_judge
 from vg_helpers.images import load_image, save_image
 from vg_helpers.models import weights
+from vg_helpers.style.measures import relative_distance
 
 
 @pytest.fixture
@@ -28,27 +31,11 @@ def pictures():
     return 0.5 + 0.1 * (smooth - 0.5), coarse, rough
 
 
-def test_the_distance_is_that_of_the_formula(tiny_judge, pictures):
-    image, photo, style = pictures
-
-    def grams(picture):
-        x, found = (picture - tiny_judge.normalize.mean) / tiny_judge.normalize.std, []
-        for index, layer in enumerate(tiny_judge.body):
-            x = layer(x)
-            if index in (1, 6, 11, 20, 29):  # the ReLU after the first convolution of each block
-                rows = x[0].flatten(1)
-                found.append(rows @ rows.T / rows.numel())
-        return found
-
-    wanted = grams(style)
-    of = {
-        name: sum(float(((a - b) ** 2).sum() / (b**2).sum()) for a, b in zip(grams(picture), wanted, strict=True))
-        for name, picture in (("image", image), ("photo", photo))
-    }
-    found = relative_distance(image, photo, style, tiny_judge)
-    assert found == pytest.approx(of["image"] / of["photo"], rel=1e-4)
-    assert distance.relative_distance(photo, photo, style, tiny_judge) == 1
-    assert distance.relative_distance(style, photo, style, tiny_judge) == 0
+def test_the_judge_sees_the_first_relu_of_each_block(tiny_judge, pictures):
+    features = tiny_judge(pictures[0])
+    for name, index in zip(distance.JUDGED, (1, 6, 11, 20, 29), strict=True):
+        expected = tiny_judge.body[: index + 1](tiny_judge.normalize(pictures[0]))
+        torch.testing.assert_close(features[name], expected, rtol=0, atol=0)
 
 
 def test_no_other_weights_may_judge(monkeypatch):
@@ -60,35 +47,49 @@ def test_no_other_weights_may_judge(monkeypatch):
         distance.load_judge()
 
 
-def test_the_command_prints_a_mean_and_keeps_pictures_only_when_asked(tiny_judge, pictures, tmp_path, capsys):
+@pytest.fixture
+def folders(pictures, tmp_path):
+    """Folders of photos and of styles with the pictures a, b and c in each."""
     for folder in ("photos", "styles"):
         (tmp_path / folder).mkdir()
         for name, picture in zip("cab", pictures, strict=True):
             save_image(tmp_path / folder / f"{name}.png", picture)
-    folders = [str(tmp_path / "photos"), str(tmp_path / "styles")]
-    few = ["--num-photos", "2", "--num-styles", "1", "--steps", "2", "--weights", "none", "--device", "cpu"]
+    return [tmp_path / "photos", tmp_path / "styles"]
+
+
+FEW = ["--num-photos", "2", "--num-styles", "1", "--steps", "2", "--weights", "none", "--device", "cpu"]
+
+
+def tables(printed):
+    """Return the rows and the means that the command printed."""
+    rows, means = printed.split("\n\n")
+    return pd.read_csv(io.StringIO(rows), sep=r"\s+"), [line.split() for line in means.strip().splitlines()]
+
+
+def test_the_command_prints_each_distance_and_their_mean(tiny_judge, folders, tmp_path, capsys):
     before = sorted(tmp_path.rglob("*.png"))
-    distance.main([*folders, *few])
-    printed = capsys.readouterr()
-    assert sorted(tmp_path.rglob("*.png")) == before and "none" in printed.out
-    assert [line.split()[:3] for line in printed.err.splitlines()] == [["a", "a", "none"], ["b", "a", "none"]]
-    distance.main([*folders, *few, "--out", str(tmp_path / "out")])
-    assert capsys.readouterr().out.split()[:-3] == printed.out.split()[:-3]  # same seed, same distances
-    files = sorted(file.name for file in (tmp_path / "out").iterdir())
-    assert files == ["vgg19_none_a_a.png", "vgg19_none_b_a.png"]
-    again = distance.relative_distance(
-        load_image(tmp_path / "out" / files[1]), *(load_image(tmp_path / f / n) for f, n in
-        (("photos", "b.png"), ("styles", "a.png"))), tiny_judge,
-    )  # fmt: skip
-    assert f"none b a {again:.3f}".split()[-1] in printed.err.splitlines()[1]
+    assert distance.main([*map(str, folders), *FEW]) == 0
+    rows, means = tables(capsys.readouterr().out)
+    assert rows[["photo", "style", "weights"]].to_numpy().tolist() == [["a", "a", "none"], ["b", "a", "none"]]
+    assert means[-1][0] == "none" and float(means[-1][1]) == pytest.approx(rows["distance"].mean(), abs=1e-3)
+    assert sorted(tmp_path.rglob("*.png")) == before
 
 
-def test_a_missing_or_empty_folder_is_one_sentence(tiny_judge, tmp_path):
+def test_pictures_are_kept_when_asked_for(tiny_judge, folders, tmp_path, capsys):
+    assert distance.main([*map(str, folders), *FEW, "--out", str(tmp_path / "out")]) == 0
+    rows, _ = tables(capsys.readouterr().out)
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in files] == ["vgg19_none_a_a.png", "vgg19_none_b_a.png"]
+    images = [load_image(path) for path in (files[1], folders[0] / "b.png", folders[1] / "a.png")]
+    assert relative_distance(*images, tiny_judge) == pytest.approx(rows["distance"][1], abs=1e-3)
+
+
+def test_a_missing_or_empty_folder_is_one_sentence(tiny_judge, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SystemExit, match=r"^error: .*empty must both hold JPEG or PNG pictures$"):
-        distance.main([str(tmp_path / "empty"), str(tmp_path / "empty")])
-    with pytest.raises(SystemExit, match=r"^error: .*nowhere"):
-        distance.main([str(tmp_path / "nowhere"), str(tmp_path)])
+    for name, sentence in {"empty": "empty holds no pictures", "nowhere": "nowhere: no such file"}.items():
+        assert distance.main([str(tmp_path / name), str(tmp_path)]) == 2
+        printed = capsys.readouterr().err
+        assert sentence in printed and printed.count("\n") == 1
 
 
 @pytest.mark.real

@@ -54,8 +54,9 @@ class StyleParams:
         low_memory: compute activations again in the backward pass, if the extractor has a `checkpointing` switch; None
             does so only if they would not fit into the free memory.
 
-    >>> StyleParams(style_weight=50.0).strength
-    1.0
+    >>> deep = StyleParams(style_layers=("conv1_1", "conv5_1"), layer_weights=(1.0, 3.0))  # three quarters from conv5_1
+    >>> deep.style_weight
+    20.0
     >>> StyleParams(strength=2)
     Traceback (most recent call last):
     ValueError: strength=2 must be from 0 (the photo) to 1 (the style)
