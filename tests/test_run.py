@@ -66,7 +66,7 @@ def test_installs_once_per_change_of_requirements(project, calls):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_an_interrupted_installation_is_begun_anew(project, calls, monkeypatch, first):
+def test_an_interrupted_installation_starts_again(project, calls, monkeypatch, first):
     if not first:
         run.ensure()
         (project / "requirements.txt").write_text("torch>=2.12\n")
