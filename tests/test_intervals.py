@@ -30,6 +30,7 @@ def test_paired_difference_is_the_paired_t_interval():
 
 def test_an_estimate_reads_as_value_and_interval():
     assert f"{Estimate(0.125, 0.05, 0.2):.0%}" == "12% [5%, 20%]"
+    assert f"{mean_interval([0.5]):+.2f}" == "+0.50 [–, –]"
 
 
 def test_an_estimate_chooses_among_three_sentences():

@@ -9,7 +9,7 @@ from scipy import stats
 
 
 class Estimate(NamedTuple):
-    """A value and the two ends of its 95 % interval.
+    """A value and the two ends of its 95 % interval; ends that too few values give are NaN and print as dashes.
 
     >>> f"{Estimate(0.12, 0.05, 0.19):.2f}"
     '0.12 [0.05, 0.19]'
@@ -40,7 +40,8 @@ class Estimate(NamedTuple):
         return above if self.low > 0 else below if self.high < 0 else unclear
 
     def __format__(self, spec: str) -> str:
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+        low, high = ("–" if np.isnan(end) else format(end, spec) for end in (self.low, self.high))
+        return f"{self.value:{spec}} [{low}, {high}]"
 
 
 def proportion(successes: int, total: int) -> Estimate:

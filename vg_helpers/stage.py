@@ -222,7 +222,7 @@ def without_passwords(text: str) -> str:
 
 
 def _content(value: Any) -> Any:
-    """Return a value with the content of networks and tensors in their place, so that equal ones have equal hashes.
+    """Return a value with the content of networks, tensors and frames in their place, so that equal ones hash alike.
 
     An object with a method `content` counts by what that returns, a function by its code.
     """
@@ -233,7 +233,9 @@ def _content(value: Any) -> Any:
     if hasattr(value, "state_dict"):
         return type(value).__qualname__, _content(dict(value.state_dict()))
     if hasattr(value, "detach"):
-        return str(value.dtype), value.detach().cpu().float().numpy()
+        return value.device.type, str(value.dtype), value.detach().cpu().float().numpy()
+    if hasattr(value, "to_csv"):  # a frame that comes from a file has other types inside than one that was just made
+        return value.to_csv()
     if isinstance(value, dict):
         return {key: _content(part) for key, part in value.items()}
     return [_content(part) for part in value] if isinstance(value, list | tuple) else value
