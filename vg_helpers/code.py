@@ -15,6 +15,7 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 
 
+@cache
 def code_of(source: str) -> str:
     """Return code as its syntax tree, in which comments, layout and docstrings do not show."""
     return ast.dump(_tree(source))
@@ -60,7 +61,7 @@ def helper_sources(source: str, package: Path = PACKAGE, parent: str = "") -> di
     waiting, found = [(source, parent)], {}
     while waiting:
         source, parent = waiting.pop()
-        for name in _imported(_tree(source), parent, package.name):
+        for name in _imported(source, parent, package.name):
             place = package.parent.joinpath(*name.split("."))
             file, inside = place.with_suffix(".py"), place / "__init__.py"
             if name not in found and (file.is_file() or inside.is_file()):
@@ -70,17 +71,18 @@ def helper_sources(source: str, package: Path = PACKAGE, parent: str = "") -> di
     return dict(sorted(found.items()))
 
 
-def _imported(tree: ast.Module, parent: str, package: str) -> set[str]:
+@cache
+def _imported(source: str, parent: str, package: str) -> frozenset[str]:
     """Return what a module of the package `parent` imports from `package`, and the packages on the way there."""
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), parent or None)
             names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     inside = [name.split(".") for name in names if name.split(".")[0] == package]
-    return {".".join(parts[:end]) for parts in inside for end in range(1, len(parts) + 1)}
+    return frozenset(".".join(parts[:end]) for parts in inside for end in range(1, len(parts) + 1))
 
 
 @cache

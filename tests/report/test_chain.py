@@ -1,5 +1,7 @@
 """chain: what runs again and what does not, and how a notebook fails."""
 
+from functools import cache
+
 import pytest
 from notebook_files import PARAMETERS, cell, write_notebook, write_stage
 
@@ -125,10 +127,14 @@ def test_no_password_stays_in_what_a_notebook_leaves_behind(folder, steps_of):
 REAL = {path.stem: path for path in (build.ROOT / "notebooks").glob("*.ipynb")}
 
 
+@cache
+def built_on(path):
+    return chain.helper_sources("\n".join(cell["source"] for cell in chain.code_cells(path)))
+
+
 def readers(module):
     """Return the notebooks that run again when the code of a module of vg_helpers changes."""
-    cells = {stage: "\n".join(cell["source"] for cell in chain.code_cells(path)) for stage, path in REAL.items()}
-    return {stage[:2] for stage, source in cells.items() if f"vg_helpers.{module}" in chain.helper_sources(source)}
+    return {stage[:2] for stage, path in REAL.items() if f"vg_helpers.{module}" in built_on(path)}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,8 @@ def readers(module):
         ("findings.classify", "02"),
         ("findings.style_search", "03"),
         ("findings.style_eval", "04"),
-        ("findings.gpu_bench", "05"),
+        ("findings.data", "01"),
+        ("findings.speed", "05"),
         ("findings.gradcam", "06"),
         ("findings.summary", ""),
         ("plots.classify", "02"),
