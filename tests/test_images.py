@@ -184,6 +184,7 @@ DEEP = {
     "tif": (RAMP * 257).astype(np.uint16),
     "pgm": (RAMP * 257).astype(np.uint16),
     "tif, floats to 1": (RAMP / 255).astype(np.float32),
+    "pfm": (RAMP / 255).astype(np.float32),
     "tif, floats to 255": RAMP.astype(np.float32),
     "tif, floats to 65535": (RAMP * 257).astype(np.float32),
     "tif, floats beside zero": (RAMP - 128).astype(np.float32),
