@@ -1,7 +1,7 @@
 """Fetches the paintings into data/: `python -m vg_helpers.commands.data [--limit N]`.
 
 Convention: a file that lies in the data folder is whole. Each one is fetched into a folder beside it, decoded, and only
-then moved into place; so an interrupted download goes on where it was.
+then moved into place; so an interrupted download continues.
 """
 
 import errno
@@ -145,10 +145,10 @@ def _is_final(error: Exception) -> bool:
 
 
 def _download(path: str, staging: Path) -> Path:
-    """Return where kagglehub put one file of the data set; single files need no account.
+    """Return the path to which kagglehub downloads one file of the data set; single files need no account.
 
     force_download: otherwise the rest of an interrupted download in the folder is an error. kagglehub unpacks a file
-    that Kaggle zipped only where it recognises its name, which fails for names that are not ASCII and on Windows.
+    that Kaggle zipped only if it recognises its name, which fails for names that are not ASCII and on Windows.
     """
     import kagglehub
 

@@ -1,7 +1,7 @@
 """Who painted what: classes.csv in the forms in which people save it, artists in the forms in which they are spelt.
 
 Convention: the artist column decides. A file without a row, or whose row gives a class number in place of a name, is
-labelled by its own name, `<artist>_<title>.jpg`. Where row and file name contradict each other about Van Gogh the row
+labelled by its own name, `<artist>_<title>.jpg`. If row and file name contradict each other about Van Gogh, the row
 decides, and the contradiction is counted.
 """
 
@@ -36,8 +36,8 @@ def read_classes(path: Path) -> pd.DataFrame:
     raw = path.read_bytes()
     if raw.startswith(b"PK"):
         raise ValueError(f"{path} is an Excel file; save it as CSV with the columns filename and artist")
-    text = _decode(raw)
-    lines = [line for line in text.splitlines(keepends=True) if line.strip()]
+    text = _decode(raw).replace("\0", "")
+    lines = [line for line in re.findall(r"[^\r\n]*[\r\n]+|[^\r\n]+", text) if line.strip()]
     if lines and (match := re.fullmatch(r"sep=(.)", lines[0].strip())):  # Excel's way to name the separator
         lines, separators = lines[1:], match[1]
     else:
@@ -69,7 +69,7 @@ def _decode(raw: bytes) -> str:
         if raw[odd:40:2].count(0) > 10:  # without its mark
             return raw.decode(encoding, errors="replace")
     lines = raw.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
-    return "".join(map(_decode_line, lines)).replace("\0", "")
+    return "".join(map(_decode_line, lines))
 
 
 def _decode_line(raw: bytes) -> str:

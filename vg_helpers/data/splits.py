@@ -10,9 +10,9 @@ SPLITS = ("train", "val", "test")
 
 def split_seed(labels: Sequence[int], seed: int = 42) -> np.ndarray:
     """Return "train", "val" or "test" per painting: 80/10/10, stratified, the reference protocol's random split."""
-    labels, where = np.asarray(labels), np.arange(len(labels))
+    labels, positions = np.asarray(labels), np.arange(len(labels))
     try:
-        _, rest = train_test_split(where, train_size=0.8, stratify=labels, random_state=seed)
+        _, rest = train_test_split(positions, train_size=0.8, stratify=labels, random_state=seed)
         val, test = train_test_split(rest, test_size=0.5, stratify=labels[rest], random_state=seed)
     except ValueError as error:
         raise ValueError(f"too few paintings of one class to split 80/10/10 ({error}); add paintings") from error

@@ -85,10 +85,10 @@ def paint_demo_set(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Return the folder with the demo set in the layout of Kaggle's steubk/wikiart, painted where it is not there yet.
+    """Return the folder with the demo set in the layout of Kaggle's steubk/wikiart; what is missing is painted.
 
     `Post_Impressionism/<artist>_<title>.jpg` and `classes.csv`; `strokes/<same name>.png` marks the manner's strokes
-    (255 where one is the visible paint); `demo.json` comes last. A set that was interrupted is continued.
+    (255: one is the visible paint); `demo.json` comes last. A set that was interrupted is continued.
 
     Args:
         size: side of the square pictures in pixels, at least 32.
@@ -170,9 +170,9 @@ def _paint_all(folder: Path, recipe: dict, workers: int | None, on_progress) -> 
 
 
 def demo_photos(folder: str | Path, num_photos: int = 20, size: int = 512, seed: int = 42) -> list[Path]:
-    """Return content photos as JPEG files of at most `size` pixels a side, written where they are not there yet.
+    """Return content photos as JPEG files of at most `size` pixels a side; what is missing is written.
 
-    First the photographs that scikit-image, scikit-learn and matplotlib bundle, where installed, then composed scenes
+    First the photographs that scikit-image, scikit-learn and matplotlib bundle, if installed, then composed scenes
     without brushwork. `photos.csv` names each one's source and licence.
     """
     folder = Path(folder)
@@ -200,7 +200,7 @@ def demo_photos(folder: str | Path, num_photos: int = 20, size: int = 512, seed:
 
 
 def demo_styles(folder: str | Path, num_styles: int = 5, seed: int = 42, size: int = 640) -> list[Path]:
-    """Return larger pictures by the flow painter, none of them in the painted set, written where they are missing."""
+    """Return larger pictures by the flow painter, none of them in the painted set; what is missing is painted."""
     folder = Path(folder)
     paths = []
     for number in range(num_styles):
