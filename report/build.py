@@ -201,15 +201,10 @@ def advise_on_gpu() -> None:
     """Say which command helps if this machine has an NVIDIA GPU that the installed torch cannot use."""
     if not shutil.which("nvidia-smi"):  # importing torch takes seconds
         return
-    from vg_helpers.device import gpu_is_hidden, nvidia_smi
+    from vg_helpers.device import hidden_gpu_advice
 
-    if gpu_is_hidden():
-        wheel = "cu130" if "CUDA Version: 13" in (nvidia_smi() or "") else "cu126"
-        tqdm.write(
-            "This machine has an NVIDIA GPU, but the installed torch cannot use it, so this run uses the CPU. This "
-            f"changes that: python run.py report --torch-index https://download.pytorch.org/whl/{wheel}",
-            file=sys.stderr,
-        )
+    if advice := hidden_gpu_advice():
+        tqdm.write(advice, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -120,11 +120,20 @@ def test_nvidia_smi_is_none_without_program_or_driver(monkeypatch):
     assert device.nvidia_smi() is None
 
 
-def test_a_gpu_is_hidden_when_its_driver_answers_and_torch_does_not(monkeypatch, seen):
-    for cuda, driver, hidden in [(False, "RTX", True), (True, "RTX", False), (False, None, False)]:
-        seen("cuda" if cuda else None)
-        monkeypatch.setattr(device, "nvidia_smi", lambda driver=driver: driver)
-        assert device.gpu_is_hidden() is hidden
+@pytest.mark.parametrize(
+    ("cuda", "driver", "words"),
+    [
+        (False, "RTX, CUDA Version: 12.4", "--torch-index https://download.pytorch.org/whl/cu126"),
+        (False, "RTX, CUDA Version: 13.0", "--torch-index https://download.pytorch.org/whl/cu130"),
+        (True, "RTX, CUDA Version: 13.0", None),
+        (False, None, None),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_is_named_with_the_way_out(monkeypatch, seen, cuda, driver, words):
+    seen("cuda" if cuda else None)
+    monkeypatch.setattr(device, "nvidia_smi", lambda: driver)
+    advice = device.hidden_gpu_advice()
+    assert advice.endswith(words) if words else advice == ""
 
 
 def test_hardware_describes_this_machine(monkeypatch, seen):

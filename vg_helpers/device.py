@@ -133,6 +133,13 @@ def cpu_capabilities() -> Mapping[str, Any]:
     return {"amx_bf16": torch.cpu._is_amx_tile_supported(), "avx512_bf16": torch.cpu._is_avx512_bf16_supported()}
 
 
-def gpu_is_hidden() -> bool:
-    """Return whether an NVIDIA driver answers, but this torch was built without CUDA."""
-    return not torch.cuda.is_available() and nvidia_smi() is not None
+def hidden_gpu_advice() -> str:
+    """Return what to do if an NVIDIA driver answers, but this torch was built without CUDA; else ""."""
+    driver = None if torch.cuda.is_available() else nvidia_smi()
+    if driver is None:
+        return ""
+    index = f"https://download.pytorch.org/whl/{'cu130' if 'CUDA Version: 13' in driver else 'cu126'}"
+    return (
+        "This machine has an NVIDIA GPU, but the installed torch cannot use it, so the CPU computes. To change that: "
+        f"python run.py report --torch-index {index}"
+    )

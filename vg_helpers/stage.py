@@ -79,8 +79,8 @@ class Stage:
 
         Args:
             name: one for each call in a notebook; a later call with other values replaces what is kept.
-            function: a function of this project. Networks and tensors among the values count by their content, functions
-                by their code, objects with a method `content` by what it returns.
+            function: a function of this project. Networks, tensors and frames among the values count by their content,
+                functions by their code, objects with a method `content` by what it returns.
             options: names that begin with "on_" (callbacks) do not count.
         """
         import joblib

@@ -100,7 +100,7 @@ def test_a_place_that_cannot_be_written_is_named_before_any_work(trained, pictur
     for name, sentence in (
         ("text/a.csv", "text"),
         ("notes.csv", "notes.csv holds something else; name another file"),
-        ("folder.csv", "folder.csv is a folder; name a file"),
+        ("folder.csv", "folder.csv: this is a folder; name a file in it"),
         ("photo.png", "photo.png must end in .csv"),
     ):
         assert call(pictures, "--out", tmp_path / name) == 2

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from ..classify.judge import judge
 from ..data.views import EVAL_VIEWS
 from ..device import pick_device
-from ..files import ROOT, printable, read_json, write_csv
-from ..images import list_images
+from ..files import ROOT, check_place, printable, read_json, write_csv
+from ..images import limit_megapixels, list_images
 from ..models.classifier import load_classifier, load_texture_classifier
 from ..models.layers import TITLES
 from .entry import expected_errors, run, sentence
@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", help="take the classifier of this profile's run, by default of the newest run")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="write the rows to this CSV file too")
+    parser.add_argument("--max-megapixels", type=float, metavar="N", help="refuse larger pictures (300)")
     return parser
 
 
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def work(options: argparse.Namespace) -> int:
     """Judge the files and write what there is, also after an interruption."""
+    if options.max_megapixels is not None:
+        limit_megapixels(options.max_megapixels)
     if options.out:
         check_out(options.out)
     decide = load_judge(options.model, options.profile, pick_device(options.device))
@@ -92,14 +95,9 @@ def check_out(path: Path) -> None:
     """
     if path.suffix.lower() != ".csv":
         raise ValueError(f"--out {path} must end in .csv")
-    if path.is_dir():
-        raise ValueError(f"--out {path} is a folder; name a file")
     if path.is_file() and not path.read_bytes().startswith(",".join(COLUMNS).encode()):
         raise ValueError(f"--out {path} holds something else; name another file")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    probe = path.with_name(f".{path.name[:100]}.probe")
-    probe.touch()
-    probe.unlink()
+    check_place(path)
 
 
 def load_judge(network: str, profile: str | None, device: torch.device) -> Callable[[Path], tuple[float, str]]:
