@@ -199,7 +199,7 @@ def test_each_group_of_images_gets_its_own_maps(net, images):
     torch.testing.assert_close(torch.cat(list(groups.values())), grad_cam(net, images, "relu2"))
 
 
-def test_content_mask_points_at_the_object_of_the_first_choice():
+def test_content_mask_points_at_the_predicted_object():
     features = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.ReLU())
     features[0].weight.data = torch.eye(3).view(3, 3, 1, 1)
     model = nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten())  # class = the dominant colour
