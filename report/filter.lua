@@ -57,8 +57,9 @@ local function number_floats(div)
     grid.caption = { long = caption_of(caption, number("Table", div.identifier)) }
     local rows, pictures = grid.bodies[1] and #grid.bodies[1].body or 0, 0
     grid:walk { Image = function() pictures = pictures + 1 end }
-    if not typst or rows < FLOAT and pictures == 0 then return grid end
-    return rows <= LONG and pictures == 0 and floating(grid) or breakable(grid)
+    if not typst then return grid end
+    if rows > LONG or pictures > 0 then return breakable(grid) end
+    return rows >= FLOAT and not grid.identifier:match "^tbl:appendix" and floating(grid) or grid
   end
 end
 
