@@ -180,9 +180,9 @@ def find_style() -> Path:
     Raises:
         ValueError: if there is none.
     """
-    own = os.environ.get("VG_STYLES_DIR")
-    places = [_path(own)] if own else []
-    places += [folder / place for folder in (Path(), ROOT) for place in STYLE_PLACES]
+    folder = os.environ.get("VG_STYLES_DIR")
+    places = [_path(folder)] if folder else []
+    places += [base / place for base in (Path(), ROOT) for place in STYLE_PLACES]
     for place in places:
         paintings = sorted(path for path in place.glob("*") if path.suffix.lower() in SUFFIXES)
         if paintings:

@@ -43,7 +43,7 @@ class StyleParams:
         content_layer, style_layers: None takes the extractor's last named layer, and all its others.
         strength: 0 aims at the photo's own Gram matrices, 1 at the style's; between them the two are mixed.
         layer_weights: one per style layer, scaled to sum to 1; None weighs them equally.
-        optimizer: "adam", or "lbfgs" (lr is then a fraction of the quasi-Newton step; 1 is usual).
+        optimizer: "adam", or "lbfgs" (lr is then a fraction of the quasi-Newton step, commonly 1).
         start: "content", "style" (the photo in the style's colours) or "patches" (the photo made of the style's
             patches). Masks and strength apply to it too: where nothing is to change, it is the photo.
         colors: "style", or the photo's own: "luminance" transfers only brightness, "histogram" first gives the style
@@ -172,17 +172,17 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams) -> 
     with torch.no_grad():
         photo = features(inputs.content)
         target = at_least_float32(photo[content_layer])
-        own = {name: gram_matrix(photo[name]) for name in layers}
-        grams = [_mixed_grams(own, features(style), params.strength) for style in inputs.styles]
+        photo_grams = {name: gram_matrix(photo[name]) for name in layers}
+        grams = [_mixed_grams(photo_grams, features(style), params.strength) for style in inputs.styles]
     terms = _style_terms(inputs, grams)
 
     def objective(image: Tensor) -> dict[str, Tensor]:
-        found, style = features(image), 0.0
+        outputs, style = features(image), 0.0
         for mask, share, gram in terms:
             for name, weight in layers.items():
-                small = None if mask is None else F.interpolate(mask, found[name].shape[2:], mode="area")
-                style = style + weight * share * style_loss(found[name], gram[name], scaling=scaling, mask=small)
-        content = content_loss(found[content_layer], target, scaling=scaling)
+                small = None if mask is None else F.interpolate(mask, outputs[name].shape[2:], mode="area")
+                style = style + weight * share * style_loss(outputs[name], gram[name], scaling=scaling, mask=small)
+        content = content_loss(outputs[content_layer], target, scaling=scaling)
         tv = total_variation(image, reach)
         total = params.content_weight * content + params.style_weight * style + params.tv_weight * tv
         return {"total": total, "content": content, "style": style, "tv": tv}
@@ -190,9 +190,9 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams) -> 
     return objective
 
 
-def _mixed_grams(own: dict[str, Tensor], style: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """Return layer -> Gram matrix, `strength` of the way from the photo's own to that of the style's features."""
-    return {name: gram.lerp(gram_matrix(style[name]), strength) for name, gram in own.items()}
+def _mixed_grams(photo: dict[str, Tensor], style: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """Return layer -> Gram matrix, `strength` of the way from the photo's to that of the style's features."""
+    return {name: gram.lerp(gram_matrix(style[name]), strength) for name, gram in photo.items()}
 
 
 def _style_terms(
