@@ -1,0 +1,176 @@
+"""Kill commands at random moments, by hand: `python tests/kill_anywhere.py [--kills 10] paint predict report`.
+
+Each command runs once undisturbed. Then it is killed (SIGKILL) at a random moment and started again, until it ends by
+itself; if there were fewer kills than asked for, all begins again in an empty folder. Each second kill waits until a
+file is half written, and each second one hits the processes that the command started too. In the end the results must
+have the bytes of the undisturbed run. The exit code is 1 if they have not.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from vg_helpers.files import write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+PREDICT = "import sys, pathlib; from vg_helpers.commands import predict; "
+PREDICT += "predict.BUILD = pathlib.Path('build'); sys.exit(predict.main(sys.argv[1:]))"
+PAINT = "photo.jpg --style style.jpg --out out.png --size 192 --steps 160 --extractor alexnet --weights embedded"
+COMMANDS = {
+    "paint": ["-m", "vg_helpers.commands.paint", *PAINT.split()],
+    "predict": ["-c", PREDICT, "pictures", "--model", "alexnet", "--out", "answers.csv"],
+    "report": ["-m", "report.build", "--profile", "smoke", "--build-dir", "build/smoke"],
+}
+RESULTS = {
+    "paint": ["out.png"],
+    "predict": ["answers.csv"],
+    "report": ["build/smoke/0*/**/*.csv", "build/smoke/0*/**/*.json", "build/smoke/0[346]*/**/*.png"],
+}
+SHARE = {"paint": 1, "predict": 1, "report": 0.3}  # of the undisturbed time: a kill comes within it
+# What depends on the clock: the notebook on speed, dates, and durations in tables
+TIMED = re.compile(r"05_gpu_bench/|/state/|/wandb/|/manifest\.json$")
+TIMED_KEYS = re.compile(r"second|duration|started|finished|_at$|_per_s")
+
+
+def make_inputs(
+    command: str,
+    folder: Path,
+) -> None:
+    """Write the pictures that a command reads, and for `predict` a classifier with random weights."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    names = {"paint": ["photo.jpg", "style.jpg"], "predict": [f"pictures/{n:02}.jpg" for n in range(30)], "report": []}
+    for name in names[command]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        coarse = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((480, 360), Image.Resampling.BICUBIC).save(folder / name, quality=90)
+    if command == "predict":
+        import torch
+
+        from vg_helpers.models.classifier import build_classifier, save_classifier
+
+        torch.manual_seed(0)
+        save_classifier(folder / "build/smoke/02_classify/alexnet.pt", build_classifier("alexnet", weights="none"))
+        write_json(folder / "build/smoke/02_classify/metrics.json", {"alexnet": {"threshold": 0.5}})
+
+
+def start(command: str, folder: Path) -> subprocess.Popen:
+    """Start a command in a folder, with the project's code and nothing on the terminal."""
+    words = [sys.executable, "-P", *COMMANDS[command]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def kill(process: subprocess.Popen, after: float, half_written: bool, whole_tree: bool, folder: Path) -> str:
+    """Kill a process after so many seconds; return what was hit, or "" if it ended before."""
+    try:
+        process.wait(after)
+        return ""
+    except subprocess.TimeoutExpired:
+        pass
+    part = None
+    while half_written and process.poll() is None and not (part := next(folder.rglob("*.part*"), None)):
+        time.sleep(0.005)
+    try:
+        processes = [psutil.Process(process.pid)]
+        processes += processes[0].children(recursive=True) if whole_tree else []
+        for one in processes:
+            one.kill()
+    except psutil.NoSuchProcess:
+        return ""
+    return "" if process.wait() == 0 else f"{len(processes)} process(es)" + (f", writing {part.name}" if part else "")
+
+
+def results(command: str, folder: Path) -> dict[str, str]:
+    """Return a hash of each result by its name; numbers that measure time do not count."""
+    files = sorted({path for pattern in RESULTS[command] for path in folder.glob(pattern) if path.is_file()})
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return {name: digest(folder / name) for name in names if not TIMED.search(name)}
+
+
+def digest(path: Path) -> str:
+    """Return a hash of a file without the columns and entries that measure time."""
+    data = path.read_bytes()
+    if path.suffix == ".json":
+        data = json.dumps(timeless(json.loads(data)), sort_keys=True).encode()
+    if path.suffix == ".csv":
+        rows = list(csv.reader(data.decode("utf-8").splitlines()))
+        kept = [number for number, name in enumerate(rows[0]) if not TIMED_KEYS.search(name)]
+        data = json.dumps([[row[number] for number in kept] for row in rows]).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def timeless(value: object) -> object:
+    """Return what a JSON file holds, without the entries that measure time."""
+    if isinstance(value, dict):
+        return {name: timeless(part) for name, part in value.items() if not TIMED_KEYS.search(name)}
+    return [timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def check(command: str, kills: int, folder: Path, rng: random.Random) -> bool:
+    """Return whether a killed command ends as an undisturbed one; prints a line for each kill and each end."""
+    undisturbed = folder / command / "undisturbed"
+    make_inputs(command, undisturbed)
+    began = time.perf_counter()
+    if code := start(command, undisturbed).wait():
+        print((undisturbed / "log.txt").read_text(encoding="utf-8", errors="replace")[-2000:])
+        raise SystemExit(f"{command}, undisturbed, ended with exit code {code}")
+    seconds, expected = time.perf_counter() - began, results(command, undisturbed)
+    print(f"{command}: undisturbed {seconds:.0f} s, {len(expected)} results", flush=True)
+    done, ends, right = 0, 0, True
+    while done < kills or not ends:
+        place = folder / command / f"killed{ends}"
+        if not place.exists():
+            make_inputs(command, place)
+        process, moment = start(command, place), rng.uniform(0, seconds * SHARE[command])
+        what = kill(process, moment, done % 2 == 1, done % 4 > 1, place)
+        if what:
+            done += 1
+            print(f"{command}: kill {done} after {moment:.1f} s: {what}", flush=True)
+            if done < kills:
+                continue
+            process = start(command, place)
+        code, ends = process.wait(), ends + 1
+        found = results(command, place)
+        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        rest = [path.name for path in place.rglob("*") if ".part" in path.name or path.suffix == ".checkpoint"]
+        right &= code == 0 and not wrong
+        verdict = f"differs in {wrong}" if wrong else f"the same {len(found)} results"
+        print(f"{command}: ended with exit code {code}: {verdict}; left over: {rest or 'nothing'}", flush=True)
+        if right:
+            shutil.rmtree(place)
+    return right
+
+
+def main() -> int:
+    """Check the commands that the arguments name; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commands", nargs="*", default=["paint", "predict"], metavar="COMMAND")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="an empty folder on a disk with 5 GB (default: a temporary one)")
+    options = parser.parse_args()
+    folder, rng = options.folder or Path(tempfile.mkdtemp()), random.Random(options.seed)
+    print(f"seed {options.seed}, in {folder}", flush=True)
+    ends = [check(command, options.kills, folder, rng) for command in options.commands]
+    print("all as undisturbed" if all(ends) else "NOT all as undisturbed")
+    return int(not all(ends))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
