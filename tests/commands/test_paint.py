@@ -93,7 +93,7 @@ def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeyp
     assert capsys.readouterr().err == sentence
 
 
-def test_embedded_weights_bring_their_own_parameters_and_the_strength_counts_as_well(place, monkeypatch):
+def test_embedded_weights_bring_parameters_and_strength_still_counts(place, monkeypatch):
     weights = Weights("vgg19", "embedded", "tiny.npz", None, "")
     monkeypatch.setattr(Extractor, "weights", weights)
     for strength in ("1", "0.5"):
@@ -121,7 +121,7 @@ def test_several_styles_are_blended(place):
     assert not torch.equal(images["ab"], images["a"]) and not torch.equal(images["ab"], images["b"])
 
 
-def test_a_style_may_be_left_out_where_there_is_a_folder_of_them(place, monkeypatch, capsys):
+def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, capsys):
     assert paint() == 2
     assert "name a painting with --style" in capsys.readouterr().err
     (place / "data" / "styles").mkdir(parents=True)
@@ -326,7 +326,7 @@ def test_long_names_are_shortened(place):
     assert len(list(place.glob("öööö*yy*.png")) + list(place.glob("ööö*-*.png"))) > 0
 
 
-def test_a_picture_that_is_too_small_is_named_with_a_size_that_works(tiny_zoo, place, monkeypatch, capsys):
+def test_a_small_picture_is_named_with_a_size_that_works(tiny_zoo, place, monkeypatch, capsys):
     monkeypatch.setattr(
         commands_paint, "build_extractor", lambda network, weights: build_extractor(network, weights="none")
     )

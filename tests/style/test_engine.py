@@ -128,7 +128,7 @@ def test_blending_mixes_gram_matrices():
     assert not torch.allclose(stylize(CONTENT, [STYLE, other], Tiny(), EXACT).image, alone, atol=0.01)
 
 
-def test_a_mask_of_ones_is_no_mask_and_one_of_zeros_no_style():
+def test_ones_are_no_mask_and_zeros_no_style():
     ones, params = torch.ones(1, 1, 16, 12), change(optimizer="lbfgs", lr=1.0, num_steps=8)
     torch.testing.assert_close(
         stylize(CONTENT, STYLE, Tiny(), params, masks=ones).image, stylize(CONTENT, STYLE, Tiny(), params).image

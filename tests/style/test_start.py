@@ -24,7 +24,7 @@ def contrast(image):
     return image.diff(dim=3).abs().mean().item(), image.diff(dim=2).abs().mean().item()
 
 
-def test_a_photo_made_of_patches_has_the_paintings_strokes_which_its_colours_do_not_give():
+def test_patches_bring_strokes_that_colours_do_not():
     across, down = contrast(rebuilt())
     assert across > 4 * down and across > 0.5 * contrast(STRIPES)[0]
     only_colored = contrast(start_image("style", PHOTO, [STRIPES], [1.0]))
@@ -36,7 +36,7 @@ def test_a_painting_is_made_of_its_own_patches_again():
     torch.testing.assert_close(rebuilt(STRIPES)[inner], STRIPES[inner], rtol=0, atol=1e-3)
 
 
-def test_the_nearest_key_is_that_of_the_written_out_formula_whatever_the_chunks(monkeypatch):
+def test_the_nearest_key_is_that_of_the_formula(monkeypatch):
     queries, keys = torch.rand(37, 12, generator=GENERATOR), torch.rand(20, 12, generator=GENERATOR)
     squared = torch.cdist(queries.double(), keys.double()).square() / 12
     wanted = (squared / (style_start.COMPLETE + squared.min(0).values)).argmin(1)
@@ -56,7 +56,7 @@ def test_what_does_not_count_stays_the_photo(kind):
     torch.testing.assert_close(start_image(kind, PHOTO, [STRIPES], [1.0], amount=0.0), PHOTO, rtol=0, atol=0)
 
 
-def test_a_pair_does_not_depend_on_its_neighbours_and_a_seed_repeats_itself(monkeypatch):
+def test_pairs_do_not_depend_on_neighbours_and_seeds_repeat(monkeypatch):
     monkeypatch.setattr(style_start, "MOST_KEYS", 200)  # so that patches are drawn at random
     styles = torch.rand(2, 3, 40, 50, generator=torch.Generator().manual_seed(1))
     together = rebuilt(SMOOTH, [styles], seed=5)

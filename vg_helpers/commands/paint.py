@@ -145,7 +145,7 @@ def _made_of(path: Path, sources: dict[str, object]) -> bool:
         return False
     try:
         return json.loads(metadata["Settings"])["sources"] == sources
-    except (KeyError, ValueError):  # of an earlier version, or edited
+    except (KeyError, TypeError, ValueError):  # of an earlier version, or edited
         return False
 
 
