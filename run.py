@@ -61,6 +61,8 @@ CAUSES = {
 # pip's settings that name the package index and the network; all others stay outside, such as target, user and prefix
 PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "cert", "client-cert", "timeout")
 PIP_SETTINGS += ("default-timeout", "retries", "keyring-provider", "constraint", "cache-dir", "no-cache-dir")
+# Python's own settings: other people's modules, another encoding of what is printed, and no assertions in the tests
+PYTHON_SETTINGS = ("PYTHONPATH", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE")
 # OpenMP's threads wait for each other without computing; as in vg_helpers/__init__.py, where the reason stands
 CALM_THREADS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 
@@ -83,7 +85,7 @@ def main(argv):
     try:
         task, options, rest = parse(argv)
         if task is None:
-            print(__doc__)
+            print(__doc__ or f"run.py takes one of {', '.join(TASKS)}")  # PYTHONOPTIMIZE=2 takes the text away
             return 0
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that pip is not left behind
         ensure(**options)
@@ -276,7 +278,7 @@ def pip(arguments):
 
 def pip_environment():
     """Return the variables for pip: of the user's settings only those that name the package index and the network."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    environment = {name: value for name, value in os.environ.items() if name not in PYTHON_SETTINGS}
     command = [str(PYTHON), "-I", "-X", "utf8", "-m", "pip", "config", "list"]
     pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace")
     return only_network(environment, subprocess.run(command, env=environment, **pipe).stdout)
@@ -327,7 +329,7 @@ def cause_of(text):
 
 def link():
     """Make vg_helpers importable in .venv: a .pth file with a relative path, which survives moving the folder."""
-    command = [str(PYTHON), "-X", "utf8", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    command = [str(PYTHON), "-I", "-X", "utf8", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout.strip()
     Path(packages, "vg_helpers.pth").write_text(os.path.relpath(ROOT, packages) + "\n", encoding="ascii")
 
@@ -349,7 +351,7 @@ def task_environment():
     """Return the variables of a task: other people's modules stay outside, and idle threads give way."""
     environment = dict(os.environ, VIRTUAL_ENV=str(VENV), JUPYTER_PREFER_ENV_PATH="1", PYTHONUTF8="1")
     environment["PATH"] = os.pathsep.join([str(PYTHON.parent), environment.get("PATH", "")])
-    for name in ("PYTHONPATH", "PYTHONHOME"):
+    for name in PYTHON_SETTINGS:
         environment.pop(name, None)
     if not {"OMP_WAIT_POLICY", *CALM_THREADS} & set(environment):
         environment.update(CALM_THREADS)
