@@ -19,6 +19,7 @@ from vg_helpers.files import (
     printable,
     read_csv,
     read_json,
+    result_name,
     save_torch,
     unique_names,
     write_csv,
@@ -169,3 +170,9 @@ def test_a_place_is_tried_without_leaving_anything(tmp_path):
     with pytest.raises(OSError, match="MB are needed"):
         check_place(tmp_path / "a.png", room=10**18)
     assert (tmp_path / "file").read_text(encoding="utf-8") == "kept" and list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "é" * 120, "night"])
+def test_names_of_results_fit_every_file_system_and_differ(name):
+    names = {result_name(name, name + end, "vgg19") for end in ("", "x", "y")}
+    assert len(names) == 3 and max(len(name.encode()) for name in names) <= 255

@@ -27,13 +27,32 @@ UNDECODED = sys.getfilesystemencodeerrors()  # how names that are not UTF-8 come
 LONGEST_NAME = 100  # bytes: two names, a network's and a suffix together stay below the 255 that file systems allow
 
 
+def short_name(name: str, longest: int = 150) -> str:
+    """Return a part of a file's name as it is, or its beginning and a hash if it has more than `longest` bytes.
+
+    File systems take 255 bytes.
+
+    >>> short_name("starry-night")
+    'starry-night'
+    """
+    return name if len(os.fsencode(name)) <= longest else f"{name[:24]}-{fingerprint(name)}"
+
+
+def result_name(style: str, content: str, extractor: str) -> str:
+    """Return the file name of a repainted photo.
+
+    >>> result_name("starry-night", "harbour", "vgg19")
+    'result_starry-night_harbour_vgg19.png'
+    """
+    return f"result_{short_name(style, 100)}_{short_name(content, 100)}_{extractor}.png"
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which replaces `path` when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = path.stem if len(os.fsencode(path.stem)) < 150 else f"{path.stem[:24]}-{fingerprint(path.stem)}"  # 255 fit
-    part = path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{short_name(path.stem)}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         os.replace(part, path)

@@ -9,6 +9,7 @@ from stand_ins import Interrupted, Tiny, noise
 from vg_helpers.images import load_image, read_metadata, save_image
 from vg_helpers.models.weights import Weights
 from vg_helpers.style import once
+from vg_helpers.style.checks import TooSmall
 from vg_helpers.style.engine import StyleParams
 from vg_helpers.style.once import paint_once
 
@@ -129,3 +130,13 @@ def test_what_another_setting_left_unfinished_is_removed(job):
     assert list(job["state"].glob("*.pt"))
     paint_once(**job | {"params": replace(PARAMS, num_steps=3)})
     assert not list(job["state"].iterdir())
+
+
+def test_a_picture_that_is_too_small_is_named(job):
+    def too_small(images):
+        raise TooSmall("style", images, 32)
+
+    extractor = Tiny()
+    extractor.forward = too_small
+    with pytest.raises(ValueError, match=r"painting\.png: the style image has .* at least 32"):
+        paint_once(**job | {"extractor": extractor})

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..files import file_sha256, fingerprint
 from ..images import load_image, read_metadata, save_image
+from .checks import TooSmall
 from .engine import VERSION, StyleParams, stylize
 
 
@@ -26,6 +27,9 @@ def paint_once(
 
     Photo and painting count by their content, not by their names. The PNG's metadata hold key, settings and seconds.
 
+    Raises:
+        ValueError: if one of the two is too small; the sentence names its file and the size that works.
+
     Args:
         size: pixels of the longer side of photo and painting.
         state: a folder for checkpoints alone, from which an interrupted painting continues. What paintings with other
@@ -38,7 +42,10 @@ def paint_once(
         return file
     device = next(extractor.parameters()).device
     images = [load_image(path, size).to(device) for path in (photo, painting)]
-    result = stylize(*images, extractor, params, checkpoint=state / f"{key}.pt", **callbacks)
+    try:
+        result = stylize(*images, extractor, params, checkpoint=state / f"{key}.pt", **callbacks)
+    except TooSmall as error:
+        raise ValueError(f"{photo if error.role == 'content' else painting}: {error}") from error
     settings = json.dumps(result.settings, default=str)
     save_image(file, result.image, {"key": key, "settings": settings, "seconds": f"{result.seconds:.2f}"})
     for leftover in state.glob("*.pt"):

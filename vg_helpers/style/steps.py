@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..device import pick_device, seed_everything
+from ..files import result_name, short_name
 from ..images import load_image, read_metadata
 from ..intervals import Estimate, mean_interval, paired_difference, proportion
 from ..models.classifier import load_classifier
@@ -114,7 +115,7 @@ def pair_up(photos: pd.DataFrame, paintings: pd.DataFrame) -> pd.DataFrame:
 def list_jobs(pairs: pd.DataFrame, folder: Path, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
     """Return one row per picture to paint: the columns of `pairs`, the extractor, and the file in `folder`."""
     jobs = pd.DataFrame({"extractor": list(networks)}).merge(pairs, how="cross")
-    names = [f"result_{job.style}_{job.content}_{job.extractor}.png" for job in jobs.itertuples()]
+    names = [result_name(job.style, job.content, job.extractor) for job in jobs.itertuples()]
     return jobs.assign(file=[folder / name for name in names])
 
 
@@ -128,7 +129,7 @@ def starting_images(
     pairs: pd.DataFrame, extractor: nn.Module, params: StyleParams, size: int, state: Path
 ) -> list[Tensor]:
     """Return the pictures that the transfers start from, as (1, 3, H, W); they are kept in the folder `state`."""
-    files = [state / f"{name}.png" for name in pairs.content]
+    files = [state / f"{short_name(name)}.png" for name in pairs.content]
     for file, pair in tqdm(list(zip(files, pairs.itertuples(), strict=True)), desc="starting images"):
         paint_once(file, pair.photo, pair.painting, extractor, replace(params, num_steps=0), size, state)
     return load_all(files)
