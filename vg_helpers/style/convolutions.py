@@ -220,6 +220,4 @@ def winograd_pays(device: torch.device | str, dtype: torch.dtype) -> bool:
     """
     if torch.device(device).type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
         return False
-    return torch.backends.mkldnn.is_available() and not (
-        dtype == torch.bfloat16 and cpu_capabilities().get("amx_bf16")
-    )
+    return torch.backends.mkldnn.is_available() and not (dtype == torch.bfloat16 and cpu_capabilities().get("amx_bf16"))
