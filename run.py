@@ -61,8 +61,9 @@ CAUSES = {
 # pip's settings that name the package index and the network; all others stay outside, such as target, user and prefix
 PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "cert", "client-cert", "timeout")
 PIP_SETTINGS += ("default-timeout", "retries", "keyring-provider", "constraint", "cache-dir", "no-cache-dir")
-# Python's own settings: other people's modules, another encoding of what is printed, and no assertions in the tests
-PYTHON_SETTINGS = ("PYTHONPATH", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE")
+# Python's settings: other people's modules, another encoding of what is printed, tests that assert nothing, and other
+# packages' warnings as errors
+PYTHON_SETTINGS = ("PYTHONPATH", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 # OpenMP's threads wait for each other without computing; as in vg_helpers/__init__.py, where the reason stands
 CALM_THREADS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 

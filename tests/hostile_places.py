@@ -30,12 +30,12 @@ COMMANDS = {
     "report": ["report", "--profile", "smoke"],
     "test": ["test", "-q", "-p", "no:cacheprovider", "-m", "not slow", "tests/test_run.py", "tests/test_stage.py"],
 }
-LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "build", "data", "wandb", "__pycache__", ".*_cache")
+LEFT_OUT = {ROOT / name for name in (".venv", ".git", "data", "report/build")}
 
 
 def copy_project(folder: Path) -> Path:
     """Copy the project's files, give the copy a .venv that run.py takes for finished, and return the copy."""
-    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    shutil.copytree(ROOT, folder, ignore=lambda place, names: [name for name in names if Path(place, name) in LEFT_OUT])
     venv.EnvBuilder(symlinks=True).create(folder / ".venv")
     borrowed = Path(sysconfig.get_path("purelib"))
     packages = next((folder / ".venv").glob("lib/python3*/site-packages"))
