@@ -3,12 +3,14 @@
 Foundations
     files       atomic writes, JSON and CSV, hashes
     images      read and write pictures
+    modes       pictures of any mode as 8-bit sRGB or grey levels
     stage       what a notebook reads and writes: parameters, inputs, figures, tables, manifest
     show        what a notebook displays and the report takes over
     code        which source files a result depends on
     device      which device, which precision, what the machine is
     intervals   a value with its 95 % interval
-    metrics     ROC AUC, F1, thresholds, calibration, paired tests
+    metrics     ROC AUC, F1 and others with intervals, confusion matrices, paired tests
+    calibration thresholds, temperature scaling, reliability
     search      Optuna: storage, resume, several workers
     tracking    Weights & Biases, and a local record of the same numbers
 
@@ -22,9 +24,9 @@ Subjects
 
 What people see and call
     findings/   the sentences of each notebook that depend on its results
-    plots/      one function a figure
+    plots/      one function per figure
     commands/   the words of run.py: data, paint, predict, search
-    benchmarks/ timings of classification, style transfer and loading
+    benchmarks/ timings of training, style transfer and loading; distance to the style; README's pictures
 """
 
 import os

@@ -30,7 +30,7 @@ $L = \\alpha$ and words.
 
 
 class Browser:
-    """One page of a headless browser, told what to do over its debugging socket."""
+    """One page of a headless browser, which takes its commands over its debugging socket."""
 
     def __init__(self, port, path):
         for _ in range(100):
