@@ -117,13 +117,14 @@ def pictures(style: str, content: str) -> str:
     )
 
 
-def fallbacks(taken: Mapping[str, Iterable[str]]) -> str:
+def fallbacks(stages_by_fallback: Mapping[str, Iterable[str]]) -> str:
     """Return the section about fallbacks.
 
     Args:
-        taken: by sentence, the notebooks that say it.
+        stages_by_fallback: by the fallback's sentence, the notebooks that took it.
     """
-    lines = [f"{sentence} ({', '.join(f'`{stage}`' for stage in stages)})" for sentence, stages in taken.items()]
+    pairs = stages_by_fallback.items()
+    lines = [f"{sentence} ({', '.join(f'`{stage}`' for stage in stages)})" for sentence, stages in pairs]
     return f"### Fallbacks\n\n{bullets(lines) or 'None.'}"
 
 
