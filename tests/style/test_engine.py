@@ -59,9 +59,8 @@ def test_total_variation_is_multiplied_by_the_first_stride():
     assert last.total == pytest.approx(weighted, rel=1e-5)
 
 
-@pytest.mark.parametrize("optimizer, lr", [("adam", 0.02), ("lbfgs", 1.0)])
-def test_a_batch_gives_each_pair_what_it_gets_alone(optimizer, lr):
-    params = change(optimizer=optimizer, lr=lr, num_steps=40)
+def test_a_batch_gives_each_pair_what_it_gets_alone():
+    params = change(num_steps=40)
     contents, styles = noise(5, n=3), noise(6, n=3, height=10, width=20)
     together = stylize(contents, styles, Tiny(), params)
     for pair in range(3):
@@ -87,6 +86,8 @@ def test_half_precision_ends_within_three_per_cent_of_float32():
 
 
 def test_lbfgs_returns_the_best_image_it_saw():
+    with pytest.raises(ValueError, match="one photo at a time, not 2"):
+        stylize(noise(5, n=2), STYLE, Tiny(), change(optimizer="lbfgs"))
     result = stylize(CONTENT, STYLE, Tiny(), change(optimizer="lbfgs", lr=1.0, num_steps=40, frame=0))
     assert loss_of(result.image) == pytest.approx(result.losses.total.min(), rel=0.02)
     assert loss_of(result.image) < loss_of(stylize(CONTENT, STYLE, Tiny(), change(num_steps=40, frame=0)).image)

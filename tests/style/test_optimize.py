@@ -30,8 +30,9 @@ def test_the_captured_step_does_what_single_steps_do(monkeypatch):
     torch.testing.assert_close(captured.image.cpu(), stylize(CONTENT, STYLE, Tiny(), EXACT).image, atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("fields", [{}, {"optimizer": "lbfgs", "lr": 1.0}, {"coarse": ((0.5, 12),)}])
-@pytest.mark.parametrize("pairs", [1, 2])
+@pytest.mark.parametrize(
+    ("fields", "pairs"), [({}, 1), ({}, 2), ({"optimizer": "lbfgs", "lr": 1.0}, 1), ({"coarse": ((0.5, 12),)}, 2)]
+)
 def test_a_killed_run_ends_with_the_same_image(tmp_path, fields, pairs):
     params, path, contents = change(**fields), tmp_path / "run.pt", noise(5, n=pairs)
     whole = stylize(contents, STYLE, Tiny(), params)

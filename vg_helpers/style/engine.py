@@ -43,7 +43,7 @@ class StyleParams:
         content_layer, style_layers: None takes the extractor's last named layer, and all its others.
         strength: 0 aims at the photo's own Gram matrices, 1 at the style's; between them the two are mixed.
         layer_weights: one per style layer, scaled to sum to 1; None weighs them equally.
-        optimizer: "adam", or "lbfgs" (lr is then a fraction of the quasi-Newton step, commonly 1).
+        optimizer: "adam", or "lbfgs" (one photo; lr is then a fraction of the quasi-Newton step, commonly 1).
         start: "content", "style" (the photo in the style's colours) or "patches" (the photo made of the style's
             patches). Masks and strength apply to it too: where nothing is to change, it is the photo.
         colors: "style", or the photo's own: "luminance" transfers only brightness, "histogram" first gives the style
@@ -132,15 +132,6 @@ class Inputs:
     styles: Sequence[Tensor]
     blend: Sequence[float] = (1.0,)
     masks: Sequence[Tensor] | None = None
-
-    def pair(self, number: int) -> "Inputs":
-        """Return the inputs of one photo of the batch."""
-
-        def pick(tensor: Tensor) -> Tensor:
-            return tensor[number : number + 1] if len(tensor) > 1 else tensor
-
-        masks = None if self.masks is None else [pick(mask) for mask in self.masks]
-        return Inputs(pick(self.content), [pick(style) for style in self.styles], self.blend, masks)
 
     def scaled(self, fraction: float) -> "Inputs":
         """Return the inputs at a fraction of their size."""
@@ -232,8 +223,7 @@ def stylize(
         on_step: called as on_step(step, losses, image) every `every` steps and after the last one. The losses are those
             of the last step, (N,) each. What it raises ends the run.
         checkpoint: file from which an interrupted run continues; written every `checkpoint_every` steps and removed at
-            the end unless `keep_checkpoint`, for callers that first save the result. L-BFGS takes the pairs of a batch
-            one by one, with one such file each.
+            the end unless `keep_checkpoint`, for callers that first save the result.
 
     Raises:
         ValueError: for images, masks, layers or sizes that do not fit; the sentence says what would.
@@ -253,22 +243,17 @@ def stylize(
     masks = [masks] if isinstance(masks, Tensor) else masks
     inputs = Inputs(content_image, styles, list(blend or [1.0] * len(styles)), masks)
     check_inputs(inputs.content, inputs.styles, inputs.blend, inputs.masks)
-    parts, files = [inputs], [callbacks]
     if params.optimizer == "lbfgs" and len(content_image) > 1:
-        numbers = range(len(content_image))
-        parts, files = [inputs.pair(number) for number in numbers], [callbacks.of(number) for number in numbers]
+        raise ValueError(f"L-BFGS paints one photo at a time, not {len(content_image)}; use optimizer='adam'")
     network = prepare(extractor, content_image.device, params.precision)
-    params = _decide_memory(params, network, parts[0].content)
-    runs = [_paint(part, network, params, extractor, file) for part, file in zip(parts, files, strict=True)]
-    for file in files:
-        if file.checkpoint is not None and not keep_checkpoint:
-            file.checkpoint.unlink(missing_ok=True)
-    image = torch.cat([run.result() for run in runs])
+    params = _decide_memory(params, network, content_image)
+    run = _paint(inputs, network, params, extractor, callbacks)
+    if callbacks.checkpoint is not None and not keep_checkpoint:
+        callbacks.checkpoint.unlink(missing_ok=True)
+    image = run.result()
     image = keep_luminance_only(image, content_image) if params.colors == "luminance" else image
-    losses = pd.concat([run.frame().assign(pair=n) if len(runs) > 1 else run.frame() for n, run in enumerate(runs)])
     settings = asdict(params) | {"network": getattr(extractor, "network", type(extractor).__name__)}
-    seconds = sum(run.seconds for run in runs) + time.perf_counter() - started
-    return StyleResult(image, losses.reset_index(drop=True), settings, seconds)
+    return StyleResult(image, run.frame(), settings, run.seconds + time.perf_counter() - started)
 
 
 def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:

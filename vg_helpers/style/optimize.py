@@ -7,7 +7,7 @@ influence each other.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,6 @@ class Callbacks:
     every: int = 10
     checkpoint: Path | None = None
     checkpoint_every: int = 50
-
-    def of(self, pair: int) -> "Callbacks":
-        """Return the callbacks of one pair of a batch, with a checkpoint of its own."""
-        if self.checkpoint is None:
-            return self
-        name = f"{self.checkpoint.stem}_{pair}{self.checkpoint.suffix}"
-        return replace(self, checkpoint=self.checkpoint.with_name(name))
 
     def saves_at(self, step: int) -> bool:
         """Return whether a checkpoint is due after this step."""
