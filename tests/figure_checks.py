@@ -18,11 +18,15 @@ IMAGES = torch.rand(8, 3, 12, 16, generator=torch.Generator().manual_seed(0))
 
 def figures_of(module: ModuleType) -> list[Callable[..., Figure]]:
     """Return the functions of a module of `plots` that draw a figure."""
-    return [part for name, part in vars(module).items() if name.startswith("plot_")]
+    own = [part for part in vars(module).values() if getattr(part, "__module__", "") == module.__name__]
+    return [part for part in own if part.__name__.startswith("plot_")]
 
 
 def check_figure(plot: Callable[..., Figure], *arguments: Any) -> None:
-    """Check size, title, that all text lies inside, and that neither inputs nor matplotlib's settings are changed."""
+    """Check what every figure keeps to: its size and title, names of axes, text that lies inside, no side effects.
+
+    A figure of a single frame must also say so if the frame is empty.
+    """
     before, settings = content(arguments), dict(matplotlib.rcParams)
     figure = plot(*arguments, title=ODD)
     assert figure.get_figwidth() <= 6.3 and figure.get_figheight() <= 9
@@ -31,6 +35,10 @@ def check_figure(plot: Callable[..., Figure], *arguments: Any) -> None:
     assert content(arguments) == before
     assert "a_b #1 $5 & $6 <50%>" in title_of(figure).replace(r"\$", "$")
     assert clipped(figure) == []
+    if any(axes.axison for axes in figure.axes):  # those of pictures are off
+        check_axes(plot(*arguments))
+    if len(arguments) == 1 and isinstance(arguments[0], pd.DataFrame):
+        assert texts(plot(arguments[0].iloc[:0])).startswith("no ")
 
 
 def check_axes(figure: Figure) -> None:

@@ -8,10 +8,8 @@ from figure_checks import IMAGES, ODD, check_figure, figures_of, texts, title_of
 from vg_helpers.plots import pictures
 from vg_helpers.plots.pictures import (
     plot_augmentations,
-    plot_prediction_examples,
     plot_result_grid,
     plot_samples,
-    plot_triptych,
     plot_twins,
 )
 
@@ -25,8 +23,6 @@ EXAMPLES = {
     plot_samples: (IMAGES, [ODD] * 8),
     plot_augmentations: (IMAGES[:1], [IMAGES[1:6]]),
     plot_twins: ([(IMAGES[0], IMAGES[1])], [(ODD, ODD)]),
-    plot_prediction_examples: ([IMAGES[:2], [], IMAGES[2:5], IMAGES[5:6]], [[ODD] * 2, [], [ODD] * 3, [ODD]]),
-    plot_triptych: (IMAGES[:1], IMAGES[1], IMAGES[2]),
     plot_result_grid: RESULTS,
 }
 
@@ -39,10 +35,9 @@ def test_every_figure_keeps_to_the_rules(plot):
 @pytest.mark.parametrize(
     ("plot", "arguments"),
     [
-        (plot_samples, ([],)),
+        (plot_samples, ([], [])),
         (plot_augmentations, ([], [])),
-        (plot_twins, ([],)),
-        (plot_prediction_examples, ([[], []], [[], []])),
+        (plot_twins, ([], [])),
         (plot_result_grid, ([], [], {}, {})),
     ],
 )
@@ -53,7 +48,7 @@ def test_no_data_says_so(plot, arguments):
 def test_pictures_are_drawn_whole_and_undistorted():
     wide, tall = torch.zeros(3, 10, 30), torch.ones(3, 30, 10)
     wide[0] = 1
-    figure = plot_samples([wide, tall, IMAGES[0]])
+    figure = plot_samples([wide, tall, IMAGES[0]], "abc")
     for axes, image in zip(figure.axes, (wide, tall, IMAGES[0]), strict=True):
         np.testing.assert_allclose(axes.images[0].get_array(), image.permute(1, 2, 0), atol=1e-6)
         assert axes.bbox.height / axes.bbox.width == pytest.approx(image.shape[1] / image.shape[2], rel=0.01)
@@ -88,15 +83,6 @@ def test_cells_are_aligned_and_results_as_wide_as_the_text():
     assert texts(figure).count("0.25 | 0.20") == 5
 
 
-def test_an_empty_row_of_examples_says_none():
-    image = np.full((3, 20, 20), 0.5)
-    labels = ("true positives", "false positives")
-    some = plot_prediction_examples([[image], []], [["a"], []], labels)
-    both = plot_prediction_examples([[image], [image]], [["a"], ["b"]], labels)
-    assert "false positives: none" in texts(some).split("\n") and "none" not in texts(both)
-    assert some.get_figheight() < 0.7 * both.get_figheight()
-
-
 def test_several_images_where_one_is_needed_are_an_error():
     with pytest.raises(ValueError, match="pass one image at a time"):
-        plot_triptych(IMAGES, IMAGES, IMAGES)
+        plot_samples([IMAGES], ["a"])

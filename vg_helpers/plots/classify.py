@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from sklearn import metrics
 
-from . import pictures
 from .look import (
     LABELS,
     NEUTRAL,
     OTHER,
+    OUTCOMES,
     P_LABEL,
     VAN_GOGH,
     artist_name,
@@ -31,6 +31,7 @@ from .look import (
     styled,
     wrap,
 )
+from .pictures import as_array, grid, plot_samples
 
 
 @styled
@@ -219,6 +220,7 @@ def plot_p_by_artist(frame: pd.DataFrame, column: str = "p_vgg19", top: int = 15
     return finish(figure, title, f"Closest to Van Gogh for {by}: {nearest}")
 
 
+@styled
 def plot_examples(examples: Mapping[str, pd.DataFrame], images: Sequence[Any], title: str | None = None) -> Figure:
     """Return one row of paintings for each outcome, with artist and P(van_gogh) by VGG-19.
 
@@ -226,11 +228,14 @@ def plot_examples(examples: Mapping[str, pd.DataFrame], images: Sequence[Any], t
         examples: by outcome ("TP", "FP", "TN", "FN"), columns artist and p_vgg19; a frame may be empty.
         images: one list of images for each outcome, of the frames' lengths.
     """
-    labels = {"TP": "true positives", "FP": "false positives", "TN": "true negatives", "FN": "false negatives"}
+    columns = max(map(len, images), default=0)
+    if columns == 0:
+        return empty_figure("examples")
+    rows = [[as_array(image) for image in row] + [None] * (columns - len(row)) for row in images]
     titles = [
         [f"{artist_name(row.artist)}\nP = {row.p_vgg19:.2f}" for row in rows.itertuples()] for rows in examples.values()
     ]
-    return pictures.plot_prediction_examples(images, titles, [labels[outcome] for outcome in examples], title)
+    return grid(rows, titles, row_labels=[OUTCOMES[outcome] for outcome in examples], title=title)
 
 
 def plot_mistakes(mistakes: pd.DataFrame, images: Sequence[Any], title: str | None = None) -> Figure:
@@ -241,4 +246,4 @@ def plot_mistakes(mistakes: pd.DataFrame, images: Sequence[Any], title: str | No
     """
     rows = enumerate(mistakes.itertuples(), start=1)
     titles = [f"{number}. P = {row.p_vgg19:.2f}\n{artist_name(row.artist)}" for number, row in rows]
-    return pictures.plot_samples(images, titles, title=title)
+    return plot_samples(images, titles, title=title)

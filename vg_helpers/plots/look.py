@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 WIDTH = 6.3  # inches: the width of the report's text block
 STYLE = {
-    "font.family": ["STIXGeneral", "DejaVu Serif"],  # the second where the first lacks a glyph
+    "font.family": ["STIXGeneral", "DejaVu Serif"],  # the second if the first lacks a glyph
     "mathtext.fontset": "stix",
     "font.size": 8.5,
     "axes.titlesize": 8.5,
@@ -52,7 +52,8 @@ VAN_GOGH, OTHER, PALE, NEUTRAL = "#882255", "#B5B5B5", "#DDDDDD", "#555555"
 LOOKS = {"vgg19": ("#0173B2", "o", "-"), "alexnet": ("#DE8F05", "s", "--")}
 MORE_LOOKS = [("#882255", "^", "-"), ("#029E73", "D", "--"), ("#CC78BC", "v", "-."), ("#56B4E9", "P", ":")]
 VARIANTS = ({"markerfacecolor": "white", "linestyle": ":"}, {"fillstyle": "left", "linestyle": "-."})
-LABELS = {"roc_auc": "ROC AUC", "auc": "ROC AUC", "f1": "F1", "brier": "Brier score"}
+LABELS = {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score"}
+OUTCOMES = {"TP": "true positives", "FP": "false positives", "TN": "true negatives", "FN": "false negatives"}
 P_LABEL = "P(van_gogh)"
 
 
@@ -151,7 +152,7 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
 
 
 def finish(figure: Figure, title: str | None, computed: str, legend: Any = None) -> Figure:
-    """Return the figure with its title (the computed one where none is given) and the legend of an Axes below."""
+    """Return the figure with its title (the computed one if none is given) and the legend of an Axes below."""
     add_title(figure, computed[:1].upper() + computed[1:] if title is None else title)
     if legend is not None:
         handles, labels = legend.get_legend_handles_labels()

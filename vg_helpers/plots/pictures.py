@@ -131,20 +131,20 @@ def _lines(text: str) -> int:
     return text.count("\n") + 1 if text else 0
 
 
-def _chunks(items: Sequence[Any], length: int) -> list[list[Any]]:
-    return [list(items[start : start + length]) for start in range(0, len(items), length)]
+def _in_rows(items: Sequence[Any], columns: int) -> list[list[Any]]:
+    """Return the items in rows; None fills the last one, unless it is the only one."""
+    rows = [list(items[start : start + columns]) for start in range(0, len(items), columns)]
+    rows[-1] += [None] * (min(columns, len(items)) - len(rows[-1]))
+    return rows
 
 
 @styled
-def plot_samples(
-    images: Any, titles: Sequence[object] | None = None, columns: int = 6, title: str | None = None
-) -> Figure:
+def plot_samples(images: Any, titles: Sequence[object], columns: int = 6, title: str | None = None) -> Figure:
     """Return the images as a grid with a title above each."""
     if len(images) == 0:
         return empty_figure("images")
-    rows = _chunks([as_array(image) for image in images], columns)
-    rows[-1] += [None] * (min(columns, len(images)) - len(rows[-1]))
-    return grid(rows, _chunks(list(titles), columns) if titles is not None else None, title=title)
+    pictures = [as_array(image) for image in images]
+    return grid(_in_rows(pictures, columns), _in_rows(titles, columns), title=title)
 
 
 @styled
@@ -163,7 +163,7 @@ def plot_augmentations(originals: Any, augmented: Any, title: str | None = None)
 
 @styled
 def plot_twins(
-    pairs: Sequence[tuple[Any, Any]], titles: Sequence[tuple[object, object]] | None = None, title: str | None = None
+    pairs: Sequence[tuple[Any, Any]], titles: Sequence[tuple[object, object]], title: str | None = None
 ) -> Figure:
     """Return near-duplicates side by side, two pairs to a row.
 
@@ -174,42 +174,9 @@ def plot_twins(
     if len(pairs) == 0:
         return empty_figure("near-duplicates")
     flat = [as_array(image) for pair in pairs for image in pair]
-    rows = _chunks(flat, 6)
-    rows[-1] += [None] * (min(6, len(flat)) - len(rows[-1]))
-    texts = _chunks([text for pair in titles for text in pair], 6) if titles is not None else None
-    return grid(rows, texts, title=title, gaps={2: 0.16, 4: 0.16} if len(flat) > 4 else {2: 0.16})
-
-
-@styled
-def plot_prediction_examples(
-    images: Sequence[Any],
-    titles: Sequence[Sequence[object]],
-    row_labels: Sequence[str] = ("true positives", "false positives", "true negatives", "false negatives"),
-    title: str | None = None,
-) -> Figure:
-    """Return one row of examples for each outcome; a row may be empty.
-
-    Args:
-        images: one list of images for each row.
-        titles: the same shape.
-    """
-    if not any(len(row) for row in images):
-        return empty_figure("examples")
-    columns = max(len(row) for row in images)
-    rows = [[as_array(image) for image in row] + [None] * (columns - len(row)) for row in images]
-    return grid(rows, titles, row_labels=row_labels, title=title)
-
-
-@styled
-def plot_triptych(
-    content: Any,
-    style: Any,
-    result: Any,
-    titles: Sequence[object] = ("content", "style", "result"),
-    title: str | None = None,
-) -> Figure:
-    """Return content photo, style painting and result side by side."""
-    return grid([[as_array(content), as_array(style), as_array(result)]], [titles], title=title)
+    texts = [text for pair in titles for text in pair]
+    gaps = {2: 0.16, 4: 0.16} if len(flat) > 4 else {2: 0.16}
+    return grid(_in_rows(flat, 6), _in_rows(texts, 6), title=title, gaps=gaps)
 
 
 @styled
@@ -229,7 +196,7 @@ def plot_result_grid(
         p_values: by extractor, P(van_gogh) of each result by VGG-19 and by AlexNet.
     """
     if len(contents) == 0:
-        return empty_figure("stylised images")
+        return empty_figure("repainted photos")
     rows, titles = [], []
     for i, (content, style) in enumerate(zip(contents, styles, strict=True)):
         rows.append([as_array(image) for image in (content, style, *(images[i] for images in results.values()))])
