@@ -1,4 +1,4 @@
-"""Run the notebooks in order, skip what has not changed, and join them into the report: `python run.py report`."""
+"""Run the notebooks in order, skip what has not changed, and join them into the report: `run.py report`."""
 
 import argparse
 import os
@@ -144,7 +144,7 @@ def _summary(chain: list[Step], reasons: dict[str, str], files: list[Path]) -> N
 def command(options: argparse.Namespace, profile: str) -> str:
     """Return the command that goes on with this report."""
     place = f' --build-dir "{options.build_dir}"' if options.build_dir else ""
-    return f"python run.py report --profile {profile}{place}"
+    return f"python3 run.py report --profile {profile}{place}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,8 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-dir", metavar="D", help="paintings: classes.csv and Post_Impressionism/*.jpg (else VG_DATA_DIR, data/)")
     add("--photos-dir", metavar="D", help="content photos (else VG_PHOTOS_DIR, else those that come with the packages)")
     add("--styles-dir", metavar="D", help="style paintings (else VG_STYLES_DIR, else Van Goghs of the data)")
-    add("--from", dest="start", metavar="NN", help="look at this notebook and the later ones alone")
-    add("--only", metavar="NN", help="look at this notebook alone")
+    add("--from", dest="start", metavar="NN", help="start at this notebook")
+    add("--only", metavar="NN", help="run this notebook alone")
     add("--force", action="store_true", help="run the notebooks even if nothing changed, without their kept results")
     add("--clean", action="store_true", help="remove kept work that these parameters do not use, and list its size")
     add("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: CUDA, else MPS, else the CPU")

@@ -2,7 +2,7 @@
 --   ::: {.figure #fig:stage-name src=file alt="…"}  caption  :::      becomes a numbered figure
 --   ::: {.table #tbl:stage-name}  table, caption  :::                 becomes a numbered table
 --   [@fig:stage-name]   becomes a link to it, or says that this run does not have it;   [@key] is a citation when the
---   bibliography has the key, and plain text when it has not;   formulas carry their source as alternative text;
+--   bibliography has the key, and plain text if it does not;   formulas carry their source as alternative text;
 --   numbers have true minus signs and stay with their percent sign.
 local typst = FORMAT == "typst"
 -- A table stays in one piece up to LONG rows, and from FLOAT rows on the text may flow on around it, as around figures.

@@ -1,4 +1,4 @@
-"""Pack the report, the executed notebooks and the scripts for handing in: `python run.py submit --group 026`."""
+"""Pack the report, the executed notebooks and the scripts for handing in: `run.py submit --group 026`."""
 
 import argparse
 import json

@@ -18,7 +18,7 @@ def overconfident_predictions(num, seed):
     return targets, special.expit(2.0 * odds)
 
 
-def test_threshold_is_that_of_the_highest_f1_to_be_expected():
+def test_threshold_is_that_of_the_highest_expected_f1():
     targets, probs = overconfident_predictions(50_000, 0)
     best = max(sk.f1_score(targets, probs >= t) for t in np.linspace(0.01, 0.99, 99))
     found = sk.f1_score(targets, probs >= calibration.threshold_for_f1(targets, probs))
@@ -45,7 +45,7 @@ def test_threshold_follows_the_temperature_of_the_probs():
     assert calibration.threshold_for_f1(targets, cooler) == pytest.approx(float(expected), abs=1e-3)
 
 
-def test_threshold_lies_between_separated_classes_and_calls_all_where_probs_tell_nothing():
+def test_threshold_separates_classes_and_calls_everything_for_uninformative_probs():
     assert 0.2 < calibration.threshold_for_f1([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9]) < 0.6
     assert 0.01 < calibration.threshold_for_f1([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0]) < 0.99
     assert calibration.threshold_for_f1([0, 0, 1], [0.4, 0.4, 0.4]) <= 0.4

@@ -141,5 +141,5 @@ def hidden_gpu_advice() -> str:
     index = f"https://download.pytorch.org/whl/{'cu130' if 'CUDA Version: 13' in driver else 'cu126'}"
     return (
         "This machine has an NVIDIA GPU, but the installed torch cannot use it, so the CPU computes. To change that: "
-        f"python run.py report --torch-index {index}"
+        f"python3 run.py report --torch-index {index}"
     )

@@ -150,7 +150,7 @@ def _explained(path: Path, error: Exception) -> ImageError:
             path, f"it has more than {limit:g} megapixels", "give a smaller copy or a higher --max-megapixels"
         )
     if isinstance(error, MemoryError):
-        return ImageError(path, "memory is too short for its size", "give a smaller copy")
+        return ImageError(path, "there is not enough memory for its size", "give a smaller copy")
     start = _first_bytes(path)
     if not start:
         return ImageError(path, "it is empty", "fetch or save it again")

@@ -26,11 +26,6 @@ class Estimate(NamedTuple):
         """Return the estimate of a JSON object or a frame's row with value, low and high."""
         return cls(*(float(entry[name]) for name in cls._fields))
 
-    @property
-    def sign(self) -> int:
-        """1 or −1 where the interval lies above or below zero, else 0."""
-        return int(self.low > 0) - int(self.high < 0)
-
     def choose(self, above: str, unclear: str, below: str) -> str:
         """Return the text that holds: the interval lies above zero, includes it (or has no ends), or lies below.
 

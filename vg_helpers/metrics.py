@@ -1,7 +1,7 @@
 """Numbers that judge a classifier, each with a 95 % interval.
 
 Throughout: targets are 0 or 1 (1 = van_gogh), probs are P(van_gogh) in [0, 1], and preds = probs >= threshold.
-Bootstraps resample whole groups (near-duplicates and title-mates stay together): twins are not independent evidence.
+Bootstraps resample whole groups (near-duplicates and same titles stay together): twins are not independent evidence.
 """
 
 from typing import NamedTuple
@@ -202,9 +202,10 @@ def outcomes_of(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) ->
 
 
 def rates_by(targets: ArrayLike, preds: ArrayLike, by: ArrayLike) -> pd.DataFrame:
-    """Return one row per value of `by`: how many Van Goghs there are and the share found, and others and mistaken.
+    """Return one row per value of `by`: van_goghs, found, others, mistaken.
 
-    found and mistaken are Estimates with Wilson's interval; NaN if there is nothing to be found or mistaken.
+    These are the number of Van Goghs, the share of them that is recognised, the number of other paintings and the share
+    of them taken for Van Goghs. The shares are Estimates with Wilson's interval; NaN if there are no such paintings.
     """
     frame = pd.DataFrame({"target": np.asarray(targets), "pred": np.asarray(preds).astype(int), "by": np.asarray(by)})
     rows = {}

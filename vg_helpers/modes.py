@@ -59,7 +59,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 def _grey_levels(image: Image.Image, background: str) -> np.ndarray:
     """Return the values of a 16-bit, 32-bit or float picture as (H, W) uint8, scaled from their range to 0..255.
 
-    The range is what the file states, such as 16 or 12 bits; else the smallest of the usual ones, [0, 1] (floats),
+    The range is what the file states, such as 16 or 12 bits; else the smallest of the common ones, [0, 1] (floats),
     [0, 255] and [0, 65535], that holds the values; else it goes from their lowest to their highest.
     """
     raw = np.asarray(image)

@@ -67,7 +67,7 @@ def test_titles_tell_the_medium(title, medium):
     assert medium_of(title) == medium
 
 
-def test_near_duplicates_and_title_mates_of_one_artist_share_a_group():
+def test_near_duplicates_and_same_titles_of_one_artist_share_a_group():
     eight, nine = (1 << 8) - 1, (1 << 9) - 1
     high = nine << 40  # far from all of the others
     index = hashed_frame(

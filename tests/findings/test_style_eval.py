@@ -53,7 +53,7 @@ def test_disputed_pictures_say_who_painted_and_both_probabilities():
 
 
 def test_a_relation_needs_three_photos_that_differ():
-    assert "fewer than three photos; here are 2." in cost_of_conviction([0.1, 0.2], [0.5, 0.4])
+    assert "are related; here are 2." in cost_of_conviction([0.1, 0.2], [0.5, 0.4])
     assert cost_of_conviction([0.5] * 4, [0.1, 0.2, 0.3, 0.4]) == ""
 
 

@@ -1,1 +1,1 @@
-"""What is timed and measured by hand, and what 05_gpu_bench times."""
+"""Timings and measurements: those of 05_gpu_bench, and some to run by hand."""

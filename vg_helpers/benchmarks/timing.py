@@ -1,4 +1,4 @@
-"""Timing done right: warmed up, synchronised, every step kept, and compared with the best that the device can do.
+"""Timing: warmed up, synchronised, every step kept, and compared with the best that the device can do.
 
 Convention: seconds are per step; a step's operations are counted as 2 for each multiplication with its addition.
 """

@@ -110,7 +110,7 @@ def precision_of(setup: Setup) -> str:
 
 
 def fit_probes(tasks: Mapping[str, Task], keep: Keep) -> Probs:
-    """Return what each linear probe says, as "vgg19_probe" and so on; it becomes its network's last layer."""
+    """Return P(van_gogh) by each linear probe, as "vgg19_probe" and so on; a probe becomes its network's last layer."""
     probs = {}
     for network, task in tqdm(tasks.items(), desc="linear probes"):
         probe = keep(f"probe_{network}", fit_probe, task)
@@ -146,7 +146,7 @@ def trials_table(trials: pd.DataFrame) -> pd.DataFrame:
             "trial": trials["trial"],
             "learning rate": trials["lr"].map("{:.2e}".format),
             "batch size": trials["batch_size"],
-            "optimizer": trials["optimizer"],
+            "optimiser": trials["optimizer"],
             "validation AUC": trials["value"],
             "state": trials["state"].str.lower(),
             "seconds": trials["seconds"].map("{:.1f}".format),
@@ -168,7 +168,7 @@ def train(tasks: Mapping[str, Task], searches: Mapping[str, Search], plan: Plan)
 
 
 def judge_held_out(tasks: Mapping[str, Task], keep: Keep) -> Probs:
-    """Return what the trained networks say."""
+    """Return P(van_gogh) by the trained networks."""
     bar = tqdm(tasks.items(), desc="held-out paintings")
     return {network: keep(f"probs_{network}", held_out_probs, task) for network, task in bar}
 
@@ -180,7 +180,7 @@ def fit_textures(tasks: Mapping[str, Task], index: pd.DataFrame, split: str, kee
 
 
 def add_textures(probs: Probs, textures: Mapping[str, Probe]) -> Probs:
-    """Return what each network says with its texture head, whose log odds are added, and the head alone."""
+    """Return P(van_gogh) by each network with its texture head, whose log odds are added, and by the head alone."""
     with_texture = {}
     for network, texture in textures.items():
         odds = {part: log_odds(values) + log_odds(texture.probs[part]) for part, values in probs[network].items()}
@@ -197,13 +197,13 @@ def save(tasks: Mapping[str, Task], textures: Mapping[str, Probe], path: Callabl
 
 
 def probe_both_splits(index: pd.DataFrame, split: str, setup: Setup, keep: Keep) -> dict[str, pd.DataFrame]:
-    """Return by split what a linear probe on AlexNet, as it was before any training, says of its test paintings."""
+    """Return by split its test paintings with P(van_gogh) by a linear probe on AlexNet as it was before training."""
     task = build_task("alexnet", index, split, setup)
     return keep("splits", probe_splits, task, index, ["split_seed", "split_grouped"])
 
 
 def train_random_weights(index: pd.DataFrame, split: str, setup: Setup, num_epochs: int, keep: Keep) -> Probs:
-    """Return what an AlexNet says that starts from random weights, as "alexnet_scratch"; nothing for no epochs."""
+    """Return P(van_gogh) by an AlexNet trained from random weights, as "alexnet_scratch"; empty for 0 epochs."""
     if not num_epochs:
         return {}
     total = num_epochs * int((index[split] == "train").sum())
@@ -215,9 +215,9 @@ def train_random_weights(index: pd.DataFrame, split: str, setup: Setup, num_epoc
 def swap_palettes(
     tasks: Mapping[str, Task], index: pd.DataFrame, split: str, match_colors: Callable[..., Any], keep: Keep
 ) -> Probs:
-    """Return what each network says of the test paintings with their own palettes and with those of other artists.
+    """Return P(van_gogh) of the test paintings with their own palettes and with those of other artists.
 
-    As "vgg19_own", "vgg19_swapped" and so on. `match_colors` gives one picture the colours of another.
+    By "vgg19_own", "vgg19_swapped" and so on. `match_colors` gives one picture the colours of another.
     """
     probs = {}
     for network, task in tqdm(tasks.items(), desc="palettes"):

@@ -1,4 +1,4 @@
-"""What the classifiers say of the held-out paintings: scores with intervals, errors, tables.
+"""What the classifiers predict for the held-out paintings: scores with intervals, errors, tables.
 
 Convention: `held` has one row per val and test painting (path, artist, title, label, group, split) and, for each
 classifier, its P(van_gogh) in a column such as p_vgg19 or p_alexnet_probe. `metrics` is what metrics.json holds.

@@ -25,7 +25,7 @@ from .features import cache_features, probe, set_head
 from .train import HEAD, FitResult, TrainConfig, choose_depth, fit, predict, prepare, trained_layers
 
 PROTOCOL = 7  # raise it when the same parameters no longer give the same numbers: kept work is then computed again
-# torchvision drops half. That is too much for AlexNet, all of whose layers learn, to get anywhere in a few epochs; for
+# torchvision drops half. With so much dropout AlexNet, whose layers are all trained, learns little in a few epochs. For
 # VGG-19, whose fc6 and fc7 stay frozen, less dropout gave worse results.
 DROPOUT = {"vgg19": 0.5, "alexnet": 0.2}
 
@@ -85,7 +85,7 @@ class Task:
 
     @property
     def title(self) -> str:
-        """The network's name as one writes it."""
+        """The network's name in print."""
         return TITLES[self.model.network]
 
     @property

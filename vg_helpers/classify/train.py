@@ -96,7 +96,7 @@ def trained_layers(network: str, depth: str) -> tuple[str, ...]:
 
 
 def prepare(model: Classifier, depth: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the frozen part below the lowest trained layer and the part above; only the trained layers are free."""
+    """Return the frozen part below the lowest trained layer and the rest, in which only the trained layers learn."""
     names = trained_layers(model.network, depth)
     model.requires_grad_(False)
     for name in names:
@@ -111,7 +111,7 @@ def head_of(module: nn.Module) -> nn.Module:
 
 
 def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return the optimiser of the free parameters; those of the head learn HEAD_LR_FACTOR times faster."""
+    """Return the optimiser of the trained parameters; those of the head learn HEAD_LR_FACTOR times faster."""
     free = [p for p in module.parameters() if p.requires_grad]
     head = [p for p in head_of(module).parameters() if p.requires_grad]
     rest = [p for p in free if all(p is not q for q in head)]

@@ -1,4 +1,4 @@
-"""The search for learning rate, batch size and optimizer of one task."""
+"""The search for learning rate, batch size and optimiser of one task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def pictures_per_trial(task: Task, num_epochs: int, num_paintings: int = 0) -> i
 class Sample:
     """A stratified part of a data set, which `draw` draws anew for every view.
 
-    A network would soon know a fixed part by heart, and trials would be compared by that.
+    A network would soon know a fixed part by heart, and the trials would then compare memories.
     """
 
     dataset: Any

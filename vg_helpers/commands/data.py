@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch the paintings, print how many there are, and return the exit code."""
-    return run(build_parser(), fetch, arguments, "stopped; run the same command again to go on")
+    return run(build_parser(), fetch, arguments, "Stopped; the same command continues from here.")
 
 
 def fetch(options: argparse.Namespace) -> None:

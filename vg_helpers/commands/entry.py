@@ -1,4 +1,4 @@
-"""How every command ends: what the user can change is one sentence and exit code 2; `--debug` shows where it arose.
+"""How every command ends: an error that the user can mend is one sentence and exit code 2; `--debug` shows its origin.
 
 This is the only list of errors that commands catch. Anything else is a fault of this project and keeps its traceback.
 """

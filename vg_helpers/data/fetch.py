@@ -1,4 +1,4 @@
-"""Fetches the paintings into data/: `python -m vg_helpers.commands.data [--limit N]`.
+"""Fetch the paintings into data/, for `run.py data`.
 
 Convention: a file that lies in the data folder is whole. Each one is fetched into a folder beside it, decoded, and only
 then moved into place; so an interrupted download continues.

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 
 from ..files import printable
@@ -27,7 +28,7 @@ FORENAMES = {"vincent", "willem", "van", "v"}  # what may stand beside "gogh" if
 def read_classes(path: Path) -> pd.DataFrame:
     """Return the columns filename and artist of a list of paintings; an artist that is not named is "".
 
-    Commas, semicolons, tabs and bars separate; the columns may have other usual names (path, painter, …) or none;
+    Commas, semicolons, tabs and bars separate; the columns may have other common names (path, painter, …) or none;
     the text may be UTF-8, UTF-16 or Windows-1252.
 
     Raises:
@@ -193,9 +194,9 @@ def contradictions(index: pd.DataFrame) -> pd.DataFrame:
     """
     named = [split_name(PurePosixPath(path).stem)[0] for path in index["path"]]
     artists = set(index["artist"])
-    known = [name in artists or bool(re.search(r"[^\W\d_] [^\W\d_]", name)) for name in named]
+    is_artist = [name in artists or bool(re.search(r"[^\W\d_] [^\W\d_]", name)) for name in named]
     differ = [(name == ARTIST) != bool(label) for name, label in zip(named, index["label"], strict=True)]
-    rows = index.assign(named=named)[[both for both in map(all, zip(known, differ, strict=True))]]
+    rows = index.assign(named=named)[np.array(is_artist, dtype=bool) & np.array(differ, dtype=bool)]
     return rows[["path", "artist", "named"]].reset_index(drop=True)
 
 

@@ -95,7 +95,7 @@ class Sources:
 def find(
     data_dir: str, photos_dir: str, styles_dir: str, stand_ins: StandIns, num_photos: int = 20, num_styles: int = 5
 ) -> Sources:
-    """Return the pictures to use; for each folder "" looks in the usual places.
+    """Return the pictures to use; "" for a folder looks at its environment variable, then in data/.
 
     Styles stay empty if there are real paintings but no folder of styles: see `Sources.with_training_styles`.
 

@@ -39,7 +39,7 @@ def medium_of(title: str) -> str:
 
 
 def group_paintings(index: pd.DataFrame) -> np.ndarray:
-    """Return a group number per painting: near-duplicates and title-mates of one artist share it."""
+    """Return a group number per painting, which near-duplicates and same titles of one artist share."""
     rows, columns = [], []
     for _, part in index.groupby("artist"):
         hashes = np.array([int(code, 16) for code in part["phash"]], dtype=np.uint64)

@@ -1,7 +1,7 @@
 """The embedded data set: painted images and photos made here, for a machine with neither paintings nor network.
 
 No real painting is in it. The pictures that carry the label "vincent van gogh" (`vincent-van-gogh_demo-*.jpg`) are
-painted by the flow painter of `demo_painters`, a procedure that lays curved strokes of thick paint along a field of
+painted by the flow painter of `painters`, a procedure that lays curved strokes of thick paint along a field of
 directions; the label is Van Gogh's name only so that everything runs on the demo set as it does on WikiArt. The other
 painters' names are invented. All painters share subjects and palettes and differ in brushwork.
 """
@@ -121,21 +121,21 @@ def _is_finished(folder: Path, recipe: dict) -> bool:
     record = read_json(folder / "demo.json")
     if not (folder / "classes.csv").is_file() or {key: record.get(key) for key in recipe} != recipe:
         return False
-    there = {path.stem for path in (folder / "strokes").glob("*.png")}
-    there &= {path.stem for path in (folder / PAINTINGS).glob("*.jpg")}
-    return {Path(name).stem for name in record["files"]} <= there
+    stems = {path.stem for path in (folder / "strokes").glob("*.png")}
+    stems &= {path.stem for path in (folder / PAINTINGS).glob("*.jpg")}
+    return {Path(name).stem for name in record["files"]} <= stems
 
 
 def _prepare(folder: Path, recipe: dict) -> None:
     """Make the folders; remove the pictures of another recipe, refuse a folder with other paintings in it."""
-    own = [path for name in (PAINTINGS, "strokes") for path in folder.glob(f"{name}/*_demo-*")]
-    strangers = set(folder.glob(f"{PAINTINGS}/*")) - set(own)
-    if strangers:
-        raise ValueError(f"{folder} holds other paintings ({min(strangers).name}); give the demo set its own folder")
+    demo_files = [path for name in (PAINTINGS, "strokes") for path in folder.glob(f"{name}/*_demo-*")]
+    others = set(folder.glob(f"{PAINTINGS}/*")) - set(demo_files)
+    if others:
+        raise ValueError(f"{folder} holds other paintings ({min(others).name}); give the demo set its own folder")
     records = [folder / name for name in ("demo.partial.json", "demo.json")]
     record = next((read_json(path) for path in records if path.is_file()), {})
     same = {key: record.get(key) for key in recipe} == recipe
-    for path in own:
+    for path in demo_files:
         if not same or path.name.startswith("."):  # half-written when a run was killed
             path.unlink()
     for name in (PAINTINGS, "strokes"):

@@ -1,6 +1,6 @@
 """Compose the demo set's subjects: landscape, town, still life, portrait, night, harbour. No brushwork yet.
 
-Convention: that of `demo_scenes`; lengths are shares of the picture's side. The `add_` functions put one thing into a
+Convention: that of `scenes`; lengths are shares of the picture's side. The `add_` functions put one thing into a
 scene; composers fill a scene and return its title.
 """
 

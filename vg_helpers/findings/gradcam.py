@@ -78,18 +78,18 @@ def texture(shares: pd.DataFrame) -> str:
         shares: columns own map, other map and chance.
     """
     gain = paired_difference(shares["own map"], shares["chance"])
-    own = paired_difference(shares["own map"], shares["other map"])
+    over_other = paired_difference(shares["own map"], shares["other map"])
     brushwork = gain.choose(
         "The maps fall on dense edges more often than chance",
         "The maps fall on dense edges about as often as chance, so this is no evidence for brushwork",
         "The maps avoid dense edges, which speaks against fine brushwork as the evidence",
     )
-    painting = own.choose(
+    painting = over_other.choose(
         "Each map follows the texture of its own painting: the map of another painting covers less of it",
         "The map of another painting covers the texture about as well",
         "The map of another painting covers even more of the texture",
     )
-    return f"{brushwork} ({gain:+.1%}). {painting} ({own:+.1%})."
+    return f"{brushwork} ({gain:+.1%}). {painting} ({over_other:+.1%})."
 
 
 def strokes(shares: pd.DataFrame | None) -> str:
@@ -97,12 +97,12 @@ def strokes(shares: pd.DataFrame | None) -> str:
     if shares is None:
         return "These paintings come without a record of their strokes, so only the demo set allows this check."
     gain = paired_difference(shares["own map"], shares["chance"])
-    own = paired_difference(shares["own map"], shares["other map"])
+    over_other = paired_difference(shares["own map"], shares["other map"])
     verdict = ("more than", "not clearly more or less than", "less than")
     return (
         f"{shares['own map'].mean():.0%} of the maps falls on characteristic strokes, {gain.choose(*verdict)} chance "
-        f"({shares['chance'].mean():.0%}; {gain:+.1%}) and {own.choose(*verdict)} the map of another painting "
-        f"({own:+.1%})."
+        f"({shares['chance'].mean():.0%}; {gain:+.1%}) and {over_other.choose(*verdict)} the map of another painting "
+        f"({over_other:+.1%})."
     )
 
 
@@ -115,9 +115,9 @@ def faithfulness_table(areas: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for curve, sign in BETTER.items():
         for rival in RIVALS:
-            ours, theirs = areas[curve, "Grad-CAM"], areas[curve, rival]
-            gain = paired_difference(sign * ours, sign * theirs)
-            rows.append([curve, rival, ours.mean(), theirs.mean(), *gain, gain.choose("yes", "not shown", "no")])
+            grad_cam, other = areas[curve, "Grad-CAM"], areas[curve, rival]
+            gain = paired_difference(sign * grad_cam, sign * other)
+            rows.append([curve, rival, grad_cam.mean(), other.mean(), *gain, gain.choose("yes", "not shown", "no")])
     columns = ["curve", "against", "area_gradcam", "area_other", "gain", "low", "high", "gradcam_better"]
     return pd.DataFrame(rows, columns=columns)
 

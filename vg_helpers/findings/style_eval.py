@@ -71,15 +71,15 @@ def cost_of_conviction(p: ArrayLike, similarity: ArrayLike) -> str:
     """
     total = len(p)
     if total < 3:
-        return f"A relation of P(van_gogh) and similarity cannot be seen in fewer than three photos; here are {total}."
+        return f"It takes three photos to see whether P(van_gogh) and similarity are related; here are {total}."
     if np.ptp(p) == 0 or np.ptp(similarity) == 0:
         return ""
     correlation, chance = spearmanr(p, similarity)
     numbers = f"Spearman's ρ = {correlation:+.2f}, p = {chance:.2g}, {total} photos repainted with VGG-19's features"
     if chance >= 0.05:
         return f"P(van_gogh) and similarity show no measurable relation ({numbers})."
-    kept = "less" if correlation < 0 else "more"
-    return f"Photos with a higher P(van_gogh) keep {kept} of their structure ({numbers})."
+    amount = "less" if correlation < 0 else "more"
+    return f"Photos with a higher P(van_gogh) keep {amount} of their structure ({numbers})."
 
 
 def convinced(network: str, counts: Mapping[str, int], share: Estimate, lift: Estimate, similarity: Estimate) -> str:

@@ -83,7 +83,7 @@ def plot_randomisation(
 
     Args:
         cams: by layer, in the order of the randomisation, one map per image.
-        similarity: by layer, the mean similarity to the trained network's map; layers may lack.
+        similarity: by layer, the mean similarity to the trained network's map; some layers may be missing.
     """
     if not cams:
         return empty_figure("maps of randomised layers")

@@ -30,7 +30,7 @@ def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
     """Return P(van_gogh) by trial with the best so far, and over the plane of the two weights.
 
     Args:
-        trials: columns content_weight, style_weight, p_van_gogh, in the order of the trials, and trial where numbered.
+        trials: columns content_weight, style_weight, p_van_gogh, in the order of the trials; trial may number them.
     """
     trials = trials.dropna(subset=["p_van_gogh"]).reset_index(drop=True)
     if trials.empty:
@@ -74,7 +74,7 @@ def plot_best(photo: Any, painting: Any, result: Any, before: float, after: floa
 
 @styled
 def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return P(van_gogh) of each photo, untouched and stylised, by both classifiers.
+    """Return P(van_gogh) of each photo, untouched and repainted, by both classifiers.
 
     Args:
         scores: columns content, extractor ("vgg19", "alexnet"; else the untouched photo), p_vgg19, p_alexnet.
@@ -98,21 +98,21 @@ def plot_judgements(scores: pd.DataFrame, title: str | None = None) -> Figure:
         axes.label_outer(remove_inner_ticks=False)
     panels[0].set_yticks(range(len(order)), [wrap(name, 1.4, lines=1) for name in order])
     panels[0].set_ylim(-0.6, len(order) - 0.4)
-    made = scores[scores["kind"] != "untouched photo"]
-    both = int(((made["p_vgg19"] >= 0.5) & (made["p_alexnet"] >= 0.5)).sum())
-    finding = f"{both} of {len(made)} stylised photos are a Van Gogh to both classifiers"
+    repainted = scores[scores["kind"] != "untouched photo"]
+    both = int(((repainted["p_vgg19"] >= 0.5) & (repainted["p_alexnet"] >= 0.5)).sum())
+    finding = f"{both} of {len(repainted)} repainted photos are a Van Gogh to both classifiers"
     return finish(figure, title, finding, legend=panels[0])
 
 
 @styled
 def plot_agreement(counts: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return how many stylised photos convince both classifiers, only one, or neither.
+    """Return how many repainted photos convince both classifiers, only one, or neither.
 
     Args:
         counts: one row per extractor, its name as index, with the columns both, only one, neither.
     """
     if counts.empty:
-        return empty_figure("stylised images")
+        return empty_figure("repainted photos")
     figure, axes = canvas(0.9 + 0.32 * len(counts))
     start, rows = np.zeros(len(counts)), range(len(counts))
     for column, color, ink in (
@@ -126,7 +126,7 @@ def plot_agreement(counts: pd.DataFrame, title: str | None = None) -> Figure:
         axes.bar_label(bars, [str(n) if n else "" for n in counts[column]], label_type="center", color=ink, bbox=box)
         start = start + counts[column].to_numpy()
     axes.set_yticks(rows, [f"{name_of(name)} features" for name in counts.index])
-    axes.set(xlabel="stylised photos", ylabel="made with")
+    axes.set(xlabel="repainted photos", ylabel="painted with")
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -140,17 +140,19 @@ def plot_agreement(counts: pd.DataFrame, title: str | None = None) -> Figure:
 
 @styled
 def plot_similarity(scores: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return structural similarity to the photo over P(van_gogh), one point per stylised photo, a panel per classifier.
+    """Return structural similarity to the photo over P(van_gogh), a point per repainted photo, a panel per classifier.
 
     Args:
         scores: columns extractor, p_vgg19, p_alexnet, ssim; rows of untouched photos are left out.
     """
-    made = scores[scores["extractor"].isin(list(LOOKS))]
-    if made.empty:
-        return empty_figure("stylised images")
+    repainted = scores[scores["extractor"].isin(list(LOOKS))]
+    if repainted.empty:
+        return empty_figure("repainted photos")
     figure, panels = canvas(2.7, 1, 2, sharey=True)
     groups = {
-        extractor: made[made["extractor"] == extractor] for extractor in LOOKS if extractor in set(made.extractor)
+        extractor: repainted[repainted["extractor"] == extractor]
+        for extractor in LOOKS
+        if extractor in set(repainted.extractor)
     }
     for axes, judge in zip(panels, LOOKS, strict=True):
         for extractor, rows in groups.items():

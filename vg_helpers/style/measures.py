@@ -24,12 +24,12 @@ def structural_similarity(images: Tensor, photos: Tensor, mask: Tensor | None = 
     1.0
     """
     luminances = [rgb_to_grayscale(batch)[:, 0].cpu().numpy() for batch in (images, photos)]
-    found = [similarity_of_arrays(*pair, data_range=1.0, full=True) for pair in zip(*luminances, strict=True)]
+    results = [similarity_of_arrays(*pair, data_range=1.0, full=True) for pair in zip(*luminances, strict=True)]
     if mask is None:
-        return torch.tensor([float(mean) for mean, _ in found], dtype=torch.float64)
-    places = torch.stack([torch.from_numpy(place) for _, place in found]).double()
+        return torch.tensor([float(mean) for mean, _ in results], dtype=torch.float64)
+    maps = torch.stack([torch.from_numpy(similarity) for _, similarity in results]).double()
     weights = mask[:, 0].cpu().double()
-    return (weights * places).sum((1, 2)) / weights.sum((1, 2)).clamp_min(1e-12)
+    return (weights * maps).sum((1, 2)) / weights.sum((1, 2)).clamp_min(1e-12)
 
 
 @torch.no_grad()

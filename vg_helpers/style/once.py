@@ -27,14 +27,14 @@ def paint_once(
 
     Photo and painting count by their content, not by their names. The PNG's metadata hold key, settings and seconds.
 
-    Raises:
-        ValueError: if one of the two is too small; the sentence names its file and the size that works.
-
     Args:
         size: pixels of the longer side of photo and painting.
-        state: a folder for checkpoints alone, from which an interrupted painting continues. What paintings with other
-            settings left there is removed.
+        state: a folder for checkpoints alone, from which an interrupted painting continues. At the end all checkpoints
+            in it are removed, those of other settings too.
         callbacks: on_step, every and checkpoint_every of `stylize`.
+
+    Raises:
+        ValueError: if one of the two is too small; the sentence names its file and the size that works.
     """
     sources = [VERSION, extractor.weights.sha256, file_sha256(photo), file_sha256(painting)]
     key = fingerprint(asdict(params), sources, size)

@@ -47,7 +47,8 @@ def start_image(
     start = sum(match_colors(content_image, style) * share for style, share in zip(styles, shares, strict=True))
     if kind == "patches":
         pairs = [[style[pair % len(style)][None] for style in styles] for pair in range(len(start))]
-        start = torch.cat([_rebuild(one[None], mine, shares, seed) for one, mine in zip(start, pairs, strict=True)])
+        rebuilt = [_rebuild(photo[None], patches, shares, seed) for photo, patches in zip(start, pairs, strict=True)]
+        start = torch.cat(rebuilt)
     return content_image + (start - content_image) * amount
 
 
