@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from .maps import GRID, check_classes, coarse, device_of, evaluating, grad_cam, scale
+from .maps import GRID, coarse, device_of, evaluating, grad_cam, scale
 
 TOP = 0.2  # the share of a map's area, highest first, whose overlap is compared
+CHANCE_OVERLAP = TOP / (2 - TOP)  # the intersection over union that two unrelated maps have
+TEXTURE = 0.25  # the share of an image, densest edges first, that counts as texture
 
 
 def random_maps(images: Tensor, seed: int = 0) -> Tensor:
@@ -32,9 +34,9 @@ def edge_maps(images: Tensor) -> Tensor:
     return scale(coarse(torch.hypot(rows, columns)))
 
 
-def texture_mask(images: Tensor, fraction: float = 0.25) -> Tensor:
-    """Return (N, 1, H, W) booleans: the `fraction` of each image with the densest edges."""
-    return _ranks(edge_maps(images)) < fraction
+def texture_mask(images: Tensor) -> Tensor:
+    """Return (N, 1, H, W) booleans: the part TEXTURE of each image with the densest edges."""
+    return _ranks(edge_maps(images)) < TEXTURE
 
 
 def share_inside(maps: Tensor, masks: Tensor) -> NDArray[np.float64]:
@@ -59,26 +61,17 @@ def rank_correlation(maps_a: Tensor, maps_b: Tensor) -> NDArray[np.float64]:
     return np.array([stats.spearmanr(a, b)[0] if np.ptp(a) and np.ptp(b) else np.nan for a, b in pairs])
 
 
-def overlap(maps_a: Tensor, maps_b: Tensor, fraction: float = TOP) -> NDArray[np.float64]:
-    """Return (N,) intersections over unions of the highest `fraction` of each map."""
-    top_a, top_b = _ranks(maps_a) < fraction, _ranks(maps_b, seed=1) < fraction
+def overlap(maps_a: Tensor, maps_b: Tensor) -> NDArray[np.float64]:
+    """Return (N,) intersections over unions of the highest part TOP of each map."""
+    top_a, top_b = _ranks(maps_a) < TOP, _ranks(maps_b, seed=1) < TOP
     return ((top_a & top_b).sum((1, 2, 3)) / (top_a | top_b).sum((1, 2, 3))).cpu().numpy()
-
-
-def expected_overlap(fraction: float = TOP) -> float:
-    """Return the intersection over union that the highest `fraction` of two unrelated maps have.
-
-    >>> round(expected_overlap(0.5), 3)
-    0.333
-    """
-    return fraction / (2 - fraction)
 
 
 def agreement(maps_a: Tensor, maps_b: Tensor) -> pd.DataFrame:
     """Return for each image the rank correlation of two maps, their overlap, and the overlap minus chance."""
     shared = overlap(maps_a, maps_b)
     correlation = rank_correlation(maps_a, maps_b)
-    return pd.DataFrame({"correlation": correlation, "overlap": shared, "above chance": shared - expected_overlap()})
+    return pd.DataFrame({"correlation": correlation, "overlap": shared, "above chance": shared - CHANCE_OVERLAP})
 
 
 def _ranks(maps: Tensor, seed: int = 0) -> Tensor:
@@ -90,32 +83,28 @@ def _ranks(maps: Tensor, seed: int = 0) -> Tensor:
     return torch.zeros_like(order, dtype=torch.float32).scatter_(1, order, steps.expand_as(order)).view_as(maps)
 
 
-def deletion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10, class_idx: int = 1) -> Tensor:
-    """Return (N, num_steps + 1) probs while the places that the map ranks highest are blurred away first.
+def deletion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10) -> Tensor:
+    """Return P(van_gogh), (N, num_steps + 1), while the places that the map ranks highest are blurred away first.
 
     The faster the curve falls, the more the map's places matter (Petsiuk et al. 2018, "RISE", section 4.3). Blurred
     means the image at Grad-CAM's own resolution: colours and layout stay, brushwork goes.
-
-    Raises:
-        ValueError: if the class does not exist.
     """
-    return _perturb(model, images, coarse(images), maps, num_steps, class_idx)
+    return _perturb(model, images, coarse(images), maps, num_steps)
 
 
-def insertion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10, class_idx: int = 1) -> Tensor:
-    """Return (N, num_steps + 1) probs while the places that the map ranks highest appear first in a blurred image."""
-    return _perturb(model, coarse(images), images, maps, num_steps, class_idx)
+def insertion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10) -> Tensor:
+    """Return P(van_gogh) as above while the places that the map ranks highest appear first in a blurred image."""
+    return _perturb(model, coarse(images), images, maps, num_steps)
 
 
 @torch.no_grad()
-def _perturb(model: nn.Module, start: Tensor, end: Tensor, maps: Tensor, num_steps: int, class_idx: int) -> Tensor:
+def _perturb(model: nn.Module, start: Tensor, end: Tensor, maps: Tensor, num_steps: int) -> Tensor:
     ranks, curves, device = _ranks(maps), [], device_of(model)
     with evaluating(model, freeze=False):
         for step in range(num_steps + 1):
             mixed = torch.where(ranks < step / num_steps, end, start)
             logits = torch.cat([model(batch.to(device)).float() for batch in mixed.split(32)])
-            check_classes(class_idx, logits.shape[1])
-            curves.append(logits.softmax(1)[:, class_idx])
+            curves.append(logits.softmax(1)[:, 1])
     return torch.stack(curves, dim=1).to(start.device)
 
 
@@ -171,7 +160,6 @@ def randomised_maps(
     images: Tensor,
     layers: Sequence[str],
     target_layer: str = "relu5_4",
-    class_idx: int = 1,
     on_layer: Callable[[], object] | None = None,
 ) -> dict[str, Tensor]:
     """Return layer -> maps once this layer and all before it in `layers` have lost their training.
@@ -189,7 +177,7 @@ def randomised_maps(
             for parameter in model.module_of(layer).parameters():
                 spread = parameter.square().mean().sqrt().item()
                 parameter.copy_(torch.empty(parameter.shape).normal_(0, spread, generator=generator))
-        maps[layer] = grad_cam(model, images, target_layer, class_idx)
+        maps[layer] = grad_cam(model, images, target_layer)
         if on_layer:
             on_layer()
     return maps

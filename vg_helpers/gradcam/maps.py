@@ -96,18 +96,13 @@ def _map_of(model: nn.Module, images: Tensor, classes: Tensor, tensors: dict[str
     logits = model(images.to(device_of(model)))
     if "activations" not in tensors or tensors["activations"].ndim != 4:
         raise ValueError("the target layer must be run by the model and give features (N, C, h, w)")
-    check_classes(classes, logits.shape[1])
+    for index in classes.tolist():
+        if not 0 <= index < logits.shape[1]:
+            raise ValueError(f"class_idx {index} does not exist; the model has the classes 0 to {logits.shape[1] - 1}")
     logits.float().gather(1, classes.to(logits.device)[:, None]).sum().backward()
     weights = tensors["gradients"].float().mean((2, 3), keepdim=True)
     raw = (weights * tensors["activations"].float()).sum(1, keepdim=True).relu()
     return scale(F.interpolate(raw, images.shape[-2:], mode="bilinear", align_corners=False)).to(images.device)
-
-
-def check_classes(class_idx: int | Tensor, num_classes: int) -> None:
-    """Raise a ValueError that names the first class that a model with `num_classes` classes does not have."""
-    for index in torch.as_tensor(class_idx).flatten().tolist():
-        if not 0 <= index < num_classes:
-            raise ValueError(f"class_idx {index} does not exist; the model has the classes 0 to {num_classes - 1}")
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -122,9 +117,9 @@ def scale(maps: Tensor) -> Tensor:
     return torch.where(peak > 0, maps / peak.where(peak > 0, torch.ones_like(peak)), torch.zeros_like(maps)).clamp(0, 1)
 
 
-def coarse(images: Tensor, grid: int = GRID) -> Tensor:
-    """Return images as they look at a resolution of grid × grid, in their own size."""
-    small = F.interpolate(images, (min(grid, images.shape[-2]), min(grid, images.shape[-1])), mode="area")
+def coarse(images: Tensor) -> Tensor:
+    """Return images as they look at a resolution of GRID × GRID, in their own size."""
+    small = F.interpolate(images, [min(GRID, side) for side in images.shape[-2:]], mode="area")
     return F.interpolate(small, images.shape[-2:], mode="bilinear", align_corners=False)
 
 
