@@ -3,9 +3,11 @@
 Convention: any warning of pandoc or Typst is an error, because what they warn of would be missing from the page.
 """
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -95,7 +97,10 @@ def _pandoc(markdown: str, target: str, meta: dict[str, Any], folder: Path, *fla
     command += ["--lua-filter", HERE / "filter.lua", "--resource-path", folder, *flags]
     command += [f"--metadata=bibliography:{HERE / 'references.bib'}"]
     command += [f"--metadata={key}:{value}" for key, value in meta.items()]
-    done = subprocess.run(command, input=markdown, capture_output=True, encoding="utf-8", cwd=folder)
+    # pandoc decodes paths by the locale; in the locale C it cannot open a project whose folder is not ASCII.
+    locale = {"LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"}
+    options = {"capture_output": True, "encoding": "utf-8", "cwd": folder, "env": os.environ | locale}
+    done = subprocess.run(command, input=markdown, **options)
     if done.returncode:
         raise ReportError(f"pandoc refuses the report: {done.stderr.strip()[-600:]}")
     return done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from datetime import date
 from html import unescape
@@ -155,3 +156,18 @@ def test_tables_stay_in_one_piece_unless_they_are_long(tmp_path, rows, in_one_pi
     render.to_pdf(f"# A\n\n{table}Words.", "T", date(2025, 1, 2), tmp_path)
     written = (tmp_path / "report.typ").read_text(encoding="utf-8").split("$body$")[-1]
     assert ("breakable: true" not in written) == in_one_piece and ("placement: auto" in written) == floats
+
+
+def test_pages_are_made_in_folders_that_the_locale_cannot_spell(tmp_path, monkeypatch):
+    folder = tmp_path / "Übung’s #1"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "figures" / "bläue.png").write_bytes(PIXEL)
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setattr(render, "HERE", Path(shutil.copytree(render.HERE, folder / "report", ignore=only_templates)))
+    text = "![Blau](<figures/bläue.png>)\n"
+    assert render.to_pdf(text, "T", date(2026, 1, 2), folder).startswith(b"%PDF")
+    assert "data:image/png" in render.to_html(text, "T", date(2026, 1, 2), folder)
+
+
+def only_templates(folder, names):
+    return [name for name in names if Path(name).suffix not in {".lua", ".typ", ".bib", ".html"}]
