@@ -215,10 +215,10 @@ def _opened_below(folder: Path) -> set[str]:
 def without_passwords(text: str) -> str:
     """Return text whose addresses, such as a database's, show no password.
 
-    >>> without_passwords("postgresql://ada:secret@db.example.org/search")
+    >>> without_passwords("postgresql://ada:s@cret@db.example.org/search")
     'postgresql://ada:***@db.example.org/search'
     """
-    return re.sub(r"(\w://[^:/@\s\"']*):[^@\s\"'\\]+@", r"\1:***@", text)
+    return re.sub(r"(\w://[^:/@\s\"']*):[^\s\"'\\]+@", r"\1:***@", text)
 
 
 def _content(value: Any) -> Any:

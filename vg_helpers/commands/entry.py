@@ -5,10 +5,11 @@ This is the only list of errors that commands catch. Anything else is a fault of
 
 import argparse
 import errno
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+
+from ..stage import without_passwords
 
 FAILED, STOPPED = 2, 130  # exit codes
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -66,5 +67,4 @@ def sentence(error: BaseException) -> str:
         text = f"the disk is full{f' ({place})' if place else ''}: make room and run the same command again"
     elif isinstance(error, OSError) and error.strerror and place:
         text = f"{place}: {error.strerror[0].lower()}{error.strerror[1:]}"
-    text = re.sub(r"(://[^:/@\s]*):[^\s/]*@", r"\1:***@", text)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # names of files need not be Unicode
+    return without_passwords(text).encode("utf-8", "backslashreplace").decode()  # names of files need not be Unicode

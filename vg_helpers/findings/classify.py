@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import Estimate
-from ..plots.look import artist_name, name_of
+from ..plots.look import artist_name, counted, name_of
 
 FROZEN = {
     "top": "only the upper layers are trained, on features of the frozen lower ones",
@@ -50,7 +50,7 @@ def best_trials(trials: pd.DataFrame, best: Mapping[str, Mapping[str, Any]]) -> 
         sentences.append(
             f"{name_of(network)} does best with {values['optimizer']}, learning rate {values['lr']:.2e} and batch size "
             f"{values['batch_size']} (validation AUC {values['value']:.3f}). "
-            f"The search made {_count(len(rows), 'trial')}{stopped}, in {minutes:.1f} minutes."
+            f"The search made {counted(len(rows), 'trial')}{stopped}, in {minutes:.1f} minutes."
         )
     return " ".join(sentences)
 
@@ -102,7 +102,7 @@ def networks_differ(difference: Estimate, test: Any) -> str:
     chance = "more than chance explains" if test.p_value < 0.05 else "which chance may well explain"
     return (
         f"{ranks} (difference in ROC AUC {difference:+.3f}). Only VGG-19 is right on "
-        f"{_count(test.only_a, 'painting')} and only AlexNet on {_count(test.only_b, 'painting')}, {chance} "
+        f"{counted(test.only_a, 'painting')} and only AlexNet on {counted(test.only_b, 'painting')}, {chance} "
         f"(McNemar, p = {test.p_value:.2g})."
     )
 
@@ -134,7 +134,7 @@ def texture_gains(gains: Mapping[str, Estimate]) -> str:
 def right_answers(tested: pd.DataFrame) -> str:
     """Return how often VGG-19 is right, as the title of its surest answers; `tested` as in `wrong_answers`."""
     right = int(tested["outcome"].isin(["TP", "TN"]).sum())
-    return f"VGG-19 is right about {right} of {_count(len(tested), 'test painting')}; here the answers it is surest of"
+    return f"VGG-19 is right about {right} of {counted(len(tested), 'test painting')}; here the answers it is surest of"
 
 
 def wrong_answers(tested: pd.DataFrame) -> str:
@@ -147,8 +147,8 @@ def wrong_answers(tested: pd.DataFrame) -> str:
     mistaken = tested.loc[tested["outcome"] == "FP", "artist"].map(artist_name).value_counts()
     artists = ", ".join(f"{name} ({count})" for name, count in mistaken.head(3).items())
     return (
-        f"At its threshold VGG-19 finds {counts['TP']} of {_count(counts['TP'] + counts['FN'], 'Van Gogh')} and takes "
-        f"{counts['FP']} of {_count(counts['FP'] + counts['TN'], 'other painting')} for his"
+        f"At its threshold VGG-19 finds {counts['TP']} of {counted(counts['TP'] + counts['FN'], 'Van Gogh')} and takes "
+        f"{counts['FP']} of {counted(counts['FP'] + counts['TN'], 'other painting')} for his"
         f"{', most often those by ' if artists else ''}{artists}."
     )
 
@@ -165,7 +165,7 @@ def shared_errors(wrong: Mapping[str, Any]) -> str:
     both, expected = int((first & second).sum()), first.mean() * second.sum()
     names = " and ".join(name_of(network) for network in wrong)
     return (
-        f"{names} are both wrong on {_count(both, 'test painting')}; if their errors were independent, "
+        f"{names} are both wrong on {counted(both, 'test painting')}; if their errors were independent, "
         f"{expected:.1f} would be expected."
     )
 
@@ -194,7 +194,7 @@ def headline(summary: Mapping[str, Mapping[str, Any]], num_paintings: int, is_de
         auc, f1, accuracy = (Estimate.read(summary[name]["best"][metric]) for metric in ("roc_auc", "f1", "accuracy"))
         lines.append(
             f"- **{name_of(name)}** tells {task} with a ROC AUC of {auc:.3f}. At the threshold chosen on validation, "
-            f"F1 is {f1:.3f} and accuracy {accuracy:.3f}, on {_count(num_paintings, 'test painting')} "
+            f"F1 is {f1:.3f} and accuracy {accuracy:.3f}, on {counted(num_paintings, 'test painting')} "
             "([@fig:02_classify-metrics])."
         )
     return "\n".join(lines)
@@ -228,7 +228,7 @@ def splits_differ(random: Estimate, grouped: Estimate, twins: int) -> str:
         verdict = "The intervals overlap, so this run does not show that the random split flatters"
     have = "has" if twins == 1 else "have"
     return (
-        f"{_count(twins, 'test painting')} of the random split {have} a twin in training. Its ROC AUC is "
+        f"{counted(twins, 'test painting')} of the random split {have} a twin in training. Its ROC AUC is "
         f"{abs(difference):.3f} {'above' if difference >= 0 else 'below'} that of the grouped split. {verdict}."
     )
 
@@ -262,8 +262,3 @@ def palettes(changes: Mapping[str, Estimate]) -> str:
     else:
         sentences.append("So this check shows no reliance on colour.")
     return " ".join(sentences)
-
-
-def _count(number: int, noun: str) -> str:
-    """Return "1 painting" or "2 paintings"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from ..plots.look import counted
+
 
 def contradictions(rows: pd.DataFrame) -> str:
     """Return how many rows of classes.csv contradict the file's name about Van Gogh.
@@ -60,7 +62,7 @@ def twins(groups: pd.Series, bits: int, held_out: int, leaks_random: int, leaks_
     if groups.empty:
         return "No painting has a twin: both splits are equally safe."
     return (
-        f"{groups.sum():,} paintings have a twin. They form {len(groups):,} {_plural('group', len(groups))}, in which "
+        f"{groups.sum():,} paintings have a twin. They form {counted(len(groups), 'group')}, in which "
         f"hashes differ in at most {bits} of 64 bits or titles agree. In the random split {leaks_random:,} of "
         f"{held_out:,} validation and test paintings ({leaks_random / held_out:.1%}) have a twin in training, in the "
         f"grouped split {leaks_grouped:,}."
@@ -69,7 +71,7 @@ def twins(groups: pd.Series, bits: int, held_out: int, leaks_random: int, leaks_
 
 def twins_title(leaks: int) -> str:
     """Return the title of the figure of twins."""
-    return f"{leaks:,} held-out {_plural('painting has', leaks, 'paintings have')} a twin in training"
+    return f"{counted(leaks, 'held-out painting')} {'has' if leaks == 1 else 'have'} a twin in training"
 
 
 def result(paintings: int, van_goghs: int, leaks: int, is_demo: bool) -> str:
@@ -77,12 +79,6 @@ def result(paintings: int, van_goghs: int, leaks: int, is_demo: bool) -> str:
     kind, manner = ("procedural demo paintings", "in the Van Gogh manner") if is_demo else ("paintings", "by Van Gogh")
     safety = "No twins were found, so both splits are equally safe."
     if leaks:
-        leaked = _plural("held-out painting", leaks)
-        safety = (
-            f"The random split would leak {leaks:,} {leaked} into training; the grouped split keeps twins together."
-        )
+        leaked = counted(leaks, "held-out painting")
+        safety = f"The random split would leak {leaked} into training; the grouped split keeps twins together."
     return f"**Data.** {paintings:,} {kind}, {van_goghs:,} of them {manner}. {safety}"
-
-
-def _plural(word: str, count: int, words: str = "") -> str:
-    return word if count == 1 else words or f"{word}s"

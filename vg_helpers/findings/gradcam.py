@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..intervals import Estimate, mean_interval, paired_difference
+from ..plots.look import OUTCOMES
 
 RIVALS = {"edges": "the density of edges", "random": "a random map"}
 BETTER = {"deletion": -1, "insertion": 1}  # the sign of a better area
@@ -28,8 +29,7 @@ def outcomes(tested: pd.DataFrame, num_examples: int) -> str:
         tested: column outcome ("TP", "FP", "TN", "FN").
     """
     counts = tested["outcome"].value_counts()
-    names = {"TP": "true positives", "FP": "false positives", "FN": "false negatives"}
-    listed = [f"{counts.get(outcome, 0)} {name}" for outcome, name in names.items()]
+    listed = [f"{counts.get(outcome, 0)} {OUTCOMES[outcome]}" for outcome in ("TP", "FP", "FN")]
     return (
         f"The {len(tested)} test paintings include {listed[0]}, {listed[1]} and {listed[2]} at the threshold chosen on "
         f"validation; at most {num_examples} of each are shown."

@@ -10,7 +10,6 @@ from ..intervals import Estimate
 
 NOT_GIVEN = "*(not given)*"
 DEVICES = {"cpu": "the CPU", "cuda": "a CUDA GPU", "mps": "an Apple GPU"}
-METRICS = {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score"}
 IN_PRINT = {str: str, bool: lambda value: "yes" if value else "no", int: "{:,}".format, float: "{:.4g}".format}
 WEIGHTS = {"imagenet": "ImageNet's", "embedded": "embedded", "none": "random"}
 
@@ -133,15 +132,6 @@ def picture_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: s
     lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
     lines.insert(1, "|:-:" * (len(head) - 1) + "|:--|")
     return "\n".join(["::: {.compare}", "::: {.table #tbl:appendix-images}", *lines, "", caption, ":::", ":::"])
-
-
-def metric_name(key: str) -> str:
-    """Return a metric's name in print.
-
-    >>> metric_name("roc_auc"), metric_name("balanced_accuracy")
-    ('ROC AUC', 'balanced accuracy')
-    """
-    return METRICS.get(key, key.replace("_", " "))
 
 
 def facts(noted: Mapping[str, object]) -> list[tuple[str, str]]:

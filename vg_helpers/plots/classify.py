@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from sklearn import metrics
 
 from .look import (
-    LABELS,
     NEUTRAL,
     OTHER,
     OUTCOMES,
@@ -22,6 +21,7 @@ from .look import (
     canvas,
     empty_figure,
     finish,
+    metric_name,
     name_of,
     network_and_variant,
     percent,
@@ -44,7 +44,7 @@ def plot_metric_comparison(frame: pd.DataFrame, title: str | None = None) -> Fig
     if frame.empty:
         return empty_figure("metrics")
     keys, models = list(frame["metric"].unique()), list(frame["model"].unique())
-    names = [plain(LABELS.get(key, str(key).replace("_", " "))) for key in keys]
+    names = [plain(metric_name(key)) for key in keys]
     figure, panels = canvas(1.0 + 0.19 * len(models), 1, len(keys), squeeze=False, sharey=True)
     for axes, key, name in zip(panels[0], keys, names, strict=True):
         rows = frame[frame["metric"] == key].set_index("model")

@@ -52,7 +52,6 @@ VAN_GOGH, OTHER, PALE, NEUTRAL = "#882255", "#B5B5B5", "#DDDDDD", "#555555"
 LOOKS = {"vgg19": ("#0173B2", "o", "-"), "alexnet": ("#DE8F05", "s", "--")}
 MORE_LOOKS = [("#882255", "^", "-"), ("#029E73", "D", "--"), ("#CC78BC", "v", "-."), ("#56B4E9", "P", ":")]
 VARIANTS = ({"markerfacecolor": "white", "linestyle": ":"}, {"fillstyle": "left", "linestyle": "-."})
-LABELS = {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score"}
 OUTCOMES = {"TP": "true positives", "FP": "false positives", "TN": "true negatives", "FN": "false negatives"}
 P_LABEL = "P(van_gogh)"
 
@@ -184,6 +183,20 @@ def short(value: float) -> str:
     if 1e-3 <= abs(value) < 1e5:
         return f"{value:,.{max(0, 2 - int(np.floor(np.log10(abs(value)))))}f}"
     return f"{value:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 painting" or "2 paintings"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def metric_name(key: str) -> str:
+    """Return a metric's name in print.
+
+    >>> metric_name("roc_auc"), metric_name("balanced_accuracy")
+    ('ROC AUC', 'balanced accuracy')
+    """
+    return {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score"}.get(key, key.replace("_", " "))
 
 
 def artist_name(artist: str) -> str:
