@@ -112,9 +112,9 @@ def pair_up(photos: pd.DataFrame, paintings: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def list_jobs(pairs: pd.DataFrame, folder: Path, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
+def list_jobs(pairs: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """Return one row per picture to paint: the columns of `pairs`, the extractor, and the file in `folder`."""
-    jobs = pd.DataFrame({"extractor": list(networks)}).merge(pairs, how="cross")
+    jobs = pd.DataFrame({"extractor": NETWORKS}).merge(pairs, how="cross")
     names = [result_name(job.style, job.content, job.extractor) for job in jobs.itertuples()]
     return jobs.assign(file=[folder / name for name in names])
 
