@@ -81,8 +81,8 @@ def _pandoc_program() -> str:
     """Return a pandoc that runs: the wheel's own, else one on PATH (some wheels hold another processor's program)."""
     import pypandoc
 
-    own = Path(pypandoc.__file__).parent / "files"
-    for program in (own / "pandoc", own / "pandoc.exe", shutil.which("pandoc")):
+    wheel = Path(pypandoc.__file__).parent / "files"
+    for program in (wheel / "pandoc", wheel / "pandoc.exe", shutil.which("pandoc")):
         if program and Path(program).is_file():
             try:
                 subprocess.run([program, "--version"], capture_output=True, check=True, timeout=60)

@@ -58,17 +58,17 @@ def helper_sources(source: str, package: Path = PACKAGE, parent: str = "") -> di
     Args:
         parent: the package that the code itself belongs to, from which its relative imports start.
     """
-    waiting, found = [(source, parent)], {}
+    waiting, sources = [(source, parent)], {}
     while waiting:
         source, parent = waiting.pop()
         for name in _imported(source, parent, package.name):
             place = package.parent.joinpath(*name.split("."))
             file, inside = place.with_suffix(".py"), place / "__init__.py"
-            if name not in found and (file.is_file() or inside.is_file()):
+            if name not in sources and (file.is_file() or inside.is_file()):
                 text = (file if file.is_file() else inside).read_text(encoding="utf-8")
-                found[name] = code_of(text)
+                sources[name] = code_of(text)
                 waiting.append((text, name.rpartition(".")[0] if file.is_file() else name))
-    return dict(sorted(found.items()))
+    return dict(sorted(sources.items()))
 
 
 @cache

@@ -89,14 +89,14 @@ class Stage:
         key = joblib.hash([sources_of(function), function.__qualname__, _content(args), _content(values)])
         path = self.state / "kept" / f"{name}.joblib"
         try:
-            found = joblib.load(path)
+            entry = joblib.load(path)
         except Exception:  # a file that is missing, cut or of another version of Python: joblib raises many kinds
-            found = {}
-        if found.get("key") != key:
-            found = {"key": key, "result": function(*args, **options)}
+            entry = {}
+        if entry.get("key") != key:
+            entry = {"key": key, "result": function(*args, **options)}
             with atomic(path) as part:
-                joblib.dump(found, part)
-        return found["result"]
+                joblib.dump(entry, part)
+        return entry["result"]
 
     def fallback(self, sentence: str) -> None:
         """Show and record that something was replaced by a lesser substitute."""
@@ -245,8 +245,8 @@ def package_versions() -> dict[str, str]:
     """Return the installed version of each package in requirements.txt, by its name there."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     names = [match[0] for line in lines if (match := re.match(r"[\w-]+", line))]
-    found = {}
+    versions = {}
     for name in names:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions

@@ -296,10 +296,10 @@ def _paint(
 ) -> StyleRun:
     """Return the finished run over all levels, from coarse to full size."""
     stride, count = first_stride(extractor), len(inputs.content)
-    asked, params = params, replace(params, frame=params.frame * stride, tv_weight=params.tv_weight * stride)
+    unscaled, params = params, replace(params, frame=params.frame * stride, tv_weight=params.tv_weight * stride)
     run = StyleRun(params, count, inputs.content.device, masked=inputs.masks is not None)
     if callbacks.checkpoint is not None:
-        run.load(callbacks.checkpoint, _identity(asked, extractor, inputs))
+        run.load(callbacks.checkpoint, _identity(unscaled, extractor, inputs))
     if params.colors == "histogram":
         matched = [match_colors(style.expand(count, -1, -1, -1), inputs.content) for style in inputs.styles]
         inputs = replace(inputs, styles=matched)

@@ -58,9 +58,9 @@ class StyleRun:
     """The state of one optimisation: all that a checkpoint holds.
 
     `image` is the one that is optimised, with its frame; `size` is (H, W) without it. `unit` (N, 1, 1, 1) is the root
-    mean square of each pair's first gradient, infinite for a pair without one. `seconds` were spent before the present
-    session. `log` holds a (4, N) tensor of losses
-    per step, on the device. `best_image` is the best one seen (L-BFGS) or the last one whose loss was checked (Adam).
+    mean square of each pair's first gradient, infinite for a pair without one. `seconds` were spent before the last
+    interruption. `log` holds a (4, N) tensor of losses per step, on the device. `best_image` is the best one seen
+    (L-BFGS) or the last one whose loss was checked (Adam).
     """
 
     SAVED = ("identity", "level", "step", "size", "seconds", "heights", "image", "unit", "best_loss", "best_image")
@@ -107,7 +107,7 @@ class StyleRun:
             self.best_image = self.image.detach().clone()
 
     def _enlarged(self, start: Callable[[], Tensor], content: Tensor, reach: Tensor | None) -> Tensor:
-        """Return the coarser result at this level's size, and the start image for pairs that nothing pulled."""
+        """Return the coarser result at this level's size, and the start image for pairs without a gradient."""
         image = resize(self.result(), tuple(content.shape[2:]))
         if reach is not None:
             image = torch.lerp(content, image, reach.expand_as(image))
@@ -138,17 +138,17 @@ class StyleRun:
         recent = torch.stack(self.log[-CHECK_EVERY:])[:, 0]
         good = recent.isfinite().all(1)
         if not good.all():
-            raise NonFiniteLoss(len(self.log) - len(recent) + int(good.int().argmin()) + 1, self._framed_off("best"))
+            raise NonFiniteLoss(len(self.log) - len(recent) + int(good.int().argmin()) + 1, self._without_frame("best"))
         if not self.image.isfinite().all():
-            raise NonFiniteLoss(len(self.log), self._framed_off("best"))
+            raise NonFiniteLoss(len(self.log), self._without_frame("best"))
         if self.params.optimizer == "adam":
             self.best_image.copy_(self.image.detach())
 
     def result(self) -> Tensor:
         """Return the best image seen (L-BFGS), or the last one (Adam), within [0, 1]."""
-        return self._framed_off("best" if self.params.optimizer == "lbfgs" else "last")
+        return self._without_frame("best" if self.params.optimizer == "lbfgs" else "last")
 
-    def _framed_off(self, which: str) -> Tensor:
+    def _without_frame(self, which: str) -> Tensor:
         image = self.best_image if which == "best" else self.image.detach()
         return cut_frame(image, self.size).clamp(0, 1).contiguous()
 

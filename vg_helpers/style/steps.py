@@ -180,10 +180,10 @@ def count_van_goghs(scores: pd.DataFrame) -> dict[str, int]:
 
 def outcome(scores: pd.DataFrame, network: str) -> Outcome:
     """Return what became of the photos that this network repainted."""
-    made, photos = scores[scores.extractor == network], scores[scores.extractor == "photo"]
+    repainted, photos = scores[scores.extractor == network], scores[scores.extractor == "photo"]
     counts = agreement(scores).loc[network].to_dict()
-    lift = paired_difference(made.p_vgg19, photos.p_vgg19)
-    return Outcome(counts, proportion(counts["both"], len(made)), lift, mean_interval(made.ssim))
+    lift = paired_difference(repainted.p_vgg19, photos.p_vgg19)
+    return Outcome(counts, proportion(counts["both"], len(repainted)), lift, mean_interval(repainted.ssim))
 
 
 def summarise(scores: pd.DataFrame) -> dict[str, Any]:
