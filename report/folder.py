@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -35,11 +36,20 @@ def locked(build_dir: Path) -> Iterator[None]:
         raise ValueError(f"{holder} is working in {build_dir}: wait for it, or take another --build-dir") from None
     try:
         started = datetime.now().isoformat(" ", timespec="minutes")
+        remove_left_over(build_dir)
         write_json(about, {"pid": os.getpid(), "host": platform.node(), "started": started})
         yield
     finally:
         about.unlink(missing_ok=True)
         lock.release()
+
+
+def remove_left_over(build_dir: Path, age: float = 3600) -> None:
+    """Remove what a killed process left half written, up to 0.6 GB each: files of `atomic`, unchanged for an hour."""
+    for part in build_dir.rglob(".*.part*"):
+        with suppress(FileNotFoundError):  # a worker of a search may finish its own meanwhile
+            if part.is_file() and time.time() - part.stat().st_mtime > age:
+                part.unlink()
 
 
 def clean(chain: list[Step]) -> list[str]:

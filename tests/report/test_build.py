@@ -96,6 +96,18 @@ def test_a_second_run_says_who_is_at_work(tmp_path):
     assert subprocess.run(command, cwd=build.ROOT).returncode == 0
 
 
+def test_half_written_files_of_a_killed_run_go(tmp_path):
+    left_over, other = (tmp_path / "02_classify" / f".{network}.4282.part.pt" for network in ("vgg19", "alexnet"))
+    whole = tmp_path / "02_classify" / "partial.pt"
+    whole.parent.mkdir()
+    for path in (left_over, other, whole):
+        path.write_bytes(b"half")
+    for path in (left_over, whole):
+        os.utime(path, (0, 0))
+    with locked(tmp_path):
+        assert not left_over.exists() and other.exists() and whole.exists()
+
+
 def test_clean_removes_what_the_last_run_did_not_use(folder, steps_of):
     first, second = steps_of(folder)
     build.run_chain([first, second])
