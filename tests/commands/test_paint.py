@@ -121,6 +121,12 @@ def test_several_styles_are_blended(place):
     assert not torch.equal(images["ab"], images["a"]) and not torch.equal(images["ab"], images["b"])
 
 
+def test_dots_in_a_name_are_no_suffix(place):
+    (place / "photo.jpg").rename(place / "photo.2024.v2.jpg")
+    assert commands_paint.main(["photo.2024.v2.jpg", "--style", "stars.png", "--steps", "1", "--device", "cpu"]) == 0
+    assert (place / "photo.2024.v2_stars.png").exists()
+
+
 def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, capsys):
     assert paint() == 2
     assert "name a painting with --style" in capsys.readouterr().err
@@ -129,6 +135,10 @@ def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, ca
     assert paint() == 0 and (place / "photo_olive.png").exists()
     monkeypatch.setenv("VG_STYLES_DIR", str(place))
     assert commands_paint.find_style().name == "photo.jpg"
+    for folder in ("photo.jpg", "nowhere"):
+        monkeypatch.setenv("VG_STYLES_DIR", folder)
+        with pytest.raises(ValueError, match=f"VG_STYLES_DIR is {folder}"):
+            commands_paint.find_style()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +147,9 @@ def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, ca
         (["--style", "nowhere.jpg"], "nowhere.jpg cannot be read as an image"),
         (["--style", "text.jpg"], "text.jpg cannot be read as an image"),
         (["--style", "stars.png", "--out", "x.gif"], "--out x.gif must end in .png"),
-        (["--style", "stars.png", "--strength", "1.5"], "strength=1.5 must be from 0"),
+        (["--style", "stars.png", "--strength", "1.5"], "--strength 1.5 must be from 0"),
+        (["--style", "stars.png", "--strength", "nan"], "--strength nan must be from 0"),
+        (["--style", "stars.png", "--seed", "9" * 20], "--seed below 2^63"),
         (["--style", "stars.png", "--size", "5"], "give at least 32 pixels"),
         (["--style", "stars.png", "--protect", "nowhere.png"], "nowhere.png cannot be read as an image"),
         (["--style", "stars.png", "--device", "quantum"], "device 'quantum' is not available; torch sees: "),

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..device import pick_device
-from ..files import ROOT, check_place, file_sha256, fingerprint, printable, unique_names
-from ..images import SUFFIXES, image_size, limit_megapixels, load_image, load_mask, read_metadata, save_image
+from ..files import ROOT, check_place, file_sha256, fingerprint, printable, short_name, unique_names
+from ..images import image_size, limit_megapixels, list_images, load_image, load_mask, read_metadata, save_image
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES, Normalize
 from ..models.weights import CHOICES, NoWeightsError, find_imagenet_weights, load_backbone
@@ -28,7 +29,7 @@ from ..style.optimize import NonFiniteLoss
 from .entry import run
 
 SOFTWARE = "vg_helpers.paint"
-STYLE_PLACES = ("data/styles", "data")  # below the current folder, then below the project's, after VG_STYLES_DIR
+STYLE_PLACES = ("data/styles", "data")  # below the current folder, then the project's, if VG_STYLES_DIR is not set
 COARSE = 256  # pixels of the longer side that a coarser level has at least
 COARSE_SHORTER = 32  # pixels of the shorter side: AlexNet's layers need 31
 BYTES_PER_PIXEL = 110  # on disk: two checkpoints at a time, each with the image, the last good one and Adam's moments
@@ -89,6 +90,8 @@ def paint(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     if args.size < 32 or args.steps < 1:
         raise ValueError(f"--size {args.size} and --steps {args.steps}: give at least 32 pixels and 1 step")
+    if not (0 <= args.strength <= 1 and abs(args.seed) < 2**63):
+        raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the style), --seed below 2^63")
     if args.max_megapixels is not None:
         limit_megapixels(args.max_megapixels)
     args.style = args.style or [find_style()]
@@ -122,7 +125,7 @@ def choose_output(args: argparse.Namespace, sources: dict[str, object], room: in
         ValueError: if it holds one of the inputs, or something else that this command did not make of them.
         OSError: if it cannot be written, or fewer than `room` bytes are free.
     """
-    out = args.out or Path(f"{unique_names(['_'.join(unique_names([args.photo, *args.style]))])[0]}.png")
+    out = args.out or Path(f"{short_name('_'.join(unique_names([args.photo, *args.style])))}.png")
     if out.suffix.lower() != ".png":
         raise ValueError(f"--out {printable(str(out))} must end in .png, the format that also keeps the settings")
     check_place(out, room)
@@ -180,13 +183,15 @@ def find_style() -> Path:
     Raises:
         ValueError: if there is none.
     """
-    folder = os.environ.get("VG_STYLES_DIR")
-    places = [_path(folder)] if folder else []
-    places += [base / place for base in (Path(), ROOT) for place in STYLE_PLACES]
-    for place in places:
-        paintings = sorted(path for path in place.glob("*") if path.suffix.lower() in SUFFIXES)
-        if paintings:
-            return paintings[0]
+    if chosen := os.environ.get("VG_STYLES_DIR"):
+        if not _path(chosen).is_dir():
+            raise ValueError(
+                f"VG_STYLES_DIR is {chosen}, which is no folder; name a painting with --style PAINTING.jpg"
+            )
+        return list_images(_path(chosen))[0]
+    for folder in (base / place for base in (Path(), ROOT) for place in STYLE_PLACES):
+        with suppress(ValueError, OSError):  # it holds no pictures, or there is none
+            return list_images(folder)[0]
     raise ValueError("no style was given and there is none in data/styles: name a painting with --style PAINTING.jpg")
 
 
