@@ -133,6 +133,13 @@ def test_a_texture_head_beside_the_network_is_added_and_brings_its_own_threshold
     assert capsys.readouterr().out.endswith(f": P = {p:.3f}  van_gogh\n")
 
 
+@pytest.mark.parametrize("chosen", ['{"threshold": NaN}', '{"threshold": 0.5, "views": -3}'])
+def test_numbers_that_decide_nothing_are_damage(trained, tmp_path, chosen):
+    (tmp_path / "build" / "demo" / "02_classify" / "metrics.json").write_text(f'{{"alexnet": {chosen}}}')
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged"):
+        predict.find_model("alexnet", "demo")
+
+
 @pytest.mark.parametrize("name", ["alexnet.pt", "alexnet_texture.pt", "metrics.json", "../01_data/sources.json"])
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe{", b'{"alexnet": {}, "alexnet_with_texture": 1}'])
 def test_a_damaged_file_of_the_run_is_one_sentence_with_its_name(trained, pictures, tmp_path, capsys, name, content):

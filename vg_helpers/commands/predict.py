@@ -1,6 +1,7 @@
 """The `predict` command: P(van_gogh) and the decision for pictures that the classifier has never seen."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,12 +129,16 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     files = sorted(BUILD.glob(f"{profile or '*'}/02_classify/{network}.pt"), key=lambda path: path.stat().st_mtime)
     files = [path for path in files if path.with_name("metrics.json").is_file()]
     if not files:
-        raise ValueError(f"no trained {TITLES[network]} under {BUILD}: run `python3 run.py report` first")
+        place = BUILD / (profile or "")
+        raise ValueError(f"no trained {TITLES[network]} under {place}: run `python3 run.py report` first")
     name = f"{network}_with_texture" if _head_of(files[-1]) else network
     metrics = files[-1].with_name("metrics.json")
     try:
         chosen = read_json(metrics)[name]
-        return files[-1], float(chosen["threshold"]), int(chosen.get("views", EVAL_VIEWS))
+        threshold, views = float(chosen["threshold"]), int(chosen.get("views", EVAL_VIEWS))
+        if not (math.isfinite(threshold) and views > 0):
+            raise ValueError
+        return files[-1], threshold, views
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(metrics) from error
 
