@@ -50,6 +50,7 @@ def test_a_slip_is_one_sentence_and_exit_code_two(report, monkeypatch, capsys, a
 def test_a_tilde_in_folders_is_the_users_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.delenv("VG_DATA_DIR", raising=False)
     (tmp_path / "pictures").mkdir()
     monkeypatch.setenv("VG_STYLES_DIR", "~/pictures")
     options = build._parser().parse_args(["--photos-dir", "~/pictures", "--build-dir", "~/results"])
