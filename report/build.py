@@ -14,7 +14,7 @@ import yaml
 from tqdm import tqdm
 
 from vg_helpers.commands.entry import run
-from vg_helpers.files import atomic, fingerprint, read_json, write_json, write_text
+from vg_helpers.files import atomic, expand_home, fingerprint, read_json, write_json, write_text
 
 from .chain import execute, is_current, key_of, outdated, results
 from .plan import FOLDERS, ROOT, Step, choose, plan
@@ -52,7 +52,7 @@ def build(options: argparse.Namespace, folder: Path = ROOT / "notebooks", build_
 def choose_folder(options: argparse.Namespace, build_root: Path = HERE / "build") -> tuple[str, Path]:
     """Return the profile and the folder of its results that --profile and --build-dir ask for."""
     name = choose(options.profile, sorted(path.stem for path in PROFILES.glob("*.yaml")), "profile")
-    return name, Path(options.build_dir or build_root / name).expanduser().resolve()
+    return name, expand_home(options.build_dir or build_root / name).resolve()
 
 
 def run_chain(steps: list[Step], force: bool = False) -> None:
@@ -170,10 +170,10 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
     values = {name: getattr(options, name) for name in ("device", "weights") if getattr(options, name)}
     for name, variable in FOLDERS.items():
         folder = getattr(options, name) or os.environ.get(variable)
-        if folder and not Path(folder).expanduser().is_dir():
+        if folder and not expand_home(folder).is_dir():
             raise ValueError(f"there is no folder {folder}; --{name.replace('_', '-')} takes one that exists")
         if folder:
-            values[name] = Path(folder).expanduser().resolve().as_posix()
+            values[name] = expand_home(folder).resolve().as_posix()
     return values
 
 

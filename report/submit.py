@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from vg_helpers.commands.entry import run
+from vg_helpers.files import expand_home
 from vg_helpers.stage import without_passwords
 
 from .build import choose_folder, command
@@ -39,7 +40,7 @@ def submit(options: argparse.Namespace) -> None:
     """Write the archive and print its size; say so if the report's first page lacks names."""
     profile, build_dir = choose_folder(options)
     again = command(options, profile)
-    archive = pack(options.group, build_dir, options.folder.expanduser(), again)
+    archive = pack(options.group, build_dir, expand_home(options.folder), again)
     print(f"{os.path.relpath(archive)}: {archive.stat().st_size / 1e6:.1f} MB")
     if not is_signed(build_dir):
         names = f'-p front_matter.group={options.group} -p "front_matter.members=A, B"'

@@ -86,6 +86,15 @@ def check_place(path: str | Path, room: int = 0) -> None:
         raise OSError(errno.ENOSPC, f"{room / 1e6:.0f} MB are needed", str(path))
 
 
+def expand_home(path: str | Path) -> Path:
+    """Return a path whose ~ is the home folder; one that names nobody's home stays as it is.
+
+    >>> str(expand_home("~nobody-of-this-name/x"))
+    '~nobody-of-this-name/x'
+    """
+    return Path(os.path.expanduser(path))  # Path.expanduser raises a RuntimeError
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with atomic(path) as part:

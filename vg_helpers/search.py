@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from .files import ROOT, set_aside
+from .files import ROOT, expand_home, set_aside
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Random trials before the sampler models the finished ones; Optuna's default of 10 is more than most studies here have.
@@ -80,7 +80,7 @@ def database_url(storage: str | Path) -> str:
     file = url.database or ""
     if url.get_backend_name() != "sqlite" or not file or file.startswith((":memory:", "file:")):
         return storage
-    return url.set(database=(ROOT / Path(file).expanduser()).as_posix()).render_as_string()
+    return url.set(database=(ROOT / expand_home(file)).as_posix()).render_as_string()
 
 
 def _check_file(path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .code import sources_of
-from .files import ROOT, atomic, file_sha256, read_json, write_json
+from .files import ROOT, atomic, expand_home, file_sha256, read_json, write_json
 
 STAGES = ("01_data", "02_classify", "03_style_search", "04_style_eval", "05_gpu_bench", "06_gradcam")
 DEFAULT_BUILD = ROOT / "report" / "build" / "demo"
@@ -36,7 +36,7 @@ class Stage:
     def __init__(self, build_dir: str | Path, name: str, parameters: Mapping[str, Any]) -> None:
         if name not in STAGES:
             raise ValueError(f"stage {name!r} does not exist; choose from {', '.join(STAGES)}")
-        self.build_dir, self.name = Path(build_dir or DEFAULT_BUILD).expanduser().resolve(), name
+        self.build_dir, self.name = expand_home(build_dir or DEFAULT_BUILD).resolve(), name
         self.folder = self.build_dir / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.parameters = dict(parameters)

@@ -98,6 +98,22 @@ DEFECTS = {
 }
 
 
+def test_a_list_may_leave_out_the_suffix_of_its_files(folder):
+    (folder / "classes.csv").write_text("filename;artist\nPost_Impressionism/paul-gauguin_b, c;Vincent van Gogh\n")
+    assert labelled(folder).label.all()
+
+
+def test_a_cell_may_be_long(folder):
+    (folder / "classes.csv").write_text(f"filename,artist,note\nvincent-van-gogh_a.jpg,Anna,{'x' * 200_000}\n")
+    assert "anna" in set(labelled(folder).artist)
+
+
+def test_a_list_of_other_files_is_one_sentence(folder):
+    (folder / "classes.csv").write_text("filename,artist\nguernica.jpg,Pablo Picasso\n")
+    with pytest.raises(ValueError, match=r"classes\.csv lists none of the .* for example guernica\.jpg; correct"):
+        labelled(folder)
+
+
 @pytest.mark.parametrize(("content", "sentence"), DEFECTS.values(), ids=DEFECTS)
 def test_a_list_that_cannot_be_understood_is_one_sentence_with_its_name(folder, content, sentence):
     (folder / "classes.csv").write_bytes(content)
@@ -122,6 +138,7 @@ def test_a_list_that_cannot_be_understood_is_one_sentence_with_its_name(folder, 
         "Vincent Willem van Gogh",
         "V. van Gogh",
         "Vincent van Gogh (1853-1890)",
+        "Gogh, Vincent van (Dutch, 1853–1890)",
         "Víncent van Gogh",
         "Van Gogh",
     ],

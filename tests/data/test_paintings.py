@@ -77,6 +77,13 @@ def test_bad_folders_are_one_sentence_each(tmp_path, make_paintings):
         index_of(tmp_path / "alone")
 
 
+def test_a_list_that_gives_all_his_paintings_to_another_is_named(paintings):
+    names = [path.name for path in (paintings / STYLE_FOLDER).glob("*")]
+    (paintings / "classes.csv").write_text("filename,artist\n" + "".join(f"{name},Vincent Gough\n" for name in names))
+    with pytest.raises(ValueError, match=r"by classes\.csv .* but .*vincent.*, which it gives to 'vincent gough'"):
+        index_of(paintings)
+
+
 def test_a_class_of_unreadable_files_alone_is_missing(paintings):
     for path in (paintings / STYLE_FOLDER).glob("vincent*"):
         path.write_bytes(b"")

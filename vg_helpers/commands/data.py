@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.fetch import FOLDER, fetch_paintings, quiet_kagglehub
-from ..files import ROOT
+from ..files import ROOT, expand_home
 from .entry import run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the `data` command."""
     parser = argparse.ArgumentParser(prog="run.py data", description="Fetch the paintings from Kaggle into data/.")
-    default = Path(os.environ.get("VG_DATA_DIR") or ROOT / "data").expanduser()
+    default = expand_home(os.environ.get("VG_DATA_DIR") or ROOT / "data")
     parser.add_argument("--data-dir", type=Path, default=default, help="the folder to fill (VG_DATA_DIR, else data/)")
     parser.add_argument("--limit", type=int, help="fetch only this many paintings")
     parser.add_argument("--threads", type=int, default=4, help="files fetched at the same time")
@@ -32,7 +32,7 @@ def fetch(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name} {value} must be 1 or more")
-    folder = options.data_dir.expanduser()
+    folder = expand_home(options.data_dir)
     quiet_kagglehub()
     missing = fetch_paintings(folder, options.limit, options.threads)
     count = sum(1 for _ in (folder / FOLDER).glob("*.jpg"))

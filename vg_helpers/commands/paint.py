@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..device import pick_device
-from ..files import ROOT, check_place, file_sha256, fingerprint, printable, short_name, unique_names
+from ..files import ROOT, check_place, expand_home, file_sha256, fingerprint, printable, short_name, unique_names
 from ..images import image_size, limit_megapixels, list_images, load_image, load_mask, read_metadata, save_image
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES, Normalize
@@ -42,11 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="run.py paint",
         description="Repaint a photo in the style of a painting. An interrupted run continues with the same command.",
     )
-    parser.add_argument("photo", type=_path, help="the photo (JPEG, PNG, …); its EXIF orientation is respected")
+    parser.add_argument("photo", type=expand_home, help="the photo (JPEG, PNG, …); its EXIF orientation is respected")
     parser.add_argument(
-        "--style", type=_path, action="append", metavar="PAINTING", help="a painting; several times to blend several"
+        "--style", type=expand_home, action="append", metavar="PAINTING", help="a painting; several are blended"
     )
-    parser.add_argument("--out", type=_path, help="the PNG to write (default: <photo>_<style>.png in this folder)")
+    parser.add_argument("--out", type=expand_home, help="the PNG to write (default: <photo>_<style>.png here)")
     parser.add_argument("--overwrite", action="store_true", help="write --out even if it holds something else")
     parser.add_argument("--size", type=int, default=512, help="longer side in pixels, at most the photo's own (512)")
     parser.add_argument("--extractor", choices=tuple(TITLES), default="vgg19", help="network that sees the style")
@@ -70,10 +70,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-megapixels", type=float, metavar="N", help="refuse larger pictures (300)")
     return parser
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -184,11 +180,11 @@ def find_style() -> Path:
         ValueError: if there is none.
     """
     if chosen := os.environ.get("VG_STYLES_DIR"):
-        if not _path(chosen).is_dir():
+        if not expand_home(chosen).is_dir():
             raise ValueError(
                 f"VG_STYLES_DIR is {chosen}, which is no folder; name a painting with --style PAINTING.jpg"
             )
-        return list_images(_path(chosen))[0]
+        return list_images(expand_home(chosen))[0]
     for folder in (base / place for base in (Path(), ROOT) for place in STYLE_PLACES):
         with suppress(ValueError, OSError):  # it holds no pictures, or there is none
             return list_images(folder)[0]
@@ -203,7 +199,7 @@ def load_protection(name: str, content_image: Tensor) -> Tensor:
     """
     if name == "auto":
         return _main_object(content_image)
-    return load_mask(_path(name), tuple(content_image.shape[2:])).to(content_image.device)
+    return load_mask(expand_home(name), tuple(content_image.shape[2:])).to(content_image.device)
 
 
 def _main_object(content_image: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ def read_classes(path: Path) -> pd.DataFrame:
     if raw.startswith(b"PK"):
         raise ValueError(f"{path} is an Excel file; save it as CSV with the columns filename and artist")
     text = _decode(raw).replace("\0", "")
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     lines = [line for line in re.findall(r"[^\r\n]*[\r\n]+|[^\r\n]+", text) if line.strip()]
     if lines and (match := re.fullmatch(r"sep=(.)", lines[0].strip())):  # Excel's way to name the separator
         lines, separators = lines[1:], match[1]
@@ -139,18 +140,22 @@ def is_van_gogh(name: str) -> bool:
     >>> [is_van_gogh(name) for name in ("VincentVanGogh", "V. van Gogh", "theo van gogh", "after Vincent van Gogh")]
     [True, True, False, False]
     """
-    plain = unicodedata.normalize("NFKD", name.casefold())
+    plain = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)", " ", name.casefold()))  # (Dutch, 1853-1890)
     words = re.findall(r"[a-z]+", "".join(letter for letter in plain if not unicodedata.combining(letter)))
     return "".join(words) == "vincentvangogh" or ("gogh" in words and set(words) - {"gogh"} <= FORENAMES)
 
 
 def label_paintings(paths: list[Path], data_dir: Path) -> pd.DataFrame:
     """Return path, artist, title, label of the painting files."""
-    artists = _listed_artists(data_dir / "classes.csv")
-    rows = []
+    artists, rows = _listed_artists(data_dir / "classes.csv"), []
+    if artists and not {_key(name) for path in paths for name in (path.name, path.stem)} & artists.keys():
+        raise ValueError(
+            f"{data_dir / 'classes.csv'} lists none of the {len(paths)} files in {STYLE_FOLDER}, but for example "
+            f"{printable(next(iter(artists)))}; correct its file names, or delete it"
+        )
     for path in paths:
         artist, title = split_name(path.stem)
-        artist = artists.get(_key(path.name), artist)
+        artist = artists.get(_key(path.name)) or artists.get(_key(path.stem), artist)  # some lists leave .jpg out
         rows.append((path.relative_to(data_dir).as_posix(), artist, title, int(artist == ARTIST)))
     frame = pd.DataFrame(rows, columns=["path", "artist", "title", "label"], dtype=object)
     return frame.astype({"label": int})

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from ..files import write_csv, write_json
+from ..files import printable, write_csv, write_json
 from ..images import ImageError, image_size, list_images
-from .labels import STYLE_FOLDER, label_paintings
+from .labels import STYLE_FOLDER, contradictions, label_paintings
 from .twins import group_paintings, perceptual_hash
 from .views import load_pixels
 
@@ -50,7 +50,7 @@ def index_paintings(
     """
     folder = data_dir / STYLE_FOLDER
     frame = label_paintings(list_paintings(data_dir), data_dir)
-    _need_both_classes(frame["label"], str(folder))
+    _need_both_classes(frame, str(folder))
     if 0 < max_paintings < len(frame):
         try:
             frame, _ = train_test_split(frame, train_size=max_paintings, stratify=frame["label"], random_state=seed)
@@ -63,15 +63,21 @@ def index_paintings(
     frame = pd.concat([frame, facts], axis=1)
     bad = frame["reason"] != ""
     index = frame[~bad].drop(columns="reason").reset_index(drop=True)
-    _need_both_classes(index["label"], f"the readable part of {folder}")
+    _need_both_classes(index, f"the readable part of {folder}")
     index[["width", "height"]] = index[["width", "height"]].astype(int)
     index["group"] = group_paintings(index)
     return index, frame.loc[bad, ["path", "reason"]].reset_index(drop=True)
 
 
-def _need_both_classes(labels: pd.Series, where: str) -> None:
-    if labels.nunique() < 2:
-        missing = "no painting by Vincent van Gogh" if not labels.any() else "paintings by Vincent van Gogh alone"
+def _need_both_classes(frame: pd.DataFrame, where: str) -> None:
+    if frame["label"].nunique() < 2:
+        missing = "paintings by Vincent van Gogh alone" if frame["label"].any() else "no painting by Vincent van Gogh"
+        if len(differ := contradictions(frame)):
+            row = differ.iloc[0]
+            raise ValueError(
+                f"by classes.csv {where} holds {missing}, but {printable(row.path)}, which it gives to "
+                f"{printable(row.artist)!r}, is called otherwise: correct classes.csv or delete it"
+            )
         raise ValueError(
             f"{where} holds {missing}; give a folder with his (vincent-van-gogh_*.jpg) and other paintings"
         )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from ..files import ROOT, unique_names, write_csv, write_json
+from ..files import ROOT, expand_home, unique_names, write_csv, write_json
 from ..images import list_images
 from .paintings import list_paintings
 
@@ -141,7 +141,7 @@ def find_folder(given: str, variable: str, default: str | Path | None) -> Path |
     """
     for name, source in ((given, "the parameter"), (os.environ.get(variable, ""), variable)):
         if name:
-            folder = Path(name).expanduser()
+            folder = expand_home(name)
             if not folder.is_dir():
                 raise ValueError(f"{folder} (from {source}) is not a folder; give one that exists or leave it out")
             return folder.resolve()
