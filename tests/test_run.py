@@ -163,7 +163,7 @@ def test_nothing_behind_a_link_is_removed(project, calls, tmp_path, options):
 def test_an_interrupted_installation_behind_a_link_goes_on(project, calls, tmp_path, monkeypatch):
     run.VENV.symlink_to(tmp_path / "scratch")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(run, "link", lambda: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(run, "link", lambda: signal.default_int_handler(signal.SIGINT, None))
         run.ensure()
     (tmp_path / "scratch" / "note.txt").touch()
     assert called(calls) == ["venv", "pip", "link"]
