@@ -120,7 +120,7 @@ def _clean(notebook: Path, root: Path) -> bytes:
     folders = {
         str(root): ".",
         **{os.environ[v]: n for n, v in FOLDERS.items() if os.environ.get(v)},
-        str(Path.home()): "~",
+        str(expand_home("~")): "~",
     }
     given = re.findall(r"(?m)(data_dir|photos_dir|styles_dir) = \\\"([^\"\\]+)\\\"", text)
     for place, name in {**{place: name for name, place in given}, **folders}.items():

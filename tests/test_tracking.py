@@ -145,6 +145,14 @@ def test_a_netrc_that_cannot_be_read_is_no_key(home, wandb, tmp_path, monkeypatc
     assert [options["mode"] for options in wandb.init] == ["offline"]
 
 
+def test_a_user_without_a_home_has_no_key(wandb, monkeypatch):
+    monkeypatch.delenv("NETRC", raising=False)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python does if nobody knows the home
+    assert tracking.wandb_mode() == "offline"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("WANDB_MODE", "disabled"), ("WANDB_MODE", "Disabled"), ("WANDB_DISABLED", "true"), ("WANDB_DISABLED", "1")],

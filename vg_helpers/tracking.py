@@ -168,7 +168,7 @@ def _has_key() -> bool:
 
 def _netrc_hosts() -> set[str]:
     place = os.environ.get("NETRC")
-    for path in [place] if place else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+    for path in [place] if place else ["~/.netrc", "~/_netrc"]:
         try:
             return set(netrc(os.path.expanduser(path)).hosts)
         except (OSError, ValueError, NetrcParseError):  # missing, a folder, no UTF-8, no netrc file: no key for us

@@ -27,6 +27,7 @@ def ends(error, *arguments):
         (OSError(errno.ENOSPC, "No space left on device"), "error: the disk is full: make room"),
         (sqlalchemy.exc.OperationalError("SELECT", {}, Exception("database is locked")), "database is locked"),
         (optuna.exceptions.StorageInternalError("no answer"), "error: no answer\n"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: …"), "memory is too short"),
         (ValueError("caf\udce9.jpg cannot be read"), "error: caf\\udce9.jpg cannot be read\n"),
         (ValueError("postgresql+psycopg://me:se:cret@host/db is down"), "postgresql+psycopg://me:***@host/db is down"),
     ],
@@ -43,9 +44,10 @@ def test_debug_shows_where_an_error_arose(capsys):
     assert "Traceback" in printed and "raise error" in printed and printed.endswith("error: the photo is empty\n")
 
 
-def test_a_fault_of_ours_keeps_its_traceback():
-    with pytest.raises(AttributeError):
-        ends(AttributeError("no attribute 'x'"))
+@pytest.mark.parametrize("error", [AttributeError("no attribute 'x'"), RuntimeError("shapes do not match")])
+def test_a_fault_of_ours_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        ends(error)
 
 
 def test_ctrl_c_says_how_to_go_on(capsys):

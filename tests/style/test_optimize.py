@@ -63,9 +63,12 @@ def test_other_images_begin_anew(checkpoint, caplog):
     assert "run.pt belongs to other images" in caplog.text and not checkpoint.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None, []])
 def test_a_damaged_checkpoint_is_set_aside(checkpoint, content):
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-500] if content is None else content)
+    if isinstance(content, list):  # whole, but of another program
+        torch.save(content, checkpoint)
+    else:
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-500] if content is None else content)
     result = stylize(CONTENT, STYLE, Tiny(), EXACT, checkpoint=checkpoint)
     assert torch.equal(result.image, stylize(CONTENT, STYLE, Tiny(), EXACT).image)
     assert [path.name for path in checkpoint.parent.iterdir()] == ["run.pt.damaged"]

@@ -13,6 +13,7 @@ from ..stage import without_passwords
 
 FAILED, STOPPED = 2, 130  # exit codes
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+NO_MEMORY = "DefaultCPUAllocator"  # in torch's RuntimeError if the memory of the machine does not suffice
 LIBRARIES = (("sqlalchemy.exc", "SQLAlchemyError"), ("optuna.exceptions", "OptunaError"), ("torch", "OutOfMemoryError"))
 
 
@@ -35,7 +36,9 @@ def run(
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return STOPPED
-    except expected_errors() as error:
+    except (*expected_errors(), RuntimeError) as error:
+        if not isinstance(error, expected_errors()) and NO_MEMORY not in str(error):
+            raise
         if options.debug:
             traceback.print_exc()
         print(f"error: {sentence(error)}", file=sys.stderr)
@@ -65,6 +68,8 @@ def sentence(error: BaseException) -> str:
     text, place = lines[0], getattr(error, "filename", None)
     if isinstance(error, OSError) and error.errno in FULL:
         text = f"the disk is full{f' ({place})' if place else ''}: make room and run the same command again"
+    elif NO_MEMORY in text:
+        text = "memory is too short: take smaller pictures or fewer at a time, or close other programs"
     elif isinstance(error, OSError) and error.strerror and place:
         text = f"{place}: {error.strerror[0].lower()}{error.strerror[1:]}"
     return without_passwords(text).encode("utf-8", "backslashreplace").decode()  # names of files need not be Unicode

@@ -181,10 +181,11 @@ class StyleRun:
             return
         try:
             state = load_torch(path, "delete it to start anew")
-        except ValueError:
+            known = state["identity"]
+        except (ValueError, TypeError, KeyError):
             set_aside(path)
             return
-        if state["identity"] != identity:
+        if known != identity:
             logging.getLogger(__name__).warning(
                 "%s belongs to other images, settings or weights: the painting begins anew.", path
             )
