@@ -133,20 +133,21 @@ def check(command: str, kills: int, folder: Path, rng: random.Random) -> bool:
         raise SystemExit(f"{command}, undisturbed, ended with exit code {code}")
     seconds, expected = time.perf_counter() - began, results(command, undisturbed)
     print(f"{command}: undisturbed {seconds:.0f} s, {len(expected)} results", flush=True)
-    done, ends, right = 0, 0, True
+    done, ends, right, tries = 0, 0, True, 0
     while done < kills or not ends:
+        tries += 1
         place = folder / command / f"killed{ends}"
         if not place.exists():
             make_inputs(command, place)
         process, moment = start(command, place), rng.uniform(0, seconds * SHARE[command])
-        what = kill(process, moment, done % 2 == 1, done % 4 > 1, place)
+        what = kill(process, moment, tries % 2 == 0, tries % 4 > 1, place)
         if what:
             done += 1
             print(f"{command}: kill {done} after {moment:.1f} s: {what}", flush=True)
             if done < kills:
                 continue
             process = start(command, place)
-        elif done % 2 == 0:
+        elif tries % 2:
             seconds *= 0.8  # the machine is faster now than it was undisturbed
         code, ends = process.wait(), ends + 1
         found = results(command, place)
