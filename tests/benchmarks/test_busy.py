@@ -18,7 +18,7 @@ def test_the_table_relates_each_time_to_the_quiet_one(monkeypatch, capsys):
     monkeypatch.setattr(busy, "measure", lambda *_: next(times))
     monkeypatch.setattr(busy, "COMPETITOR", "print('up', flush=True); import time; time.sleep(60)")
     assert busy.main(["--threads", "1", "2"]) == 0
-    assert busy.compare.__doc__ and "times_quiet" in capsys.readouterr().out.splitlines()[0]
+    assert "times_quiet" in capsys.readouterr().out.splitlines()[0]
     times = iter([[9.0, 1.0, 2.0], [4.0], [1.0], [2.2]])
     table = busy.compare(32, "alexnet", 3, [1])
     assert table.seconds.tolist() == [2.0, 4.0, 1.0, 2.2] and table.times_quiet.tolist() == [1.0, 2.0, 1.0, 2.2]
