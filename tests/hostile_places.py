@@ -14,6 +14,7 @@ of the runs ends otherwise than it should.
 import argparse
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -123,7 +124,7 @@ def full(folder: Path, words: list[str]) -> bool:
         code, text = run(project, words, dict(os.environ), "disk of 300 MB")
         subprocess.run(["mount", "-o", "remount,size=4g", str(disk)], check=True)
         again, _ = run(project, words, dict(os.environ), "the same disk with room")
-    said = "disk is full" in text.splitlines()[-1] and "Traceback" not in text
+    said = re.search("disk is full|No space left", text.splitlines()[-1]) and "Traceback" not in text
     return again == 0 and (words[0] == "test" or (code == 2 and said))
 
 
