@@ -37,9 +37,17 @@ def key_of(step: Step) -> str:
     folders = {}
     for name in FOLDERS.keys() & defaults(step.source).keys():
         folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
-        folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := p.stat())]
+        folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := _facts(p))]
     read = results(step.build_dir) if step.is_extra else []
     return fingerprint([code_of(cell) for cell in cells], helpers, embedded, step.parameters, folders, read)
+
+
+def _facts(path: Path) -> os.stat_result:
+    """Return the facts of a file; of a link that leads nowhere, as git-annex has them, the link's own."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
 
 
 def results(build_dir: Path) -> list[list[Any]]:

@@ -41,8 +41,8 @@ RESULTS = {
     "report": ["build/smoke/0*/**/*.csv", "build/smoke/0*/**/*.json", "build/smoke/0[346]*/**/*.png"],
 }
 SHARE = {"paint": 1, "predict": 1, "report": 0.3}  # of the undisturbed time: a kill comes within it
-# What depends on the clock: the notebook on speed, dates, and durations in tables
-TIMED = re.compile(r"05_gpu_bench/|/state/|/wandb/|/manifest\.json$")
+# What depends on the clock: the notebook on speed, dates, and durations in tables (so the PDF is not compared)
+TIMED = re.compile(r"05_gpu_bench/|/state/|/wandb/|/manifest\.json$|/\.")
 TIMED_KEYS = re.compile(r"second|duration|started|finished|_at$|_per_s")
 
 
@@ -101,12 +101,15 @@ def results(command: str, folder: Path) -> dict[str, str]:
     """Return a hash of each result by its name; numbers that measure time do not count."""
     files = sorted({path for pattern in RESULTS[command] for path in folder.glob(pattern) if path.is_file()})
     names = [path.relative_to(folder).as_posix() for path in files]
-    return {name: digest(folder / name) for name in names if not TIMED.search(name)}
+    return {name: digest(folder / name, folder) for name in names if not TIMED.search(name)}
 
 
-def digest(path: Path) -> str:
-    """Return a hash of a file without the columns and entries that measure time."""
-    data = path.read_bytes()
+def digest(path: Path, folder: Path) -> str:
+    """Return a hash of a file without the columns and entries that measure time, and without the folder's name."""
+    data = path.read_bytes().replace(str(folder).encode(), b"")
+    if path.suffix == ".png" and path.name.startswith("result_"):  # with the seconds that it took beside the settings
+        with Image.open(path) as picture:
+            data = picture.tobytes() + json.dumps(timeless(picture.text), sort_keys=True).encode()
     if path.suffix == ".json":
         data = json.dumps(timeless(json.loads(data)), sort_keys=True).encode()
     if path.suffix == ".csv":

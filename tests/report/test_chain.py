@@ -1,5 +1,6 @@
 """chain: what runs again and what does not, and how a notebook fails."""
 
+import sys
 from functools import cache
 
 import pytest
@@ -79,6 +80,17 @@ def test_listed_folders_decide_the_first_notebook(tmp_path):
     step = plan([notebook], tmp_path / "build", {}, {"data_dir": paintings.as_posix()}, {})[0]
     before = chain.key_of(step)
     (paintings / "new.jpg").write_bytes(b"x")
+    assert chain.key_of(step) != before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_that_lead_nowhere_are_files_like_others(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "loop.jpg").symlink_to("loop.jpg")
+    write_notebook(tmp_path / "01_data.ipynb", [cell('data_dir = ""', ["parameters"])])
+    step = Step(tmp_path / "01_data.ipynb", tmp_path / "build", {"data_dir": "data"})
+    before = chain.key_of(step)
+    (tmp_path / "data" / "missing.jpg").symlink_to("nowhere")
     assert chain.key_of(step) != before
 
 
