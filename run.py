@@ -265,7 +265,7 @@ def pip(arguments):
             for line in process.stdout:
                 lines.append(line.rstrip())
                 shown = progress(line, shown)
-        except BaseException:
+        except BaseException:  # whatever ends this process ends pip
             process.terminate()
             raise
     if sys.stderr.isatty():

@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]  # the project's folder
 NAMES = "name path path_train file filename photo content content_path style style_path"
 WORDS = "artist title title_train reason phash extractor network medium decision error source licence recipe"
 TEXT_COLUMNS = frozenset(f"{NAMES} {WORDS} split split_seed split_grouped".split())  # of all files of the chain
+# What taking apart a file that holds something else raises, and what NumPy raises for one that was cut
+MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError)
+CUT = (OSError, ValueError, EOFError)
 UNDECODED = sys.getfilesystemencodeerrors()  # how names that are not UTF-8 come as text
 LONGEST_NAME = 100  # bytes: two names, a network's and a suffix together stay below the 255 that file systems allow
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..device import autocast
-from ..files import set_aside, write_text
+from ..files import CUT, set_aside, write_text
 
 
 @dataclass
@@ -98,7 +98,7 @@ def cache_features(
 def _is_whole(path: Path, shape: tuple[int, int]) -> bool:
     try:  # reading only: opened for writing, a file that is too short would be filled up with zeros
         return np.load(path, mmap_mode="r").shape[:2] == shape
-    except (OSError, ValueError, EOFError):
+    except CUT:
         return False
 
 

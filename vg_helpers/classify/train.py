@@ -25,7 +25,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, default_collate
 
 from ..device import autocast
-from ..files import load_torch, save_torch, set_aside
+from ..files import MALFORMED, load_torch, save_torch, set_aside
 from ..models.classifier import Classifier
 from ..models.layers import LAYERS
 from .distributed import (
@@ -257,7 +257,7 @@ def _load_checkpoint(path: Path) -> dict[str, Any] | None:
     try:
         saved = load_torch(path, "delete it to train from the start")
         return {name: saved[name] for name in ("config", "live", "result")}
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         set_aside(path)
         return None
 

@@ -18,7 +18,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..device import pick_device
-from ..files import ROOT, check_place, expand_home, file_sha256, fingerprint, printable, short_name, unique_names
+from ..files import (
+    MALFORMED,
+    ROOT,
+    check_place,
+    expand_home,
+    file_sha256,
+    fingerprint,
+    printable,
+    short_name,
+    unique_names,
+)
 from ..images import image_size, limit_megapixels, list_images, load_image, load_mask, read_metadata, save_image
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES, Normalize
@@ -144,7 +154,7 @@ def _made_of(path: Path, sources: dict[str, object]) -> bool:
         return False
     try:
         return json.loads(metadata["Settings"])["sources"] == sources
-    except (KeyError, TypeError, ValueError):  # of an earlier version, or edited
+    except MALFORMED:  # of an earlier version, or edited
         return False
 
 

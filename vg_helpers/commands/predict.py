@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..classify.judge import judge
 from ..data.views import EVAL_VIEWS
 from ..device import pick_device
-from ..files import ROOT, check_place, printable, read_json, write_csv
+from ..files import MALFORMED, ROOT, check_place, printable, read_json, write_csv
 from ..images import limit_megapixels, list_images
 from ..models.classifier import load_classifier, load_texture_classifier
 from ..models.layers import TITLES
@@ -139,7 +139,7 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
         if not (math.isfinite(threshold) and views > 0):
             raise ValueError
         return files[-1], threshold, views
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise damaged(metrics) from error
 
 
@@ -153,7 +153,7 @@ def _head_of(path: Path) -> Path | None:
     head, metrics = path.with_name(f"{path.stem}_texture.pt"), path.with_name("metrics.json")
     try:
         return head if head.is_file() and f"{path.stem}_with_texture" in read_json(metrics) else None
-    except (ValueError, TypeError) as error:
+    except MALFORMED as error:
         raise damaged(metrics) from error
 
 
@@ -162,7 +162,7 @@ def notes_on(path: Path, source: str) -> list[str]:
     notes, sources = [], path.parents[1] / "01_data" / "sources.json"
     try:
         is_demo = sources.is_file() and read_json(sources)["is_demo"]
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise damaged(sources) from error
     if path.parents[1].name == "smoke":
         notes.append("this classifier comes from a smoke run, which only tests the program; its answers mean nothing.")

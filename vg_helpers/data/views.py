@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from ..files import atomic
+from ..files import CUT, atomic
 from ..images import SHORT_SIDE, load_image, read_pixels
 
 DECODER = 2  # of the cached pictures: raised whenever `read_pixels` gives other values for the same file
@@ -41,7 +41,7 @@ def load_pixels(path: Path, cache_dir: Path) -> np.ndarray:
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{SHORT_SIDE}|{DECODER}"
     key = hashlib.sha1(os.fsencode(key)).hexdigest()
     cached = cache_dir / key[:2] / f"{key}.npy"
-    with suppress(OSError, ValueError, EOFError):  # missing, or cut when a disk was full
+    with suppress(*CUT):  # missing, or cut when a disk was full
         return np.load(cached)
     pixels = read_pixels(path)
     with atomic(cached) as part:

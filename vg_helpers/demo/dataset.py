@@ -163,7 +163,7 @@ def _paint_all(folder: Path, recipe: dict, workers: int | None, on_progress) -> 
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()
                 report(done, total)
-        except BaseException:
+        except BaseException:  # whatever ends this process ends those that paint
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [future.result() for future in futures]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as zoo
 
-from ..files import load_torch, save_torch
+from ..files import MALFORMED, load_torch, save_torch
 from .layers import CLASSES, LAYERS, TITLES, Normalize
 from .weights import Weights, load_backbone, without_inplace
 
@@ -74,7 +74,7 @@ def load_classifier(path: str | Path) -> Classifier:
             net = getattr(zoo, saved["network"])(num_classes=len(CLASSES))
         model = Classifier(saved["network"], net, Weights(**saved["weights"]))
         model.load_state_dict(saved["state"], assign=True)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except MALFORMED as error:
         raise ValueError(f"{path} holds no classifier of this project; {RETRAIN}") from error
     model.normalize = Normalize()
     return without_inplace(model).eval()
@@ -119,6 +119,6 @@ def load_texture_classifier(path: str | Path, model: Classifier) -> TextureClass
     try:
         head = nn.Linear(saved["weight"].shape[1], len(saved["bias"]))
         head.load_state_dict(saved)
-    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+    except MALFORMED as error:
         raise ValueError(f"{path} holds no texture head; {RETRAIN}") from error
     return TextureClassifier(model, head).eval()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as zoo
 
-from ..files import file_sha256, load_torch
+from ..files import CUT, MALFORMED, file_sha256, load_torch
 from .layers import TITLES
 
 ENUMS = {"vgg19": zoo.VGG19_Weights.IMAGENET1K_V1, "alexnet": zoo.AlexNet_Weights.IMAGENET1K_V1}
@@ -148,7 +148,7 @@ def _load_imagenet(network: str, net: nn.Module, path: Path) -> tuple[nn.Module,
     saved = load_torch(path, advice, mmap=path.is_file() and zipfile.is_zipfile(path))
     try:
         net.load_state_dict({key: saved[key].clone() for key in net.state_dict()}, assign=True)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except MALFORMED as error:
         raise ValueError(f"{path} holds no weights of {TITLES[network]}; {advice}") from error
     return net, _provenance(network, path)
 
@@ -182,7 +182,7 @@ def _read_codes(path: Path) -> list[tuple[Tensor, Tensor]]:
     try:
         with np.load(path) as saved:
             arrays = {name: torch.from_numpy(saved[name]) for name in saved.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (*CUT, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}); restore it or use weights 'none'") from error
     count = sum(name.startswith("codes") for name in arrays)
     scales = [arrays[f"scale{i}"].view(-1, 1, 1, 1) for i in range(count)]

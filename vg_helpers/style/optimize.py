@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..device import steady_memory
-from ..files import load_torch, save_torch, set_aside
+from ..files import MALFORMED, load_torch, save_torch, set_aside
 from .pixels import add_frame, cut_frame, resize
 
 TERMS = ("total", "content", "style", "tv")
@@ -182,7 +182,7 @@ class StyleRun:
         try:
             state = load_torch(path, "delete it to start anew")
             known = state["identity"]
-        except (ValueError, TypeError, KeyError):
+        except MALFORMED:
             set_aside(path)
             return
         if known != identity:
