@@ -145,10 +145,8 @@ def _explained(path: Path, error: Exception) -> ImageError:
     if isinstance(error, PermissionError):
         return ImageError(path, "reading it is not allowed", "change its permissions")
     if isinstance(error, Image.DecompressionBombError):
-        limit = _max_pixels() / 1e6
-        return ImageError(
-            path, f"it has more than {limit:g} megapixels", "give a smaller copy or a higher --max-megapixels"
-        )
+        advice = "give a smaller copy, or a higher --max-megapixels or VG_MAX_MEGAPIXELS"
+        return ImageError(path, f"it has more than {_max_pixels() / 1e6:g} megapixels", advice)
     if isinstance(error, MemoryError):
         return ImageError(path, "there is not enough memory for its size", "give a smaller copy")
     start = _first_bytes(path)

@@ -75,6 +75,23 @@ def test_given_folders_are_taken_and_nothing_is_made(nothing, tmp_path):
     assert set(found.table().origin) == {"given"} and found.paintings.folder == data.resolve()
 
 
+def test_pictures_that_cannot_be_read_are_left_out_before_the_others_are_counted(nothing, tmp_path):
+    for name in ("photos", "styles"):
+        folder_of(tmp_path / name, 3)
+        (tmp_path / name / "000.png").write_bytes(b"")
+    found = find("", str(tmp_path / "photos"), str(tmp_path / "styles"), nothing, num_photos=1, num_styles=5)
+    assert [path.name for path in found.photos.paths] == ["001.png"] and len(found.styles.paths) == 2
+    for kind, sentence in zip(("photos", "styles"), found.fallbacks[1:], strict=True):
+        assert (
+            f"One of the {kind} is left out: " in sentence
+            and "000.png cannot be read as an image (it is empty)" in sentence
+        )
+    for path in (tmp_path / "photos").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"000\.png cannot be read"):
+        find("", str(tmp_path / "photos"), "", StandIns(tmp_path / "others"))
+
+
 def test_the_projects_own_data_is_found_from_anywhere(nothing, tmp_path, monkeypatch):
     for name in (STYLE_FOLDER, "photos", "styles"):
         folder_of(tmp_path / "project" / "data" / name, 1)

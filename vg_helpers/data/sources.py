@@ -13,7 +13,7 @@ from typing import Protocol
 import pandas as pd
 
 from ..files import ROOT, expand_home, unique_names, write_csv, write_json
-from ..images import list_images
+from ..images import ImageError, list_images, load_image
 from .paintings import list_paintings
 
 NO_PAINTINGS = (
@@ -100,7 +100,7 @@ def find(
     Styles stay empty if there are real paintings but no folder of styles: see `Sources.with_training_styles`.
 
     Raises:
-        ValueError: if a folder that was asked for does not exist or holds no pictures.
+        ValueError: if a folder that was asked for does not exist or holds no pictures that can be read.
     """
     data = find_folder(data_dir, "VG_DATA_DIR", ROOT / "data")
     photos = find_folder(photos_dir, "VG_PHOTOS_DIR", ROOT / "data" / "photos")
@@ -113,24 +113,42 @@ def find(
     if styles is None and data is not None:
         sentences.append(NO_STYLES)
     data_root = stand_ins.paintings() if data is None else data
+    content, problems = _pictures("photos", photos, stand_ins.photos, num_photos)
     if styles is None and data is not None:
-        style_paintings = Source("styles", data_root, (), "training split")
+        style_paintings, more = Source("styles", data_root, (), "training split"), []
     else:
-        style_paintings = _pictures("styles", styles, stand_ins.styles, num_styles)
+        style_paintings, more = _pictures("styles", styles, stand_ins.styles, num_styles)
     return Sources(
         Source("paintings", data_root, tuple(list_paintings(data_root)), "stand-in" if data is None else "given"),
-        _pictures("photos", photos, stand_ins.photos, num_photos),
+        content,
         style_paintings,
-        tuple(sentences),
+        (*sentences, *problems, *more),
         stand_ins.artist_names if data is None else {},
     )
 
 
-def _pictures(kind: str, folder: Path | None, stand_ins: Callable[[], list[Path]], count: int) -> Source:
-    if folder is not None:
-        return Source(kind, folder, tuple(list_images(folder)[:count]), "given")
-    paths = stand_ins()
-    return Source(kind, paths[0].parent, tuple(paths[:count]), "stand-in")
+def _pictures(
+    kind: str, folder: Path | None, stand_ins: Callable[[], list[Path]], count: int
+) -> tuple[Source, list[str]]:
+    """Return the first `count` pictures that can be read, and a sentence for each one before them that cannot.
+
+    Found out here, because the notebooks that need them come after hours of training.
+    """
+    if folder is None:
+        paths = stand_ins()
+        return Source(kind, paths[0].parent, tuple(paths[:count]), "stand-in"), []
+    readable, problems = [], []
+    for path in list_images(folder):
+        if len(readable) == count:
+            break
+        try:
+            load_image(path, 64)
+            readable.append(path)
+        except ImageError as error:
+            problems.append(f"One of the {kind} is left out: {error}.")
+    if not readable:
+        raise ValueError(problems[0] if problems else f"num_{kind} must be 1 or more")
+    return Source(kind, folder, tuple(readable), "given"), problems
 
 
 def find_folder(given: str, variable: str, default: str | Path | None) -> Path | None:
