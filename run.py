@@ -47,7 +47,7 @@ TASKS = {
 DISK = "7 GB"  # of a finished .venv on Linux, with torch for CUDA
 NETWORK = (
     "NewConnectionError|NameResolution|ProxyError|ConnectionError|SSLError|ConnectTimeout|ReadTimeout|timed out|"
-    "getaddrinfo|Max retries|Connection (refused|reset|broken|aborted)|Network is unreachable"
+    "getaddrinfo|Max retries|Failed to parse: http|Connection (refused|reset|broken|aborted)|Network is unreachable"
 )
 NO_VERSION = "No matching distribution|Could not find a version|ResolutionImpossible|conflicting dependencies"
 CAUSES = {
@@ -147,7 +147,7 @@ def ensure(index=None, latest=False, fresh=False):
         wanted["latest"] = not install(new_index, wanted["latest"], upgrade=latest and not index)
         link()
         STAMP.write_text(json.dumps(wanted), encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last one: before Python 3.13, links that go in circles
         raise InstallError(cause_of(str(error))) from error
 
 

@@ -160,6 +160,13 @@ def test_nothing_behind_a_link_is_removed(project, calls, tmp_path, options):
 
 
 @needs_links
+def test_a_link_to_itself_is_one_sentence(project):
+    run.VENV.symlink_to(".venv")
+    with pytest.raises(run.InstallError, match="remove .venv first"):
+        run.ensure()
+
+
+@needs_links
 def test_an_interrupted_installation_behind_a_link_goes_on(project, calls, tmp_path, monkeypatch):
     run.VENV.symlink_to(tmp_path / "scratch")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -218,6 +225,7 @@ def test_threads_are_calm_as_in_the_package(monkeypatch):
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
         ("WARNING: Retrying: NewConnectionError('...')\nERROR: No matching distribution found for torch", "network"),
         ("ERROR: No matching distribution found for torch>=2.11", "no version that fits"),
+        ("ERROR: Could not install packages due to an OSError: Failed to parse: http://$HOST:$PORT", "the proxy"),
         ("PermissionError: [Errno 13] Permission denied: '/x'", "may not be written"),
         ("some words\nERROR: odd thing", "odd thing"),
         ("", "no reason given"),
