@@ -220,7 +220,7 @@ def clear_place(fresh):
         print(f".venv was made with Python {python} and is now made again with {this_python()}.", file=sys.stderr)
     else:
         print("Removing the .venv that is there.", file=sys.stderr)
-    shutil.rmtree(VENV)
+    VENV.unlink() if VENV.is_file() else shutil.rmtree(VENV)
 
 
 def install(index, latest, upgrade):

@@ -162,7 +162,7 @@ def test_nothing_behind_a_link_is_removed(project, calls, tmp_path, options):
 @needs_links
 def test_a_link_to_itself_is_one_sentence(project):
     run.VENV.symlink_to(".venv")
-    with pytest.raises(run.InstallError, match="remove .venv first"):
+    with pytest.raises(run.InstallError, match=r"remove \.venv first"):
         run.ensure()
 
 
