@@ -120,7 +120,7 @@ def index(folder, make_paintings):
     place = folder / "p"
     paths = sorted(place.iterdir()) if place.is_dir() else make_paintings(place, 12, 12, (60, 48))
     label = [int(path.name.startswith("vincent")) for path in paths]
-    frame = pd.DataFrame({"path": [f"p/{path.name}" for path in paths], "label": label})
+    frame = pd.DataFrame({"path": [f"p/{path.name}" for path in paths], "label": label, "group": range(len(paths))})
     order = frame.groupby("label").cumcount()
     return frame.assign(split_grouped=np.where(order < 8, "train", np.where(order < 10, "val", "test")))
 

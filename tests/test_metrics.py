@@ -153,3 +153,13 @@ def test_rates_by_artist_are_shares_of_their_own_paintings():
     assert frame.van_goghs.tolist() == [3, 0, 0] and frame.others.tolist() == [1, 2, 1]
     assert frame.found["a"] == proportion(2, 3) and frame.mistaken["b"] == proportion(1, 2)
     assert frame.mistaken["c"].value == 0 and frame.mistaken["a"].value == 1 and np.isnan(frame.found["b"].value)
+
+
+def test_the_standard_error_of_an_auc_is_the_spread_over_samples():
+    rng, targets = np.random.default_rng(0), np.repeat([0, 1], [300, 100])
+    draws = [rng.normal(size=400) + 1.2 * targets for _ in range(200)]
+    spread = np.std([sk.roc_auc_score(targets, draw) for draw in draws])
+    errors = [metrics.auc_standard_error(targets, draw) for draw in draws]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.15)
+    assert metrics.auc_standard_error(targets, 1000 * draws[0] - 5) == pytest.approx(errors[0])
+    assert np.isnan(metrics.auc_standard_error([0, 0, 1], [0.1, 0.2, 0.3]))

@@ -137,15 +137,19 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def trial_values_from_log(trials: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return a study's trials with the validation AUC of the tracker's rows: the best, or the last of a pruned trial.
 
+    A column `se` gets its standard error.
+
     Args:
         trials: columns number, value, state; a trial without rows keeps its value.
     """
-    if not rows:
-        return trials
-    logged = pd.DataFrame(rows).sort_values("epoch").groupby("trial")["val_auc"].agg(["max", "last"])
-    logged = logged.reindex(trials["number"]).set_axis(trials.index)
-    values = logged["max"].where(trials["state"] == "COMPLETE", logged["last"])
-    return trials.assign(value=values.fillna(trials["value"]))
+    trials = trials.assign(se=float("nan"))
+    logged = pd.DataFrame(rows, columns=["trial", "epoch", "val_auc", "val_auc_se"]).sort_values("epoch")
+    for place, number, state in zip(trials.index, trials["number"], trials["state"], strict=True):
+        epochs = logged[logged["trial"] == number]
+        if len(epochs):
+            row = epochs.loc[epochs["val_auc"].idxmax()] if state == "COMPLETE" else epochs.iloc[-1]
+            trials.loc[place, ["value", "se"]] = row[["val_auc", "val_auc_se"]].to_numpy(float)
+    return trials
 
 
 def wandb_mode() -> str:

@@ -40,7 +40,7 @@ def test_fit_learns_what_can_be_separated(net, optimizer):
     assert result.best_value == 1 and result.history[-1]["val_accuracy"] > 0.9
     assert result.history[-1]["train_loss"] < 0.7 * result.history[0]["train_loss"]
     assert [row["epoch"] for row in result.history] == list(range(1, 17)) and sum(seen) == 16 * 40
-    assert set(result.history[0]) == {"epoch", "train_loss", "val_loss", "val_auc", "val_accuracy"}
+    assert set(result.history[0]) == {"epoch", "train_loss", "val_loss", "val_auc", "val_auc_se", "val_accuracy"}
 
 
 def test_an_epoch_has_its_own_view_and_order(net):

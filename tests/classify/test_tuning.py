@@ -68,22 +68,34 @@ class Numbers:
 
 def test_a_sample_changes_with_the_view_and_keeps_the_classes():
     dataset, parts = Numbers(), {}
-    sample = Sample(dataset, 4, 42)
+    rows = range(1, 9)
+    sample = Sample(dataset, rows, 4, 42)
     for view in (0, 1, 3, 1):
         part = sample.draw(view)
         assert dataset.view == view and len(sample) == len(part) == 4 and parts.get(view) in (None, part.indices)
         parts[view] = part.indices
         assert [part[i][0] for i in range(4)] == [100 * view + position for position in part.indices]
         assert [part[i][1] for i in range(4)] == part.targets and sum(part.targets) == 2
+        assert set(part.indices) <= set(rows)
     assert len({tuple(part) for part in parts.values()}) == 3
-    assert parts[0] == Sample(Numbers(), 4, 42).draw(0).indices != Sample(Numbers(), 4, 1).draw(0).indices
+    assert parts[0] == Sample(Numbers(), rows, 4, 42).draw(0).indices != Sample(Numbers(), rows, 4, 1).draw(0).indices
+    assert Sample(dataset, rows, 0, 42).draw(2).indices == list(rows) and dataset.view == 2
 
 
-@pytest.mark.parametrize(("count", "expected"), [(0, 16), (4, 4), (16, 16), (99, 16)])
+def test_no_trial_learns_from_a_painting_that_compares_trials(task, index):
+    train_rows, search = index[index.split_grouped == "train"], task.sets["search"]
+    learned = train_rows.iloc[task.search_rows]
+    held = train_rows.drop(learned.index)
+    assert len(search) == len(task.sets["val"]) + len(held) and 0.2 < len(held) / len(train_rows) < 0.5
+    assert search.targets == task.sets["val"].targets + held.label.tolist()
+    assert not set(learned.group) & set(held.group)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, None), (4, 4), (99, None)])
 def test_an_epoch_of_a_trial_has_as_many_paintings_as_asked_for(task, count, expected):
     seen = []
     search_training(task, 1, 2, count, on_batch=seen.append)
-    assert sum(seen) == pictures_per_trial(task, 2, count) == 2 * expected
+    assert sum(seen) == pictures_per_trial(task, 2, count) == 2 * (expected or len(task.search_rows))
 
 
 def test_a_damaged_study_is_set_aside_and_made_again(task, capsys):

@@ -1,6 +1,7 @@
 """Features of a frozen network: computed once, kept on disk, and the logistic regression on them that starts a head.
 
-Convention: features are float32 in memory and (views, N, ...) float16 on disk; `view` chooses which one is seen.
+Convention: features are float32 in memory and (views, N, ...) on disk, as float16 unless a caller asks for more;
+`view` chooses which one is seen.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from ..files import CUT, set_aside, write_text
 
 @dataclass
 class FeatureDataset(Dataset):
-    """Features (views, N, ...) of a frozen network, kept on disk as float16, as (features, target) of one view."""
+    """Features (views, N, ...) of a frozen network, kept on disk, as (features, target) of one view."""
 
     path: Path
     targets: Sequence[int]
@@ -55,6 +56,7 @@ def cache_features(
     path: Path,
     device: torch.device,
     on_batch: Callable[[int], None] | None = None,
+    dtype: type = np.float16,
 ) -> FeatureDataset:
     """Return the features of `views` views of every picture, computed once; an interrupted computation continues.
 
@@ -81,8 +83,8 @@ def cache_features(
             features = lower(pictures.to(device, memory_format=torch.channels_last)).float().cpu().numpy()
         if store is None:
             shape = (views, len(dataset), *features.shape[1:])
-            store = np.lib.format.open_memmap(part_path, "w+", dtype=np.float16, shape=shape)
-        store[view, start:stop] = features.clip(-65504, 65504)
+            store = np.lib.format.open_memmap(part_path, "w+", dtype=dtype, shape=shape)
+        store[view, start:stop] = features.clip(np.finfo(dtype).min, np.finfo(dtype).max)
         if number % 4 == 0:
             store.flush()
             write_text(done_path, str(number))

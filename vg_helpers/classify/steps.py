@@ -148,6 +148,7 @@ def trials_table(trials: pd.DataFrame) -> pd.DataFrame:
             "batch size": trials["batch_size"],
             "optimiser": trials["optimizer"],
             "validation AUC": trials["value"],
+            "±": trials["se"],
             "state": trials["state"].str.lower(),
             "seconds": trials["seconds"].map("{:.1f}".format),
         }

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from scipy.special import softmax
+from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from ..data.splits import SPLITS
@@ -24,7 +25,8 @@ from ..models.layers import TITLES
 from .features import cache_features, probe, set_head
 from .train import HEAD, FitResult, TrainConfig, choose_depth, fit, predict, prepare, trained_layers
 
-PROTOCOL = 7  # raise it when the same parameters no longer give the same numbers: kept work is then computed again
+PROTOCOL = 8  # raise it when the same parameters no longer give the same numbers: kept work is then computed again
+SEARCH_VIEWS = 1  # of a painting by which trials are compared
 # torchvision drops half. With so much dropout AlexNet, whose layers are all trained, learns little in a few epochs. For
 # VGG-19, whose fc6 and fc7 stay frozen, less dropout gave worse results.
 DROPOUT = {"vgg19": 0.5, "alexnet": 0.2}
@@ -69,11 +71,15 @@ class Probe:
 
 @dataclass
 class Task:
-    """A network, its part that learns, and the train, val and test sets as that part sees them."""
+    """A network, its part that learns, and the train, val, test and search sets as that part sees them.
+
+    "search" holds the paintings that compare trials: val, and those of train that `held_for_search` names.
+    """
 
     model: Classifier
     learning: nn.Module
     sets: dict[str, Any]
+    search_rows: list[int]
     config: TrainConfig
     setup: Setup
     folder: Path
@@ -123,19 +129,20 @@ def build_task(
     folder = Path(setup.state_dir, f"{network}-{fingerprint(made_from, rows)}")
     folder.mkdir(parents=True, exist_ok=True)
     sets, learning = _pictures(index, split, setup), model
+    search_rows = np.flatnonzero(~held_for_search(index[index[split] == "train"], setup.seed)).tolist()
     if len(lower) > 1:  # a single module is the normalisation: nothing is frozen
         sets, learning = _features(lower, sets, setup, folder, on_batch), upper
     config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
-    return Task(model, learning, sets, config, setup, folder)
+    return Task(model, learning, sets, search_rows, config, setup, folder)
 
 
 def _features(
     lower: nn.Module, sets: dict[str, Any], setup: Setup, folder: Path, on_batch: Callable[[int], None] | None
 ) -> dict[str, Any]:
     """Return the sets as the frozen part of the network sees them."""
-    cached = {}
+    cached, views_of = {}, {"train": setup.views, "search": SEARCH_VIEWS}
     for name, pictures in sets.items():
-        views = setup.views if name == "train" else setup.eval_views
+        views = views_of.get(name, setup.eval_views)
         path = folder / f"{name}-{views}.npy"
         with FileLock(path.with_suffix(".lock")):  # several workers may share the folder
             cached[name] = cache_features(lower, pictures, views, path, setup.device, on_batch)
@@ -144,8 +151,20 @@ def _features(
 
 def _pictures(index: pd.DataFrame, split: str, setup: Setup) -> dict[str, Any]:
     parts = {name: index[index[split] == name] for name in SPLITS}
+    held = held_for_search(parts["train"], setup.seed)
+    parts["search"] = pd.concat([parts["val"], parts["train"][held]])
     folders, options = (setup.data_dir, setup.cache_dir), (setup.size, setup.seed)
     return {name: build_dataset(rows, *folders, name == "train", *options) for name, rows in parts.items()}
+
+
+def held_for_search(train: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return which training paintings (N,), a third by groups, no trial of a search learns from.
+
+    Together with the validation paintings they compare the trials: on those alone, chance would choose.
+    """
+    folds = StratifiedGroupKFold(3, shuffle=True, random_state=seed).split(train, train["label"], train["group"])
+    _, held = next(folds)
+    return np.isin(np.arange(len(train)), held)
 
 
 def fit_probe(task: Task) -> Probe:

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from ..device import autocast
 from ..files import MALFORMED, load_torch, save_torch, set_aside
+from ..metrics import auc_standard_error
 from ..models.classifier import Classifier
 from ..models.layers import LAYERS
 from .distributed import (
@@ -332,7 +333,7 @@ def _collate(items: list[tuple[Tensor, int]]) -> Any:
 
 
 def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int = 1) -> dict[str, float]:
-    """Return loss, ROC AUC and accuracy at 0.5 on a validation set.
+    """Return loss, ROC AUC with its standard error, and accuracy at 0.5 on a validation set.
 
     Raises:
         FloatingPointError: if the logits are not finite, after an update that was too large.
@@ -346,6 +347,7 @@ def evaluate(module: nn.Module, dataset: Any, device: torch.device, views: int =
     return {
         "val_loss": float(loss),
         "val_auc": float(roc_auc_score(targets, score)),
+        "val_auc_se": auc_standard_error(targets, score),
         "val_accuracy": float(((score > 0) == targets).mean()),
     }
 

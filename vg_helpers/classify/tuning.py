@@ -1,7 +1,7 @@
 """The search for learning rate, batch size and optimiser of one task."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from torch.utils.data import Subset
 
 from ..files import fingerprint
 from ..search import open_study, run_study
-from .task import Task
-from .train import TrainConfig, fit
+from .task import SEARCH_VIEWS, Task
+from .train import fit
 
 KNOWN_GOOD = {  # the values of the reference report, then the best of earlier trainings of this project
     "vgg19": [
@@ -35,9 +35,9 @@ def search_training(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> optuna.Study:
-    """Return the study of learning rate, batch size and optimiser by validation ROC AUC.
+    """Return the study of learning rate, batch size and optimiser by ROC AUC on the task's set "search".
 
-    Each trial starts from the task's present weights.
+    Each trial starts from the task's present weights and learns from the training paintings that are not in that set.
 
     Args:
         num_paintings: training paintings per epoch, another stratified sample in each epoch; 0 takes all.
@@ -50,7 +50,8 @@ def search_training(
     known_good = KNOWN_GOOD[task.model.network]
 
     def objective(trial: optuna.Trial) -> float:
-        config = TrainConfig(**{**vars(task.config), **suggest_training(trial), "num_epochs": num_epochs})
+        values = {**suggest_training(trial), "num_epochs": num_epochs, "val_views": SEARCH_VIEWS}
+        config = replace(task.config, **values)
 
         def report(row: dict[str, float]) -> None:
             if on_epoch:
@@ -60,12 +61,10 @@ def search_training(
                 raise optuna.TrialPruned
 
         checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings)}.pt"
-        train_set = task.sets["train"]
-        if 0 < num_paintings < len(train_set):
-            train_set = Sample(train_set, num_paintings, task.setup.seed)
+        train_set = Sample(task.sets["train"], task.search_rows, num_paintings, task.setup.seed)
         try:
             result = fit(
-                task.learning, train_set, task.sets["val"], config, task.setup.device, checkpoint, report, on_batch
+                task.learning, train_set, task.sets["search"], config, task.setup.device, checkpoint, report, on_batch
             )
         except (optuna.TrialPruned, FloatingPointError) as error:  # a trial that diverged must not end the study
             checkpoint.unlink(missing_ok=True)
@@ -85,30 +84,34 @@ def study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
 
 def pictures_per_trial(task: Task, num_epochs: int, num_paintings: int = 0) -> int:
     """Return how many training paintings a trial sees, if it is not stopped early."""
-    available = len(task.sets["train"])
+    available = len(task.search_rows)
     return num_epochs * min(num_paintings or available, available)
 
 
 @dataclass
 class Sample:
-    """A stratified part of a data set, which `draw` draws anew for every view.
+    """A stratified part of some rows of a data set, which `draw` draws anew for every view; all rows if `count` is 0.
 
     A network would soon know a fixed part by heart, and the trials would then compare memories.
     """
 
     dataset: Any
+    rows: Sequence[int]
     count: int
     seed: int
 
     def __len__(self) -> int:
-        return self.count
+        return self.count if 0 < self.count < len(self.rows) else len(self.rows)
 
     def draw(self, view: int) -> Subset:
         """Return the part of one view, with its `targets`."""
-        self.dataset.view, targets = view, self.dataset.targets
-        options = {"train_size": self.count, "stratify": targets, "random_state": self.seed + view}
-        part = Subset(self.dataset, sorted(train_test_split(range(len(targets)), **options)[0]))
-        part.targets = [targets[index] for index in part.indices]
+        self.dataset.view, rows = view, list(self.rows)
+        if len(self) < len(rows):
+            targets = [self.dataset.targets[row] for row in rows]
+            options = {"train_size": self.count, "stratify": targets, "random_state": self.seed + view}
+            rows = sorted(train_test_split(rows, **options)[0])
+        part = Subset(self.dataset, rows)
+        part.targets = [self.dataset.targets[row] for row in rows]
         return part
 
 
