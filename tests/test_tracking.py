@@ -241,9 +241,8 @@ def test_a_part_of_a_task_is_tracked_under_a_name_that_changes_with_its_config(h
 def test_a_trials_value_is_its_best_epoch_and_a_pruned_ones_last():
     trials = pd.DataFrame({"number": [0, 2, 3], "value": [0.1, 0.1, 0.7], "state": ["COMPLETE", "PRUNED", "PRUNED"]})
     values = [(0, 1, 0.6), (0, 2, 0.9), (0, 3, 0.8), (1, 1, 0.99), (2, 1, 0.5), (2, 2, 0.4)]
-    rows = [
-        {**dict(zip(("trial", "epoch", "val_auc"), row, strict=True)), "val_auc_se": row[1] / 100} for row in values
-    ]
+    keys = "trial", "epoch", "val_auc"
+    rows = [dict(zip(keys, row, strict=True)) | {"val_auc_se": row[1] / 100} for row in values]
     logged = tracking.trial_values_from_log(trials, rows[::-1])
     assert logged.value.tolist() == [0.9, 0.4, 0.7]
     assert logged.se[:2].tolist() == [0.02, 0.02] and np.isnan(logged.se[2])
