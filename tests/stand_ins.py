@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from vg_helpers.models.texture import Rule, TextureJudge
 from vg_helpers.models.weights import Weights
 from vg_helpers.style.engine import StyleParams
 
@@ -126,3 +127,27 @@ def hashed_frame(rows: list[tuple[str, str, int]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["artist", "title", "phash"]).assign(
         phash=lambda frame: frame.phash.map("{:016x}".format)
     )
+
+
+def textured(label: int, count: int, seed: int = 0, size: int = 64) -> Tensor:
+    """Return pictures (count, 3, size, size) of stripes: steep ones for label 1, flat ones for label 0."""
+    generator = torch.Generator().manual_seed(1000 * label + seed)
+    waves = torch.arange(size, dtype=torch.float32)
+    x, y = waves[None, :].expand(size, size), waves[:, None].expand(size, size)
+    phases = 6.28 * torch.rand(count, 1, 1, generator=generator)
+    stripes = torch.sin((x if label else y)[None] / 2 + phases)[:, None].expand(-1, 3, -1, -1)
+    return (0.5 + 0.3 * stripes + 0.1 * torch.randn(count, 3, size, size, generator=generator)).clamp(0, 1)
+
+
+def tiny_judge(channels: int = 6, count: int = 8, refits: int = 2) -> TextureJudge:
+    """Return a texture judge of random support for layers of together so many channels."""
+    generator = torch.Generator().manual_seed(5)
+    random = {"support": (count, 2 * channels), "weights": (1 + refits, count), "biases": (1 + refits,)}
+    tensors = {name: torch.randn(*shape, generator=generator) for name, shape in random.items()}
+    tensors |= {"center": torch.full((2 * channels,), 0.5), "scale": torch.full((2 * channels,), 0.2)}
+    tensors |= {"gamma": torch.tensor(0.5), "slope": torch.tensor(1.5), "shift": torch.tensor(-0.2)}
+    tensors |= {"labels": torch.arange(count) % 2, "support": tensors["support"].half()}
+    return TextureJudge(tensors, [f"painting-{number}.jpg" for number in range(count)]).eval()
+
+
+RULE = Rule(network=0.8, texture=1.1, bias=-0.3, threshold=0.4, margin=0.5, familiar=1.5, views=2)

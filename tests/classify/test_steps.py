@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.special import expit, logit
-from stand_ins import CPU
+from stand_ins import CPU, RULE
 
 from vg_helpers.classify import steps
 from vg_helpers.classify import task as task_module
-from vg_helpers.models.classifier import load_classifier, load_texture_classifier
+from vg_helpers.classify import texture as texture_module
+from vg_helpers.models.classifier import load_classifier
+from vg_helpers.models.texture import load_texture_classifier
 from vg_helpers.stage import Stage
 
 SPLIT = "split_grouped"
@@ -27,8 +30,9 @@ def run(index, setup, stage):
     searches = steps.search(tasks, PLAN)
     history = steps.train(tasks, searches, PLAN)
     probs = steps.judge_held_out(tasks, stage.keep)
-    textures = steps.fit_textures(tasks, index, SPLIT, stage.keep)
-    steps.save(tasks, textures, stage.path)
+    moments = steps.measure_textures(index, setup)
+    textures = steps.fit_textures(moments, index, SPLIT, 42, stage.keep)
+    steps.save(tasks, textures, {"vgg19": RULE, "alexnet": RULE}, stage.path)
     return tasks, probes, searches, history, probs, textures
 
 
@@ -44,9 +48,10 @@ def test_both_networks_are_learned_judged_and_saved(index, setup, stage, monkeyp
         np.testing.assert_array_equal(probs[network]["test"], tasks[network].probs("test"))
         model = load_classifier(stage.path(f"{network}.pt"))
         assert model.network == network
-        head = load_texture_classifier(stage.path(f"{network}_texture.pt"), model).head
-        np.testing.assert_array_equal(head.weight.detach(), textures[network].head.weight.detach())
-    monkeypatch.setattr(task_module, "_fit_head", raises)
+        joint, rule = load_texture_classifier(stage.path(f"{network}_texture.pt"), model)
+        assert rule == RULE and torch.equal(joint.judge.weights, textures[network].judge.weights)
+    monkeypatch.setattr(task_module, "probe", raises)
+    monkeypatch.setattr(texture_module, "machine", raises)
     monkeypatch.setattr(task_module.Task, "probs", raises)
     again = run(index, setup, stage)
     np.testing.assert_array_equal(again[4]["alexnet"]["test"], probs["alexnet"]["test"])
@@ -57,13 +62,20 @@ def raises(*_, **__):
     raise AssertionError("computed again")
 
 
-def test_textures_add_their_log_odds():
-    odds = {"val": np.array([0.2]), "test": np.array([0.9, 0.5])}
-    texture = steps.Probe(None, {"val": np.array([0.5]), "test": np.array([0.9, 0.1])})
-    both = steps.add_textures({"vgg19": odds}, {"vgg19": texture})
-    assert list(both) == ["vgg19_with_texture", "vgg19_texture"]
-    np.testing.assert_allclose(both["vgg19_with_texture"]["test"], [expit(2 * logit(0.9)), 0.1])
-    assert both["vgg19_with_texture"]["val"][0] == pytest.approx(0.2) and both["vgg19_texture"] is texture.probs
+def test_network_and_texture_judge_are_joined_by_what_validation_says():
+    rng, label = np.random.default_rng(0), np.tile([0, 1], 200)
+    index = pd.DataFrame({"label": label, SPLIT: np.repeat(["val", "test"], 200)})
+    good, poor = (
+        {part: expit(2 * label[:200] - 1 + noise * rng.normal(size=200)) for part in ("val", "test")}
+        for noise in (1, 4)
+    )
+    networks, textures = {"vgg19": good, "alexnet": poor}, {"vgg19_texture": poor, "alexnet_texture": good}
+    probs, weights = steps.join(networks, textures, index, SPLIT)
+    assert list(probs) == ["vgg19_with_texture", "alexnet_with_texture"]
+    assert weights["vgg19"][0] > 5 * weights["vgg19"][1] and weights["alexnet"][1] > 5 * weights["alexnet"][0]
+    a, b, bias = weights["vgg19"]
+    expected = expit(a * logit(good["test"]) + b * logit(poor["test"]) + bias)
+    np.testing.assert_allclose(probs["vgg19_with_texture"]["test"], expected, atol=1e-6)
 
 
 def test_random_weights_are_left_out_for_no_epochs(index, setup):
@@ -81,11 +93,11 @@ def test_palettes_are_kept_for_each_network():
 
 def test_tables_and_facts(index, setup):
     trials = pd.DataFrame(
-        [[0, 1e-5, 16, "SGD", 0.75, "PRUNED", 90.0, "vgg19"]],
-        columns=["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds", "model"],
+        [[0, 1e-5, 16, "SGD", 0.75, "PRUNED", 90.0, "vgg19", 0.02]],
+        columns=["trial", "lr", "batch_size", "optimizer", "value", "state", "seconds", "model", "se"],
     )
     row = steps.trials_table(trials).iloc[0].tolist()
-    assert row == ["VGG-19", 0, "1.00e-05", 16, "SGD", 0.75, "pruned", "90.0"]
+    assert row == ["VGG-19", 0, "1.00e-05", 16, "SGD", 0.75, 0.02, "pruned", "90.0"]
     facts = steps.facts({"vgg19": steps.Search(trials, {"lr": 1.5e-5, "batch_size": 16}, 0.75, {}, "offline")})
     assert facts == {
         "wandb": "offline",

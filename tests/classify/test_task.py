@@ -5,16 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.special import expit, logit, softmax
+from scipy.special import softmax
 from stand_ins import CPU
 
 from vg_helpers.classify import task as classify_task
 from vg_helpers.classify import train
-from vg_helpers.classify.judge import judge
-from vg_helpers.classify.task import build_task, fit_probe, fit_texture, held_out_probs, train_finally
+from vg_helpers.classify.task import build_task, fit_probe, held_out_probs, train_finally
 from vg_helpers.classify.tuning import KNOWN_GOOD, search_training
 from vg_helpers.data import views
-from vg_helpers.models.classifier import TextureClassifier
 from vg_helpers.search import trials_frame
 from vg_helpers.stage import Stage
 
@@ -88,19 +86,6 @@ def test_the_head_starts_as_the_probe(index, setup):
     np.testing.assert_allclose(task.probs("test"), softmax(logits, axis=1)[:, 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("depth", ["top", "all"])
-def test_a_texture_head_is_fitted_to_the_trained_networks_own_middle_layer(index, setup, depth):
-    task = build_task("alexnet", index, "split_grouped", replace(setup, depth=depth))
-    task.start_from(fit_probe(task))
-    train_finally(task, {"lr": 1e-3, "batch_size": 4}, 1)
-    texture, targets = fit_texture(task, index, "split_grouped"), np.array(task.sets["test"].targets)
-    assert texture.probs["test"][targets == 1].min() > texture.probs["test"][targets == 0].max()  # yellow, not blue
-    paths = [f"{setup.data_dir}/{path}" for path in index.path[index.split_grouped == "test"]]
-    together = expit(logit(task.probs("test")) + logit(texture.probs["test"]))
-    model = TextureClassifier(task.model, texture.head)
-    np.testing.assert_allclose(judge(model, paths, CPU, setup.size, setup.eval_views), together, atol=0.02)
-
-
 @pytest.mark.parametrize("network", ["vgg19", "alexnet"])
 def test_each_network_drops_its_own_share(index, setup, network):
     task = build_task(network, index, "split_grouped", setup)
@@ -118,12 +103,13 @@ def test_features_are_kept_and_only_training_pictures_are_augmented(index, setup
     seen, built, original = [], [], views.build_dataset
     monkeypatch.setattr(classify_task, "build_dataset", lambda *a: built.append(original(*a)) or built[-1])
     task = build_task("alexnet", index, "split_grouped", replace(setup, views=3), seen.append)
-    assert sum(seen) == 3 * 16 + 2 * 4 + 2 * 4
-    assert [dataset.augment for dataset in built] == [True, False, False]
-    assert [len(task.sets[name].features) for name in ("train", "val", "test")] == [3, 2, 2]
-    assert [len(task.sets[name]) for name in ("train", "val", "test")] == [16, 4, 4]
+    names, held = ("train", "val", "test", "search"), 16 - len(task.search_rows)
+    assert sum(seen) == 3 * 16 + 2 * 4 + 2 * 4 + (4 + held)
+    assert [dataset.augment for dataset in built] == [True, False, False, False]
+    assert [len(task.sets[name].features) for name in names] == [3, 2, 2, 1]
+    assert [len(task.sets[name]) for name in names] == [16, 4, 4, 4 + held]
     again = build_task("alexnet", index, "split_grouped", replace(setup, views=3), seen.append)
-    assert sum(seen) == 64 and again.key == task.key
+    assert sum(seen) == 68 + held and again.key == task.key
 
 
 def test_damaged_features_and_checkpoints_are_set_aside_and_made_again(index, setup, capsys):

@@ -1,24 +1,15 @@
-"""classifier: parts make the whole, a file brings it back, and a texture head adds its log odds."""
+"""classifier: parts make the whole, and a file brings it back."""
 
-import numpy as np
 import pytest
 import torch
 import torchvision
-from stand_ins import CPU, noise
+from stand_ins import RULE, noise, tiny_judge
 from torch import nn
 
-from vg_helpers.classify.judge import judge
-from vg_helpers.models.classifier import (
-    TEXTURE_LAYER,
-    TextureClassifier,
-    TextureFeatures,
-    build_classifier,
-    load_classifier,
-    load_texture_classifier,
-    save_classifier,
-    save_texture_head,
-)
+from vg_helpers.models.classifier import build_classifier, load_classifier, save_classifier
+from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.layers import LAYERS
+from vg_helpers.models.texture import TextureClassifier, load_texture_classifier, save_texture_classifier
 
 NETWORKS = ("vgg19", "alexnet")
 
@@ -74,9 +65,10 @@ def test_a_saved_classifier_comes_back(tiny_zoo, tmp_path, images):
 @pytest.mark.parametrize("content", ["nothing", "a pointer", "half", "a dict", "a list"])
 def test_a_damaged_classifier_or_head_is_one_sentence_with_its_name(tiny_zoo, tmp_path, content):
     model, path = build_classifier("alexnet", "none"), tmp_path / "a.pt"
+    joint = TextureClassifier(model, build_extractor("alexnet", ("relu2",), "none"), tiny_judge())
     for save, load in (
         (lambda: save_classifier(path, model), lambda: load_classifier(path)),
-        (lambda: save_texture_head(path, nn.Linear(8, 2)), lambda: load_texture_classifier(path, model)),
+        (lambda: save_texture_classifier(path, joint, RULE), lambda: load_texture_classifier(path, model)),
     ):
         save()
         whole = path.read_bytes()
@@ -91,34 +83,3 @@ def test_a_damaged_classifier_or_head_is_one_sentence_with_its_name(tiny_zoo, tm
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"a\.pt"):
         load_classifier(path)
-
-
-def test_texture_is_mean_and_standard_deviation_whatever_the_arrangement():
-    features = torch.randn(3, 5, 4, 6, dtype=torch.bfloat16)
-    texture = TextureFeatures()(features)
-    flat = features.double().flatten(2).numpy()
-    np.testing.assert_allclose(texture, np.concatenate([flat.mean(2), flat.std(2)], axis=1), atol=1e-6)
-    assert texture.dtype == torch.float32
-    shuffled = features.flatten(2)[:, :, torch.randperm(24)].unflatten(2, (4, 6))
-    torch.testing.assert_close(TextureFeatures()(shuffled), texture)
-
-
-@pytest.mark.parametrize("network", ["vgg19", "alexnet"])
-def test_the_heads_log_odds_are_added_to_the_networks(network, tiny_zoo, tmp_path):
-    model = build_classifier(network, "none").eval()
-    images = torch.rand(2, 3, 64, 64)
-    middle = model.split(TEXTURE_LAYER[network])[0](images)
-    head = nn.Linear(2 * middle.shape[1], 2)
-    whole = TextureClassifier(model, head)
-    with torch.no_grad():
-        torch.testing.assert_close(whole(images), model(images) + head(TextureFeatures()(middle)))
-    save_texture_head(tmp_path / "head.pt", head)
-    np.testing.assert_array_equal(
-        judge(load_texture_classifier(tmp_path / "head.pt", model), images[:, None], CPU),
-        judge(whole, images[:, None], CPU),
-    )
-
-
-def test_only_the_head_is_written(tmp_path):
-    save_texture_head(tmp_path / "head.pt", nn.Linear(8, 2))
-    assert set(torch.load(tmp_path / "head.pt", weights_only=True)) == {"weight", "bias"}

@@ -19,6 +19,7 @@ TRIALS = pd.DataFrame(
         "batch_size": [16, 32, 16, 32, 16],
         "optimizer": ["AdamW", "SGD", "AdamW", "SGD", "AdamW"],
         "value": [0.9, 0.95, 0.7, 0.85, 0.88],
+        "se": [0.01, 0.02, float("nan"), 0.01, 0.03],
         "state": ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE", "COMPLETE"],
     }
 )
@@ -79,6 +80,12 @@ def test_trial_comparison_fills_the_best_and_crosses_the_pruned():
         low, high = axes.get_xlim()
         assert all(low < p.get_xdata()[0] < high for p in axes.get_lines())
     assert "1 of them pruned" in title_of(plot_trial_comparison(TRIALS))
+
+
+def test_the_bars_of_trials_show_one_standard_error():
+    vgg, _ = plot_trial_comparison(TRIALS).axes
+    bars = [bar.get_segments()[0][:, 0] for bar in vgg.collections if bar.get_alpha()]
+    np.testing.assert_allclose(bars[:2], [[0.89, 0.91], [0.93, 0.97]])
 
 
 def test_learning_curves_ring_the_best_epoch():

@@ -20,10 +20,10 @@ from torch import nn
 from ..data.splits import SPLITS
 from ..data.views import EVAL_VIEWS, build_dataset
 from ..files import fingerprint
-from ..models.classifier import TEXTURE_LAYER, Classifier, TextureFeatures, build_classifier
+from ..models.classifier import Classifier, build_classifier
 from ..models.layers import TITLES
 from .features import cache_features, probe, set_head
-from .train import HEAD, FitResult, TrainConfig, choose_depth, fit, predict, prepare, trained_layers
+from .train import HEAD, FitResult, TrainConfig, choose_depth, fit, predict, prepare
 
 PROTOCOL = 8  # raise it when the same parameters no longer give the same numbers: kept work is then computed again
 SEARCH_VIEWS = 1  # of a painting by which trials are compared
@@ -175,28 +175,10 @@ def fit_probe(task: Task) -> Probe:
     body = below_head(task.model)
     if task.learning is not task.model:
         body = nn.Sequential(*list(task.learning.children())[:-1])
-    return _fit_head(task, body, task.sets, train_views=1)
-
-
-def fit_texture(task: Task, index: pd.DataFrame, split: str) -> Probe:
-    """Return a logistic regression on the texture of a middle layer, the head of a `TextureClassifier`.
-
-    It is fitted after the network's own training, to what that layer computes then.
-    """
-    layer = TEXTURE_LAYER[task.model.network]
-    if task.learning is not task.model and trained_layers(task.model.network, task.config.depth)[0] == layer:
-        return _fit_head(task, nn.Sequential(TextureFeatures()), task.sets, task.setup.views)
-    below, _ = task.model.split(layer)
-    return _fit_head(
-        task, nn.Sequential(below, TextureFeatures()), _pictures(index, split, task.setup), task.setup.views
-    )
-
-
-def _fit_head(task: Task, body: nn.Module, sets: dict[str, Any], train_views: int) -> Probe:
     setup = task.setup
-    views = {"train": train_views, "val": setup.eval_views, "test": setup.eval_views}
-    features = {name: predict(body, sets[name], setup.device, count) for name, count in views.items()}
-    fitted = probe(features["train"], np.asarray(sets["train"].targets), setup.seed)
+    views = {"train": 1, "val": setup.eval_views, "test": setup.eval_views}
+    features = {name: predict(body, task.sets[name], setup.device, count) for name, count in views.items()}
+    fitted = probe(features["train"], np.asarray(task.sets["train"].targets), setup.seed)
     head = nn.Linear(features["train"].shape[1], 2)
     set_head(head, fitted)
     return Probe(head, {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")})

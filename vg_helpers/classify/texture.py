@@ -3,24 +3,44 @@
 Convention: moments (N, 2C) as in models.texture; labels are 0 or 1 (1 = van_gogh); groups hold twins together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import SVC
+from torch import Tensor, nn
 
-from ..models.texture import TextureJudge, mean_squared_differences, statistics
+from ..data.views import build_dataset
+from ..files import fingerprint
+from ..models.extractor import FeatureExtractor, build_extractor
+from ..models.texture import TEXTURE_LAYERS, TextureJudge, channel_moments, mean_squared_differences, statistics
+from .features import cache_features
+from .task import PROTOCOL, Setup
 
-GAMMAS = (0.25, 0.5, 1.0)  # of the mean squared difference between standardised statistics
-STRENGTHS = (1.0, 3.0, 10.0)
+GAMMAS = (0.4, 0.75, 1.5)  # of the mean squared difference between standardised statistics
+STRENGTHS = (3.0, 10.0)
 FOLDS = 5
 REFITS = 30
+VIEWS = 1  # of a painting: its centre
+
+
+class Moments(nn.Module):
+    """Gives the moments (N, 2C) of pictures (N, 3, H, W)."""
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        super().__init__()
+        self.extractor = extractor
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return channel_moments(self.extractor(pictures))
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,32 @@ class TextureFit:
     judge: TextureJudge
     choice: Choice
     out_of_fold: NDArray[np.float64]
+
+
+def paintings_moments(
+    network: str, index: pd.DataFrame, setup: Setup, on_batch: Callable[[int], None] | None = None
+) -> NDArray[np.float32]:
+    """Return the moments (N, 2C) of all paintings of an index, by a pre-trained network; they are kept on disk."""
+    extractor = build_extractor(network, TEXTURE_LAYERS[network], setup.weights)
+    pictures = build_dataset(index, setup.data_dir, setup.cache_dir, False, setup.size, setup.seed)
+    made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, setup.seed
+    path = Path(setup.state_dir, f"{network}-moments-{fingerprint(made_from, index['path'].tolist())}.npy")
+    with FileLock(path.with_suffix(".lock")):
+        options = VIEWS, path, setup.device, on_batch, np.float32
+        return cache_features(Moments(extractor), pictures, *options).features.mean(0)
+
+
+def combine(network: NDArray, texture: NDArray, labels: NDArray) -> tuple[float, float, float]:
+    """Return the weights of two log odds and the bias of their sum, fitted to held-out paintings.
+
+    By logistic regression (stacking; Wolpert 1992). Its mild penalty keeps the weights finite where the classes are
+    separated.
+    """
+    odds = np.stack([network, texture], axis=1)
+    scale = odds.std(axis=0) + 1e-9
+    fitted = LogisticRegression(max_iter=1000).fit(odds / scale, labels)
+    first, second = np.maximum(fitted.coef_[0], 0) / scale  # neither may count against its own verdict
+    return float(first), float(second), float(fitted.intercept_[0])
 
 
 def fit_texture_judge(
@@ -62,7 +108,7 @@ def fit_texture_judge(
     draws = [np.ones(len(labels)), *group_draws(groups, labels, REFITS, seed)]
     machines = [machine(kernel, labels, choice.strength, draw) for draw in draws]
     tensors = {
-        "center": center, "scale": scale, "support": support, "labels": torch.from_numpy(labels),
+        "center": center, "scale": scale, "support": support, "labels": torch.tensor(labels),
         "weights": torch.tensor(np.array([weights for weights, _ in machines]), dtype=torch.float32),
         "biases": torch.tensor([bias for _, bias in machines], dtype=torch.float32),
         "gamma": torch.tensor(choice.gamma), "slope": torch.tensor(slope), "shift": torch.tensor(shift),
@@ -100,9 +146,12 @@ def machine(
 ) -> tuple[NDArray[np.float64], float]:
     """Return the weights (N,) and the bias of a support vector machine on a kernel (N, N); both classes count alike."""
     svc = SVC(C=strength, kernel="precomputed", class_weight="balanced", cache_size=500)
-    svc.fit(kernel, labels, sample_weight=sample_weight)
-    weights = np.zeros(len(labels))
-    weights[svc.support_] = svc.dual_coef_[0]
+    weights, rows = np.zeros(len(labels)), np.arange(len(labels))
+    if sample_weight is not None:  # scikit-learn names the wrong support vectors if some weights are 0
+        rows = np.flatnonzero(sample_weight)
+        kernel, sample_weight = kernel[np.ix_(rows, rows)], sample_weight[rows]
+    svc.fit(kernel, labels[rows], sample_weight=sample_weight)
+    weights[rows[svc.support_]] = svc.dual_coef_[0]
     return weights, float(svc.intercept_[0])
 
 

@@ -1,4 +1,4 @@
-"""Classifiers: a torchvision network with two outputs, alone or with a head that sees texture alone."""
+"""Classifiers: a torchvision network with two outputs."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from ..files import MALFORMED, load_torch, save_torch
 from .layers import CLASSES, LAYERS, TITLES, Normalize
 from .weights import Weights, load_backbone, without_inplace
 
-TEXTURE_LAYER = {"vgg19": "conv5_1", "alexnet": "conv3"}  # texture is measured on the input of this layer
 RETRAIN = "delete it and run the report of its profile again"
 
 
@@ -78,47 +77,3 @@ def load_classifier(path: str | Path) -> Classifier:
         raise ValueError(f"{path} holds no classifier of this project; {RETRAIN}") from error
     model.normalize = Normalize()
     return without_inplace(model).eval()
-
-
-class TextureFeatures(nn.Module):
-    """Gives (N, 2C) of features (N, C, h, w): each channel's mean, then its standard deviation, in float32."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        features = features.float()
-        return torch.cat([features.mean((2, 3)), features.std((2, 3), correction=0)], dim=1)
-
-
-class TextureClassifier(nn.Module):
-    """A classifier plus a head that sees texture alone: the logits of the two are added."""
-
-    def __init__(self, model: Classifier, head: nn.Linear) -> None:
-        super().__init__()
-        self.model, self.texture, self.head = model, TextureFeatures(), head
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, 2) of images (N, 3, H, W) in [0, 1]."""
-        below, above = self.model.split(TEXTURE_LAYER[self.model.network])
-        features = below(images)
-        logits = above(features).float()
-        with torch.autocast(images.device.type, enabled=False):
-            return logits + self.head(self.texture(features))
-
-
-def save_texture_head(path: str | Path, head: nn.Linear) -> None:
-    """Write the head of a `TextureClassifier`; its network has a file of its own."""
-    save_torch(path, {key: value.detach().cpu() for key, value in head.state_dict().items()})
-
-
-def load_texture_classifier(path: str | Path, model: Classifier) -> TextureClassifier:
-    """Return the network with the head that `save_texture_head` wrote, in evaluation mode.
-
-    Raises:
-        ValueError: if the file is damaged or something else.
-    """
-    saved = load_torch(path, RETRAIN)
-    try:
-        head = nn.Linear(saved["weight"].shape[1], len(saved["bias"]))
-        head.load_state_dict(saved)
-    except MALFORMED as error:
-        raise ValueError(f"{path} holds no texture head; {RETRAIN}") from error
-    return TextureClassifier(model, head).eval()

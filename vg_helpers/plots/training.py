@@ -1,6 +1,5 @@
 """Figures of training: trials of a search, learning curves; frames have the columns of the notebooks' files."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -60,7 +59,7 @@ def plot_trial_comparison(trials: pd.DataFrame, title: str | None = None) -> Fig
     """Return one line per trial with its settings, a panel for each model; pruned trials crossed, the best one filled.
 
     Args:
-        trials: as for plot_trials.
+        trials: as for plot_trials, and a column se, the standard error of the value.
     """
     trials = _with_value(trials)
     if trials.empty:
@@ -69,14 +68,17 @@ def plot_trial_comparison(trials: pd.DataFrame, title: str | None = None) -> Fig
     figure, panels = canvas(
         1.0 + 0.17 * trials["model"].value_counts().max(), 1, len(models), squeeze=False, sharex=True
     )
-    span = max(np.ptp(trials["value"]), 0.01)
-    low, high = trials["value"].min() - 0.05 * span, trials["value"].max() + 0.08 * span
+    trials = trials.fillna({"se": 0.0})
+    low, high = (trials["value"] - trials["se"]).min(), (trials["value"] + trials["se"]).max()
+    span = max(high - low, 0.01)
+    low, high = low - 0.05 * span, high + 0.08 * span
     for axes, model in zip(panels[0], models, strict=True):
         rows = trials[trials["model"] == model].sort_values("trial").reset_index(drop=True)
         style, best = style_of(model, models), rows["value"].idxmax()
         for y, trial in enumerate(rows.itertuples()):
             line, marker = (":", "x") if trial.state == "PRUNED" else ("-", style["marker"])
             axes.hlines(y, low, trial.value, color=style["color"], lw=1, ls=line)
+            axes.hlines(y, trial.value - trial.se, trial.value + trial.se, color=style["color"], lw=4, alpha=0.3)
             face = style["color"] if y == best else "white"
             axes.plot(trial.value, y, marker, color=style["color"], mfc=face, ms=5)
         text = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "weight": "bold"}

@@ -1,0 +1,107 @@
+"""The texture judge learns: textures apart, twins together, out-of-fold scores that nobody has seen."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from sklearn.svm import SVC
+from stand_ins import textured
+
+from vg_helpers.classify import texture
+from vg_helpers.classify.texture import choose, combine, fit_texture_judge, group_draws, machine, out_of_fold
+from vg_helpers.models.texture import channel_moments
+
+LABELS = np.repeat([0, 1], 20)
+GROUPS = np.arange(40) // 2  # pairs of twins
+NAMES = [f"{number}.jpg" for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def moments():
+    """Moments of stripes as two filters see them: one for steep and one for flat stripes."""
+    images = torch.cat([textured(0, 20), textured(1, 20)]).mean(1, keepdim=True)
+    filters = {"x": images.diff(dim=3)[:, :, 1:].relu(), "y": images.diff(dim=2)[..., 1:].relu()}
+    return channel_moments(filters).numpy()
+
+
+@pytest.fixture(scope="module")
+def fitted(moments):
+    return fit_texture_judge(moments, LABELS, GROUPS, NAMES, seed=3)
+
+
+def test_textures_are_told_apart_wherever_they_are(fitted, moments):
+    odds = fitted.judge(torch.from_numpy(moments)).numpy()
+    assert roc_auc_score(LABELS, odds) == roc_auc_score(LABELS, fitted.out_of_fold) == 1
+    assert ((fitted.out_of_fold > 0) == LABELS).all()
+    assert fitted.judge.names == NAMES and fitted.judge.weights.shape == (1 + texture.REFITS, 40)
+
+
+def test_the_same_seed_gives_the_same_judge(fitted, moments):
+    again = fit_texture_judge(moments, LABELS, GROUPS, NAMES, seed=3)
+    for name, tensor in fitted.judge.state_dict().items():
+        assert torch.equal(again.judge.state_dict()[name], tensor)
+    other = fit_texture_judge(moments, LABELS, GROUPS, NAMES, seed=4)
+    assert not torch.equal(other.judge.weights[1:], fitted.judge.weights[1:])
+    torch.testing.assert_close(other.judge.support, fitted.judge.support)
+
+
+def test_the_machine_is_scikit_learns(moments):
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(60, 3)), (np.arange(60) % 4 == 0).astype(int)
+    points[labels == 1] += 1
+    kernel = np.exp(-0.5 * ((points[:, None] - points[None]) ** 2).sum(2))
+    weights, bias = machine(kernel, labels, 3.0)
+    svc = SVC(C=3.0, gamma=0.5, class_weight="balanced").fit(points, labels)
+    np.testing.assert_allclose(kernel @ weights + bias, svc.decision_function(points), atol=2e-2)
+
+
+def test_no_painting_is_scored_by_a_machine_that_saw_it_or_its_twin():
+    """With labels that say nothing but for twins, only a machine that saw the twin could be right."""
+    rng = np.random.default_rng(1)
+    groups, labels = np.arange(80) // 2, np.repeat(rng.integers(0, 2, 40), 2)
+    kernel = np.where(groups[:, None] == groups[None], 1.0, 0.05) + 0.0
+    honest = out_of_fold(kernel, labels, groups, 10.0, 0)
+    leaky = out_of_fold(kernel, labels, np.arange(80), 10.0, 0)
+    assert roc_auc_score(labels, leaky) > 0.9 > 0.7 > roc_auc_score(labels, honest)
+
+
+def test_width_and_strength_are_those_of_the_highest_cross_validated_auc(moments):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(60, 2))
+    labels = (np.abs(points).sum(1) > 1.4).astype(int)  # a ring: a kernel that is far too wide sees nothing
+    distances = ((points[:, None] - points[None]) ** 2).mean(2)
+    choice, scores = choose(distances, labels, np.arange(60))
+    assert len(choice.tried) == len(texture.GAMMAS) * len(texture.STRENGTHS)
+    best = choice.tried.loc[choice.tried["roc_auc"].idxmax()]
+    assert (choice.gamma, choice.strength) == (best["gamma"], best["strength"])
+    assert roc_auc_score(labels, scores) == best["roc_auc"]
+
+
+def test_draws_keep_twins_together_and_have_both_classes():
+    draws = group_draws(GROUPS, LABELS, 20, seed=0)
+    for times in draws:
+        assert (times[::2] == times[1::2]).all() and times.sum() == 40 and set(LABELS[times > 0]) == {0, 1}
+    assert len({tuple(times) for times in draws}) == 20
+
+
+def test_a_source_that_says_nothing_gets_no_weight():
+    rng, labels = np.random.default_rng(0), np.tile([0, 1], 150)
+    useful, useless = 4 * labels - 2 + rng.normal(size=300), 5 * rng.normal(size=300)
+    for first, second, swap in ((useful, useless, False), (useless, useful, True)):
+        a, b, _ = combine(first, second, labels)
+        strong, weak = (b, a) if swap else (a, b)
+        assert strong > 20 * weak >= 0
+    assert combine(useful, -useful, labels)[1] == 0
+
+
+def test_separated_classes_have_finite_weights():
+    labels = np.tile([0, 1], 30)
+    assert np.isfinite(combine(20.0 * labels - 10, 18.0 * labels - 9, labels)).all()
+
+
+def test_moments_are_kept_on_disk_and_computed_once(index, setup):
+    seen = []
+    first = texture.paintings_moments("alexnet", index, setup, seen.append)
+    again = texture.paintings_moments("alexnet", index, setup, seen.append)
+    assert sum(seen) == len(index) and first.shape == (24, 2 * 5 * 6) and first.dtype == np.float32
+    np.testing.assert_array_equal(first, again)
