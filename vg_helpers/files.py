@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 ROOT = Path(__file__).resolve().parents[1]  # the project's folder
 NAMES = "name path path_train file filename photo content content_path style style_path"
 WORDS = "artist title title_train reason phash extractor network medium decision error source licence recipe"
-TEXT_COLUMNS = frozenset(f"{NAMES} {WORDS} split split_seed split_grouped".split())  # of all files of the chain
+TEXT_COLUMNS = frozenset(f"{NAMES} {WORDS} split split_seed split_grouped split_given".split())  # of the whole chain
 # What taking apart a file that holds something else raises, and what NumPy raises for one that was cut
 MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError)
 CUT = (OSError, ValueError, EOFError)

@@ -271,3 +271,18 @@ def test_names_with_accents_match_however_they_are_composed(paintings, on_disk, 
     row = index[index.artist == "somebody else"].iloc[0]
     assert row.title == unicodedata.normalize("NFC", "été") and quarantine.empty
     assert (paintings / row.path).is_file()
+
+
+def test_a_list_may_give_a_split(folder):
+    lines = f"file,Split,artist\n{ROWS[0][0]},Training,\n{ROWS[1][0].replace(',', '')},test,x\n"
+    (folder / STYLE_FOLDER / ROWS[1][0]).rename(folder / STYLE_FOLDER / ROWS[1][0].replace(",", ""))
+    Image.fromarray(blotches(3, (30, 20))).save(folder / STYLE_FOLDER / "z_c.jpg")
+    (folder / "classes.csv").write_text(lines, encoding="utf-8")
+    frame = labelled(folder)
+    assert frame.split_given.tolist() == ["test", "train", ""]  # the third has no row
+    assert frame.artist.tolist() == ["x", ARTIST, "z"]  # a row without an artist leaves it to the file's name
+    (folder / "classes.csv").write_text(lines.replace("Split", "subset"), encoding="utf-8")
+    assert "split_given" not in labelled(folder)  # WikiArt's list has such a column, which is no protocol of ours
+    (folder / "classes.csv").write_text(lines.replace("Training", "north"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"classes\.csv names a split 'north'; write train, val, test or nothing$"):
+        labelled(folder)

@@ -121,6 +121,8 @@ def test_real_paintings_without_a_styles_folder_give_styles_of_both_training_spl
     assert sorted(path.stem for path in everything.styles.paths) == ["000", "001", "002"]
     assert all(path.is_file() for path in everything.styles.paths)
     assert chosen.with_training_styles(index, 9) is chosen
+    given = found.with_training_styles(index.assign(split_given=["test", "", *["train"] * 6]), 9)
+    assert [path.stem for path in given.styles.paths] == ["002"]
 
 
 def test_names_that_look_like_numbers_or_nothing_come_back_as_text_and_are_unique(nothing, tmp_path):

@@ -1,11 +1,12 @@
 """splits: sizes, classes, seeds, and no twins on both sides of the grouped split."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from stand_ins import hashed_frame
 
 from vg_helpers.data.labels import ARTIST
-from vg_helpers.data.splits import SPLITS, split_grouped, split_seed
+from vg_helpers.data.splits import SPLITS, add_given, given_counts, split_column, split_grouped, split_seed
 from vg_helpers.data.twins import find_twins, group_paintings
 
 
@@ -71,3 +72,66 @@ def test_too_few_paintings_for_a_split_are_one_sentence():
         ValueError, match=r"^the (train|val|test) split would hold one class only; add paintings of both"
     ):
         split_grouped([1] * 20 + [0] * 80, [0] * 20 + list(range(1, 81)))
+
+
+def test_a_split_has_a_short_name_and_its_column():
+    index = pd.DataFrame(columns=["path", "split_seed", "split_grouped", "split_given"])
+    names = {"grouped": "split_grouped", "random": "split_seed", "seed": "split_seed", "given": "split_given"}
+    assert all(split_column(name, index) == split_column(column, index) == column for name, column in names.items())
+    for name in ("given", "split_given"):
+        with pytest.raises(
+            ValueError, match=r"^split=given needs paintings whose classes\.csv has a column split"
+        ):
+            split_column(name, index.drop(columns="split_given"))
+    for name in ("path", "", "by artist"):
+        with pytest.raises(ValueError, match=rf"^split={name} is unknown; take grouped, random or given$"):
+            split_column(name, index)
+
+
+def given_as(index, names):
+    """Return the index with these names, over and over, as the split that its list gives."""
+    return index.assign(split_given=[names[number % len(names)] for number in range(len(index))])
+
+
+def test_validation_paintings_are_drawn_by_groups_from_the_training_ones_alone(planted):
+    listed = given_as(planted, ["train", "train", "train", "test", ""])
+    before, index = listed.copy(), add_given(listed, 1)
+    pd.testing.assert_frame_equal(listed, before)
+    drawn, rest = index[index.split_given == "val"], index[index.split_given == "train"]
+    assert (listed.split_given[drawn.index] == "train").all() and not set(drawn.group) & set(rest.group)
+    others = listed.split_given != "train"
+    assert (index.split_given[others] == listed.split_given[others]).all()  # twins stay where the protocol has them
+    assert len(drawn) == pytest.approx(len(rest) / 4, rel=0.05)
+    assert drawn.label.mean() == pytest.approx(rest.label.mean(), abs=0.05)
+    assert (add_given(listed, 1).split_given == index.split_given).all()
+    assert (add_given(listed, 2).split_given != index.split_given).any()
+
+
+def test_a_given_split_with_validation_paintings_and_an_index_without_one_stay_as_they_are(planted):
+    assert add_given(planted) is planted and given_counts(planted, planted) == {}
+    listed = given_as(planted, ["train", "val", "test"])
+    assert add_given(listed).equals(listed)
+
+
+def test_the_given_split_is_counted_with_the_twins_that_it_separates():
+    index = pd.DataFrame(
+        {
+            "label": [0, 1] * 10,
+            "group": [*range(16), 0, 1, 18, 99],
+            "split_given": ["train"] * 15 + [""] + ["test"] * 4,
+        }
+    )
+    index.loc[index.index[15], "group"] = 99  # a twin that the split does not use is no leak
+    after = add_given(index)
+    counts = given_counts(index, after)
+    assert counts["given_train"] + counts["given_val"] == 15 and counts["given_drawn"] == counts["given_val"] == 3
+    assert (counts["given_test"], counts["given_unused"], counts["given_twins"]) == (4, 1, 2)
+
+
+def test_a_given_split_that_cannot_be_used_is_one_sentence(planted):
+    with pytest.raises(ValueError, match=r"^the test part of the given split does not hold both classes; fetch the"):
+        add_given(planted.assign(split_given="train"))
+    held_out = np.where(planted.label == 1, planted.label.cumsum() > 4, planted.index % 2 == 1)
+    few = planted.assign(split_given=np.where(held_out, "test", "train"))
+    with pytest.raises(ValueError, match=r"^the given split has fewer than 5 training paintings of one class"):
+        add_given(few)

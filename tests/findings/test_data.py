@@ -49,3 +49,19 @@ def test_the_result_says_what_the_paintings_are_and_what_the_grouped_split_is_go
     assert "leak 1 held-out painting into" in findings.result(10, 3, 1, is_demo=False)
     demo = findings.result(600, 150, 0, is_demo=True)
     assert "600 procedural demo paintings, 150 of them in the Van Gogh manner. No twins were found" in demo
+
+
+def test_the_given_split_says_what_it_holds_and_which_twins_it_separates():
+    assert findings.given_split({}) == ""
+    counts = {"given_train": 211, "given_val": 53, "given_test": 67}
+    drawn = findings.given_split(counts | {"given_drawn": 53, "given_unused": 0, "given_twins": 0})
+    assert "211 for training, 53 for validation (drawn by groups from those given for training) and 67 for" in drawn
+    assert "does not use" not in drawn and drawn.endswith(
+        "No test painting of it has a twin in training or validation."
+    )
+    given = findings.given_split(counts | {"given_drawn": 0, "given_unused": 1, "given_twins": 1})
+    assert "(as given)" in given and "It does not use 1 painting." in given and "No test" not in given
+    assert "**1 test painting of it has a twin" in given and "They stay where they are" in given
+    assert "2 test paintings of it have a twin" in findings.given_split(
+        counts | {"given_drawn": 0, "given_unused": 0, "given_twins": 2}
+    )

@@ -42,6 +42,8 @@ def test_split_sizes_are_the_bar_heights():
     seeded, grouped = plot_split_sizes(INDEX).axes
     assert [bar.get_height() for bar in seeded.patches] == [3, 0, 0, 3, 2, 2]
     assert [bar.get_height() for bar in grouped.patches] == [1, 1, 1, 3, 2, 2]
+    given = plot_split_sizes(INDEX.assign(split_given=["train"] * 3 + ["test"] * 5 + [""] * 2)).axes[2]
+    assert [bar.get_height() for bar in given.patches] == [3, 0, 0, 0, 0, 5] and given.get_title("left") == "given"
 
 
 def test_sizes_that_are_all_the_same_are_no_range():

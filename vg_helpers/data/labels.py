@@ -20,13 +20,20 @@ STYLE_FOLDER = "Post_Impressionism"
 ARTIST = "vincent van gogh"
 FILE_COLUMNS = ("filename", "file", "file_name", "path", "image", "image_path", "filepath", "name")
 ARTIST_COLUMNS = ("artist", "painter", "artist_name", "author", "creator", "label", "class")
+SPLIT_COLUMNS = ("split", "split_given")
 SEPARATORS = ",;\t|"
 PICTURE = re.compile(r"\.(jpe?g|png|webp|tiff?|bmp)$", re.IGNORECASE)
 FORENAMES = {"vincent", "willem", "van", "v"}  # what may stand beside "gogh" if it is to mean him
+SPLIT_NAMES = {  # what lists call the parts of a split; "" and the like are paintings that it does not use
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+    "": ("", "0", "-", "none", "nan", "unused"),
+}
 
 
 def read_classes(path: Path) -> pd.DataFrame:
-    """Return the columns filename and artist of a list of paintings; an artist that is not named is "".
+    """Return the columns filename, artist and split of a list of paintings; what is not named is "".
 
     Commas, semicolons, tabs and bars separate; the columns may have other common names (path, painter, …) or none;
     the text may be UTF-8, UTF-16 or Windows-1252.
@@ -34,10 +41,7 @@ def read_classes(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: if the list cannot be understood; the sentence names file, line and columns.
     """
-    raw = path.read_bytes()
-    if raw.startswith(b"PK"):
-        raise ValueError(f"{path} is an Excel file; save it as CSV with the columns filename and artist")
-    text = _decode(raw).replace("\0", "")
+    text = read_text(path, "filename and artist")
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     lines = [line for line in re.findall(r"[^\r\n]*[\r\n]+|[^\r\n]+", text) if line.strip()]
     if lines and (match := re.fullmatch(r"sep=(.)", lines[0].strip())):  # Excel's way to name the separator
@@ -51,12 +55,35 @@ def read_classes(path: Path) -> pd.DataFrame:
     _check_quotes(path, lines, separator, header)
     rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     file_column, artist_column, first = _columns(path, header)
-    width = max(file_column, artist_column) + 1
+    known = [cell.casefold() for cell in header]
+    split_column = next((known.index(name) for name in SPLIT_COLUMNS if first and name in known), -1)
+    width = max(file_column, artist_column, split_column) + 1
     cells = [(row + [""] * width)[:width] for row in rows[first:]]
     files = [row[file_column].strip().replace("\\", "/") for row in cells]
     artists = [row[artist_column].strip() if artist_column >= 0 else "" for row in cells]
-    frame = pd.DataFrame({"filename": files, "artist": artists}, dtype=object)
+    splits = [split_name_of(row[split_column], path) if split_column >= 0 else "" for row in cells]
+    frame = pd.DataFrame({"filename": files, "artist": artists, "split": splits}, dtype=object)
     return frame[frame["filename"] != ""].reset_index(drop=True)
+
+
+def split_name_of(cell: str, path: Path) -> str:
+    """Return "train", "val", "test" or "" (not used) for what a list calls a part of its split.
+
+    Raises:
+        ValueError: if the list calls it something else.
+    """
+    for name, words in SPLIT_NAMES.items():
+        if cell.strip().casefold() in words:
+            return name
+    raise ValueError(f"{path} names a split {printable(cell)!r}; write train, val, test or nothing")
+
+
+def read_text(path: Path, columns: str) -> str:
+    """Return the text of a list, whatever its encoding; `columns` says what the list should have."""
+    raw = path.read_bytes()
+    if raw.startswith(b"PK"):
+        raise ValueError(f"{path} is an Excel file; save it as CSV with the columns {columns}")
+    return _decode(raw).replace("\0", "")
 
 
 def _split(line: str, separator: str) -> list[str]:
@@ -146,8 +173,10 @@ def is_van_gogh(name: str) -> bool:
 
 
 def label_paintings(paths: list[Path], data_dir: Path) -> pd.DataFrame:
-    """Return path, artist, title, label of the painting files."""
-    artists, rows = _listed_artists(data_dir / "classes.csv"), []
+    """Return path, artist, title, label of the painting files, and split_given if the list of paintings has a split."""
+    listed, rows, splits = _listed(data_dir / "classes.csv"), [], []
+    artists = {key: artist for key, artist in zip(listed["key"], listed["artist"], strict=True) if artist}
+    given = dict(zip(listed["key"], listed["split"], strict=True))
     if artists and not {_key(name) for path in paths for name in (path.name, path.stem)} & artists.keys():
         raise ValueError(
             f"{data_dir / 'classes.csv'} lists none of the {len(paths)} files in {STYLE_FOLDER}, but for example "
@@ -157,8 +186,9 @@ def label_paintings(paths: list[Path], data_dir: Path) -> pd.DataFrame:
         artist, title = split_name(path.stem)
         artist = artists.get(_key(path.name)) or artists.get(_key(path.stem), artist)  # some lists leave .jpg out
         rows.append((path.relative_to(data_dir).as_posix(), artist, title, int(artist == ARTIST)))
-    frame = pd.DataFrame(rows, columns=["path", "artist", "title", "label"], dtype=object)
-    return frame.astype({"label": int})
+        splits.append(given.get(_key(path.name), given.get(_key(path.stem), "")))
+    frame = pd.DataFrame(rows, columns=["path", "artist", "title", "label"], dtype=object).astype({"label": int})
+    return frame.assign(split_given=pd.Series(splits, dtype=object)) if any(given.values()) else frame
 
 
 def split_name(stem: str) -> tuple[str, str]:
@@ -174,16 +204,17 @@ def split_name(stem: str) -> tuple[str, str]:
     return ARTIST if is_van_gogh(artist) else artist.replace("-", " ").casefold(), title
 
 
-def _listed_artists(path: Path) -> dict[str, str]:
-    """Return the artist by file name, without the rows that name nobody."""
+def _listed(path: Path) -> pd.DataFrame:
+    """Return key (of the file name), artist and split, without the rows that name neither."""
     if not path.is_file():
-        return {}
+        return pd.DataFrame({"key": [], "artist": [], "split": []}, dtype=object)
     rows = read_classes(path)
     folders = [PurePosixPath(name).parent.name for name in rows["filename"]]
     if STYLE_FOLDER in folders:  # the list of all styles: a file of this name may lie in another folder too
         rows = rows[[folder == STYLE_FOLDER for folder in folders]]
-    artists = zip(rows["filename"], map(artist_of, rows["artist"]), strict=True)
-    return {_key(PurePosixPath(name).name): artist for name, artist in artists if artist}
+    keys = [_key(PurePosixPath(name).name) for name in rows["filename"]]
+    rows = rows.assign(key=keys, artist=rows["artist"].map(artist_of))
+    return rows.loc[(rows["artist"] != "") | (rows["split"] != ""), ["key", "artist", "split"]]
 
 
 def _key(name: str) -> str:

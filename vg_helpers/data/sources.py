@@ -68,10 +68,10 @@ class Sources:
         return self.paintings.origin == "stand-in"
 
     def with_training_styles(self, index: pd.DataFrame, num_styles: int, seed: int = 42) -> "Sources":
-        """Return the sources with Van Goghs of both training splits as styles if there are no other style paintings."""
+        """Return the sources with Van Goghs that every split has in training as styles, if there are no others."""
         if self.styles.paths:
             return self
-        training = (index["split_grouped"] == "train") & (index["split_seed"] == "train")
+        training = (index.filter(like="split_") == "train").all(axis=1)
         van_goghs = index[(index["label"] == 1) & training]
         chosen = van_goghs.sample(min(num_styles, len(van_goghs)), random_state=seed)["path"]
         paths = tuple(self.paintings.folder / name for name in chosen)

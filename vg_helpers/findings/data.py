@@ -1,5 +1,7 @@
 """Sentences of 01 that depend on its results."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from ..plots.look import counted
@@ -72,6 +74,33 @@ def twins(groups: pd.Series, bits: int, held_out: int, leaks_random: int, leaks_
 def twins_title(leaks: int) -> str:
     """Return the title of the figure of twins."""
     return f"{counted(leaks, 'held-out painting')} {'has' if leaks == 1 else 'have'} a twin in training"
+
+
+def given_split(counts: Mapping[str, int]) -> str:
+    """Return what the split that came with the list of paintings holds, and how many twins it separates.
+
+    Args:
+        counts: given_train, given_val, given_test, given_drawn (validation paintings drawn from the training ones),
+            given_unused, given_twins (test paintings with a twin in training or validation); {} without such a split.
+    """
+    if not counts:
+        return ""
+    val, drawn, twins = counts["given_val"], counts["given_drawn"], counts["given_twins"]
+    where = "drawn by groups from those given for training" if drawn else "as given"
+    sentences = [
+        f"The list of paintings gives a split of its own: {counts['given_train']:,} for training, {val:,} for "
+        f"validation ({where}) and {counts['given_test']:,} for the test. Notebook 02 takes it with `split=given`."
+    ]
+    if counts["given_unused"]:
+        sentences.append(f"It does not use {counted(counts['given_unused'], 'painting')}.")
+    if twins:
+        sentences.append(
+            f"**{counted(twins, 'test painting')} of it {'has' if twins == 1 else 'have'} a twin in training or "
+            "validation.** They stay where they are, so that results compare with published ones, and may flatter both."
+        )
+    else:
+        sentences.append("No test painting of it has a twin in training or validation.")
+    return " ".join(sentences)
 
 
 def result(paintings: int, van_goghs: int, leaks: int, is_demo: bool) -> str:

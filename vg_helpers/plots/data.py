@@ -38,16 +38,18 @@ def plot_class_counts(index: pd.DataFrame, top: int = 15, title: str | None = No
 
 @styled
 def plot_split_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the number of paintings by split and class, for the random and for the grouped split.
+    """Return the number of paintings by split and class, one panel for each split: random, grouped, given.
 
     Args:
-        index: columns label, split_seed, split_grouped.
+        index: columns label, split_seed, split_grouped and perhaps split_given.
     """
     if index.empty:
         return empty_figure("paintings")
-    figure, panels = canvas(2.3, 1, 2, sharey=True)
+    names = {"split_seed": "at random", "split_grouped": "grouped", "split_given": "given"}
+    columns = [column for column in names if column in index]
+    figure, panels = canvas(2.3, 1, len(columns), sharey=True)
     shares = []
-    for axes, column, name in zip(panels, ("split_seed", "split_grouped"), ("at random", "grouped"), strict=True):
+    for axes, column in zip(panels, columns, strict=True):
         table = pd.crosstab(index[column], index["label"])
         table = table.reindex(index=["train", "val", "test"], columns=[0, 1], fill_value=0)
         axes.bar(table.index, table[1], color=VAN_GOGH, edgecolor=NEUTRAL, label="Van Gogh")
@@ -59,11 +61,11 @@ def plot_split_sizes(index: pd.DataFrame, title: str | None = None) -> Figure:
             text = f"{van_gogh:,} ({percent(shares[-1])})"
             axes.annotate(text, xytext=(0, 2.5), color=VAN_GOGH, weight="bold", **above)
             axes.annotate(f"{total:,}", xytext=(0, 11), **above)
-        axes.set(xlabel="split", ylabel="paintings", title=name)
+        axes.set(xlabel="split", ylabel="paintings", title=names[column])
         axes.grid(axis="x", visible=False)
         axes.margins(y=0.2)
         axes.label_outer()
-    panels[1].legend(loc="upper right")
+    panels[-1].legend(loc="upper right")
     message = f"Van Gogh's share lies between {percent(min(shares))} and {percent(max(shares))} in every split"
     return finish(figure, title, message)
 
