@@ -171,10 +171,10 @@ def test_no_network_no_space_no_list_are_one_sentence(kaggle, tmp_path, capsys, 
 
 def test_the_command_counts_what_is_there(kaggle, tmp_path, capsys):
     (kaggle.source / NAMES[1]).unlink()
-    assert data.main(["--data-dir", str(tmp_path / "data"), "--threads", "2"]) == 0
+    assert data.main(["--data-dir", str(tmp_path / "data"), "--threads", "2"]) == 1
     out = capsys.readouterr().out
     assert "6 paintings in" in out
-    assert "1 could not be downloaded" in out
+    assert "1 could not be fetched" in out
 
 
 def test_kagglehub_still_takes_these_arguments():

@@ -14,6 +14,7 @@ import threading
 import time
 import unicodedata
 import zipfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from functools import partial
@@ -53,32 +54,77 @@ def fetch_paintings(
     random.Random(42).shuffle(names)
     names = names[:limit]
     open_ones = [name for name in names if not (data_dir / name).is_file()]
-    missing, in_a_row, stop = [], 0, threading.Event()
+    stop = threading.Event()
+    frame = fetch_all(
+        open_ones,
+        lambda name: _fetch_painting(name, data_dir, staging, wait, stop),
+        data_dir,
+        stop,
+        num_threads,
+        done=len(names) - len(open_ones),
+    )
+    shutil.rmtree(staging, ignore_errors=True)
+    return frame
+
+
+def fetch_all(
+    names: Sequence[str],
+    fetch_one: Callable[[str], str],
+    data_dir: Path,
+    stop: threading.Event,
+    num_threads: int = 4,
+    *,
+    done: int = 0,
+    source: str = "Kaggle",
+    gone: Callable[[str], bool] = bool,
+) -> pd.DataFrame:
+    """Return what could not be fetched (filename, reason), which is also written to missing.csv.
+
+    Args:
+        fetch_one: returns "" for a file that is in its place, else the reason why not.
+        stop: is set when the rest is dropped, after Ctrl-C too.
+        done: files that were in place before; the bar counts them.
+        gone: whether a reason means that `source` does not answer any more.
+
+    Raises:
+        ValueError: if the source stops answering, or the disk is full.
+    """
+    missing, in_a_row = [], 0
     with (
         ThreadPoolExecutor(num_threads) as pool,
-        tqdm(total=len(names), initial=len(names) - len(open_ones), unit="painting", disable=False) as bar,
+        tqdm(total=done + len(names), initial=done, unit="painting", disable=False) as bar,
     ):
-        jobs = {pool.submit(_fetch_painting, name, data_dir, staging, wait, stop): name for name in open_ones}
+        jobs = {pool.submit(_or_disk_full, fetch_one, name, data_dir, stop): name for name in names}
         try:
             for job in as_completed(jobs):
                 reason = job.result()
                 bar.update()
-                in_a_row = in_a_row + 1 if reason else 0
+                in_a_row = in_a_row + 1 if reason and gone(reason) else 0
                 if reason:
                     missing.append({"filename": jobs[job], "reason": reason})
                 if in_a_row >= GIVE_UP_AFTER:
                     raise ValueError(
-                        f"{in_a_row} files in a row could not be downloaded from Kaggle (the last: {reason}); "
+                        f"{in_a_row} files in a row could not be downloaded from {source} (the last: {reason}); "
                         "what is there stays, run the same command again later to go on"
                     )
         finally:  # also after Ctrl-C: what has not begun is dropped
             stop.set()
             pool.shutdown(cancel_futures=True)
-            frame = pd.DataFrame(missing, columns=["filename", "reason"]).sort_values("filename")
+            frame = pd.DataFrame(missing, columns=["filename", "reason"]).sort_values("filename", ignore_index=True)
             with suppress(OSError):  # on a full disk the error on its way says so
                 write_csv(data_dir / "missing.csv", frame)
-    shutil.rmtree(staging, ignore_errors=True)
     return frame
+
+
+def _or_disk_full(fetch_one: Callable[[str], str], name: str, data_dir: Path, stop: threading.Event) -> str:
+    if stop.is_set():
+        return "not tried"
+    try:
+        return fetch_one(name)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _disk_full(data_dir) from None
+        raise
 
 
 def listed_paintings(classes: Path) -> list[str]:
@@ -109,8 +155,6 @@ def _fetch_classes(data_dir: Path, staging: Path, wait: float) -> Path:
 
 def _fetch_painting(name: str, data_dir: Path, staging: Path, wait: float, stop: threading.Event) -> str:
     """Return "" when the painting is in place and decodes, else the reason why not."""
-    if stop.is_set():
-        return "not tried"
     reason = ""
     # names that are not ASCII are spelt composed or decomposed, from copy to copy
     for spelling in dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]):
@@ -121,7 +165,7 @@ def _fetch_painting(name: str, data_dir: Path, staging: Path, wait: float, stop:
             return ""
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise _disk_full(data_dir) from None
+                raise
             reason = reason or _sentence(error)
     return reason
 
