@@ -9,7 +9,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
-from .files import atomic, printable
+from .files import UNREADABLE, atomic, printable
 from .modes import convert, convert_in_bands
 
 SHORT_SIDE = 256  # pixels of a cached picture's shorter side: what validation and test resize to
 LONGEST = 16  # times the shorter side: of a longer panorama only the middle is cached
-SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"])  # of the pictures in a folder
+# Of the pictures in a folder; browsers save some as .jfif
+SUFFIXES = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"])
 # What is decoded, whatever the suffix. EPS is not among them: Pillow would start Ghostscript for it.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "PSD")
 LARGE = 32_000_000  # pixels above which a picture is reduced before it is converted, for the sake of memory
@@ -64,15 +65,19 @@ def limit_megapixels(limit: float) -> None:
     """Refuse pictures of more than this many megapixels, in this process and in those that it starts.
 
     Raises:
-        ValueError: if the limit is not above zero.
+        ValueError: if the limit is no number above zero.
     """
-    if not limit > 0:
-        raise ValueError(f"--max-megapixels {limit} must be above 0")
+    if not 0 < limit < math.inf:
+        raise ValueError(f"--max-megapixels {limit:g} must be a number above 0, such as 300")
     os.environ["VG_MAX_MEGAPIXELS"] = str(limit)
 
 
 def _max_pixels() -> float:
-    return float(os.environ.get("VG_MAX_MEGAPIXELS") or 300) * 1e6
+    text = os.environ.get("VG_MAX_MEGAPIXELS") or "300"
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text) * 1e6
+    raise ValueError(f"VG_MAX_MEGAPIXELS is {printable(text)} and must be a number above 0, such as 300")
 
 
 def open_image(path: str | Path, mode: str = "RGB", at_least: int | None = None) -> Image.Image:
@@ -112,16 +117,16 @@ def image_size(path: str | Path) -> tuple[int, int]:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Yield the file as Pillow opens it; whatever goes wrong meanwhile becomes an ImageError."""
-    path = Path(path)
+    path, limit = Path(path), _max_pixels()
     try:
         if path.is_dir():
             raise ImageError(path, "it is a folder", "name one of the pictures in it")
         if path.exists() and not path.is_file():
             raise ImageError(path, "it is a device or a pipe")
-        Image.MAX_IMAGE_PIXELS = int(_max_pixels())
+        Image.MAX_IMAGE_PIXELS = int(limit)
         # Not by its path: Pillow would map an uncompressed TIFF into memory, and mix up its sides if it is turned.
         with path.open("rb") as stream, Image.open(stream, formats=_formats()) as opened:
-            if opened.width * opened.height > _max_pixels():
+            if opened.width * opened.height > limit:
                 raise Image.DecompressionBombError
             yield opened
     except ImageError:
@@ -167,7 +172,7 @@ def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(64)
-    except (OSError, ValueError):  # ValueError: a name that cannot be one
+    except UNREADABLE:  # ValueError: a name that cannot be one
         return b"?"
 
 
@@ -242,23 +247,23 @@ def list_images(folder: str | Path) -> list[Path]:
     paths = (p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
     files = sorted(path for path in paths if path.is_file())
     if not files:
-        raise ValueError(f"{folder} holds no pictures (JPEG, PNG, WebP, TIFF, BMP); give a folder that does")
+        raise ValueError(f"{folder} holds no pictures (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF); give a folder that does")
     return files
 
 
-def read_pixels(path: str | Path) -> np.ndarray:
-    """Return a picture file as (H, W, 3) uint8, upright and sRGB, its shorter side scaled to SHORT_SIDE.
+def read_pixels(path: str | Path, short_side: int = SHORT_SIDE) -> np.ndarray:
+    """Return a picture file as (H, W, 3) uint8, upright and sRGB, its shorter side scaled to `short_side` pixels.
 
     Of a picture more than LONGEST times as long as wide only the middle is taken.
 
     Raises:
         ImageError: if the file is missing or no image.
     """
-    image = open_image(path, at_least=2 * SHORT_SIDE)
+    image = open_image(path, at_least=2 * short_side)
     width, height = (min(side, LONGEST * min(image.size)) for side in image.size)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     if (width, height) != image.size:
         image = image.crop((left, top, left + width, top + height))
-    scale = SHORT_SIDE / min(image.size)
-    size = tuple(max(SHORT_SIDE, round(side * scale)) for side in image.size)
+    scale = short_side / min(image.size)
+    size = tuple(max(short_side, round(side * scale)) for side in image.size)
     return np.array(image.resize(size, Image.Resampling.BICUBIC) if size != image.size else image)

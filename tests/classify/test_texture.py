@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC
-from stand_ins import textured
+from stand_ins import blotches, textured
 
 from vg_helpers.classify import texture
 from vg_helpers.classify.texture import choose, combine, fit_texture_judge, group_draws, machine, out_of_fold
-from vg_helpers.models.texture import channel_moments
+from vg_helpers.data.views import native_patches
+from vg_helpers.models.extractor import build_extractor
+from vg_helpers.models.texture import TEXTURE_LAYERS, channel_moments
 
 LABELS = np.repeat([0, 1], 20)
 GROUPS = np.arange(40) // 2  # pairs of twins
@@ -101,7 +104,22 @@ def test_separated_classes_have_finite_weights():
 
 def test_moments_are_kept_on_disk_and_computed_once(index, setup):
     seen = []
-    first = texture.paintings_moments("alexnet", index, setup, seen.append)
-    again = texture.paintings_moments("alexnet", index, setup, seen.append)
+    first = texture.paintings_moments("alexnet", index, setup, 0, seen.append)
+    again = texture.paintings_moments("alexnet", index, setup, 0, seen.append)
     assert sum(seen) == len(index) and first.shape == (24, 2 * 5 * 6) and first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
+
+
+def test_patches_of_a_large_file_join_its_centre(index, setup, folder):
+    small = texture.paintings_moments("alexnet", index[:2], setup, 3)
+    np.testing.assert_allclose(small, texture.paintings_moments("alexnet", index[:2], setup), rtol=1e-5)
+    Image.fromarray(blotches(1, (700, 900))).save(folder / "p" / "large.png")
+    rows = index[:1].assign(path="p/large.png")
+    joined = texture.paintings_moments("alexnet", rows, setup, 3)
+    centre = texture.paintings_moments("alexnet", rows, setup)
+    patches = native_patches(folder / "p" / "large.png", 3, setup.size)
+    extractor = build_extractor("alexnet", TEXTURE_LAYERS["alexnet"], "none")
+    with torch.no_grad():
+        moments = channel_moments(extractor(patches)).numpy()
+    np.testing.assert_allclose(joined[0], (centre[0] + moments.sum(0)) / 4, rtol=0.03, atol=1e-3)
+    (folder / "p" / "large.png").unlink()

@@ -180,3 +180,24 @@ def test_the_augmentation_crops_flips_colours_and_turns():
     ramp = torch.arange(60, dtype=torch.uint8).repeat(3, 60, 1)
     flipped = sum(bool(out[0, 16, 24] < out[0, 16, 8]) for out in (transform(ramp) for _ in range(40)))
     assert 10 < flipped < 30
+
+
+@pytest.mark.parametrize("shape", [(800, 1000), (1000, 800), (800, 4000), (512, 512)])
+@pytest.mark.parametrize("count", [1, 5, 8, 20])
+def test_patches_lie_inside_and_are_spread_over_the_picture(shape, count):
+    corners = views.patch_corners(*shape, count, 224)
+    assert len(corners) == count == len(set(corners))
+    assert all(0 <= place <= side - 224 for corner in corners for place, side in zip(corner, shape, strict=True))
+    middle = np.mean(corners, axis=0) + 112
+    np.testing.assert_allclose(middle, np.array(shape) / 2, atol=0.25 * max(shape))
+    assert views.patch_corners(*shape, 1, 224) == [(round((shape[0] - 224) / 2), round((shape[1] - 224) / 2))]
+
+
+def test_patches_show_the_files_own_pixels_and_small_files_have_none(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    patches = views.native_patches(tmp_path / "large.png", 4)
+    expected = [pixels[y : y + 224, x : x + 224] for y, x in views.patch_corners(600, 700, 4, 224)]
+    np.testing.assert_array_equal((255 * patches).round().permute(0, 2, 3, 1), np.stack(expected))
+    Image.fromarray(pixels[:400]).save(tmp_path / "small.png")
+    assert views.native_patches(tmp_path / "small.png", 4).shape == (0, 3, 224, 224)

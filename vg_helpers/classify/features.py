@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..device import autocast
-from ..files import CUT, set_aside, write_text
+from ..files import CUT, UNREADABLE, set_aside, write_text
 
 
 @dataclass
@@ -107,7 +107,7 @@ def _is_whole(path: Path, shape: tuple[int, int]) -> bool:
 def _finished_batches(path: Path) -> int:
     try:
         return int(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except UNREADABLE:
         return 0
 
 

@@ -180,12 +180,12 @@ def judge_held_out(tasks: Mapping[str, Task], keep: Keep) -> Probs:
     return {network: keep(f"probs_{network}", held_out_probs, task) for network, task in bar}
 
 
-def measure_textures(index: pd.DataFrame, setup: Setup) -> dict[str, NDArray[np.float32]]:
-    """Return by network the moments (N, 2C) of all paintings of the index, in its order."""
+def measure_textures(index: pd.DataFrame, setup: Setup, patches: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Return by network the moments (N, 2C) of all paintings of the index; `patches` as in `paintings_moments`."""
     moments = {}
     for network, title in TITLES.items():
         with tqdm(desc=f"{title}: textures", unit=" pictures") as bar:
-            moments[network] = paintings_moments(network, index, setup, bar.update)
+            moments[network] = paintings_moments(network, index, setup, patches, bar.update)
     return moments
 
 

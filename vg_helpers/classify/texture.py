@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import SVC
 from torch import Tensor, nn
 
-from ..data.views import build_dataset
+from ..data.views import PatchDataset, build_dataset
 from ..files import fingerprint
 from ..models.extractor import FeatureExtractor, build_extractor
 from ..models.texture import TEXTURE_LAYERS, TextureJudge, channel_moments, mean_squared_differences, statistics
@@ -33,14 +33,16 @@ VIEWS = 1  # of a painting: its centre
 
 
 class Moments(nn.Module):
-    """Gives the moments (N, 2C) of pictures (N, 3, H, W)."""
+    """Gives the moments (N, 2C) of pictures (N, 3, H, W), or the mean over views of (N, views, 3, H, W)."""
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         super().__init__()
         self.extractor = extractor
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return channel_moments(self.extractor(pictures))
+        if pictures.ndim == 4:
+            return channel_moments(self.extractor(pictures))
+        return torch.stack([channel_moments(self.extractor(views)).mean(0) for views in pictures])
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,18 @@ class TextureFit:
 
 
 def paintings_moments(
-    network: str, index: pd.DataFrame, setup: Setup, on_batch: Callable[[int], None] | None = None
+    network: str, index: pd.DataFrame, setup: Setup, patches: int = 0, on_batch: Callable[[int], None] | None = None
 ) -> NDArray[np.float32]:
-    """Return the moments (N, 2C) of all paintings of an index, by a pre-trained network; they are kept on disk."""
+    """Return the moments (N, 2C) of all paintings of an index, by a pre-trained network; they are kept on disk.
+
+    Args:
+        patches: how many patches near its own resolution join the centre of a painting whose file is large enough.
+    """
     extractor = build_extractor(network, TEXTURE_LAYERS[network], setup.weights)
     pictures = build_dataset(index, setup.data_dir, setup.cache_dir, False, setup.size, setup.seed)
-    made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, setup.seed
+    if patches:
+        pictures = PatchDataset(pictures.paths, pictures.targets, pictures.cache_dir, setup.size, patches=patches)
+    made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, patches
     path = Path(setup.state_dir, f"{network}-moments-{fingerprint(made_from, index['path'].tolist())}.npy")
     with FileLock(path.with_suffix(".lock")):
         options = VIEWS, path, setup.device, on_batch, np.float32

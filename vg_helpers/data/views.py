@@ -18,10 +18,11 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from ..files import CUT, atomic
-from ..images import SHORT_SIDE, load_image, read_pixels
+from ..images import SHORT_SIDE, image_size, load_image, read_pixels
 
 DECODER = 2  # of the cached pictures: raised whenever `read_pixels` gives other values for the same file
 EVAL_VIEWS = 2  # a picture's centre and its mirror image; two more for each end of its longer side
+PATCH_SIDE = 800  # pixels of the shorter side of a picture from which patches are taken
 TURN = 8  # degrees by which an end is turned when judged: about the mean of the turns in training
 
 
@@ -123,6 +124,49 @@ class PaintingDataset(Dataset):
     def picture(self, position: int, view: int) -> Tensor:
         """Return one picture in one view, whatever view the data set is set to."""
         return replace(self, view=view)[position][0]
+
+
+@dataclass
+class PatchDataset(PaintingDataset):
+    """Paintings as (views (1 + patches, 3, size, size) in [0, 1], target): the centre, and patches of large files."""
+
+    patches: int = 8
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        centre, target = super().__getitem__(position)
+        native = native_patches(Path(self.paths[position]), self.patches, self.size)
+        if not len(native):  # a small file has nothing finer to show
+            native = centre.expand(self.patches, -1, -1, -1)
+        return torch.cat([centre[None], native]), target
+
+
+def native_patches(path: Path, count: int, size: int = 224) -> Tensor:
+    """Return patches (count, 3, size, size) of a picture file near its own resolution; none (0, …) of a small file.
+
+    A file is large if its shorter side has at least twice SHORT_SIDE; more than PATCH_SIDE are scaled down to that.
+    """
+    width, height = image_size(path)
+    if min(width, height) < 2 * SHORT_SIDE:
+        return torch.empty(0, 3, size, size)
+    pixels = torch.from_numpy(read_pixels(path, min(width, height, PATCH_SIDE))).permute(2, 0, 1)
+    corners = patch_corners(*pixels.shape[1:], count, size)
+    return torch.stack([pixels[:, top : top + size, left : left + size] for top, left in corners]).float() / 255
+
+
+def patch_corners(height: int, width: int, count: int, size: int) -> list[tuple[int, int]]:
+    """Return the upper left corners of `count` squares, spread evenly over a picture.
+
+    >>> patch_corners(800, 1000, 4, 224)
+    [(0, 0), (0, 776), (576, 0), (576, 776)]
+    """
+    rows = max(1, round((count * height / width) ** 0.5))
+    corners = []
+    for row in range(rows):
+        columns = count // rows + (row < count % rows)
+        top = round((height - size) * (row / (rows - 1) if rows > 1 else 0.5))
+        steps = [column / (columns - 1) for column in range(columns)] if columns > 1 else [0.5] * columns
+        corners += [(top, round((width - size) * step)) for step in steps]
+    return corners
 
 
 def load_originals(folder: str | Path, names: Sequence[str]) -> list[Tensor]:

@@ -90,8 +90,9 @@ class Rule:
     """How the two log odds become one, and which answers follow from it.
 
     The log odds of the whole are `network` and `texture` times those of the two, plus `bias`. Within `margin` of the
-    log odds at `threshold` the answer is "cannot_tell"; `views` of a picture are averaged. A picture is unfamiliar if
-    it is farther than `familiar` (see `TextureJudge.distances`) from every training painting.
+    log odds at `threshold` the answer is "cannot_tell". The network averages `views` of a picture; the texture judge
+    sees its centre and `patches` of large files. A picture is unfamiliar if it is farther than `familiar` (see
+    `TextureJudge.distances`) from every training painting.
     """
 
     network: float
@@ -101,6 +102,7 @@ class Rule:
     margin: float
     familiar: float
     views: int
+    patches: int = 0
 
     def log_odds(self, network: Any, texture: Any) -> Any:
         """Return the log odds of the whole, of numbers, arrays or tensors."""
