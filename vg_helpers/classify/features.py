@@ -79,8 +79,10 @@ def cache_features(
         dataset.view = view
         stop = min(start + batch_size, len(dataset))
         pictures = torch.stack([dataset[i][0] for i in range(start, stop)])
+        if pictures.ndim == 4:
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
         with autocast(device):
-            features = lower(pictures.to(device, memory_format=torch.channels_last)).float().cpu().numpy()
+            features = lower(pictures.to(device)).float().cpu().numpy()
         if store is None:
             shape = (views, len(dataset), *features.shape[1:])
             store = np.lib.format.open_memmap(part_path, "w+", dtype=dtype, shape=shape)
