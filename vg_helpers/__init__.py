@@ -6,6 +6,7 @@ Foundations
     modes       pictures of any mode as 8-bit sRGB or grey levels
     stage       what a notebook reads and writes: parameters, inputs, figures, tables, manifest
     show        what a notebook displays and the report takes over
+    passwords   addresses without their passwords, and how a notebook gets them
     code        which source files a result depends on
     device      which device, which precision, what the machine is
     intervals   a value with its 95 % interval

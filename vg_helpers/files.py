@@ -23,9 +23,12 @@ ROOT = Path(__file__).resolve().parents[1]  # the project's folder
 NAMES = "name path path_train file filename photo content content_path style style_path"
 WORDS = "artist title title_train reason phash extractor network medium decision error source licence recipe"
 TEXT_COLUMNS = frozenset(f"{NAMES} {WORDS} split split_seed split_grouped split_given".split())  # of the whole chain
-# What taking apart a file that holds something else raises, and what NumPy raises for one that was cut
+# What reading text raises, what NumPy raises for a file that was cut, and what taking apart one that holds something
+# else raises
+UNREADABLE = (OSError, ValueError)
+CUT = (*UNREADABLE, EOFError)
 MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError)
-CUT = (OSError, ValueError, EOFError)
+NO_RECORD = (OSError, *MALFORMED)  # what reading a record raises that is missing, cut or something else
 UNDECODED = sys.getfilesystemencodeerrors()  # how names that are not UTF-8 come as text
 LONGEST_NAME = 100  # bytes: two names, a network's and a suffix together stay below the 255 that file systems allow
 
@@ -110,8 +113,15 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Return the content of a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8", errors=UNDECODED))
+    """Return the content of a JSON file.
+
+    Raises:
+        ValueError: if the file is empty or damaged; the sentence names it.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8", errors=UNDECODED))
+    except ValueError as error:
+        raise ValueError(f"{path} is empty or damaged ({error}); run again what writes it") from error
 
 
 def write_csv(path: str | Path, frame: Any) -> None:

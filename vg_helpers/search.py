@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .files import ROOT, expand_home, set_aside
+from .passwords import whole
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Random trials before the sampler models the finished ones; Optuna's default of 10 is more than most studies here have.
@@ -73,6 +74,7 @@ def database_url(storage: str | Path) -> str:
     """
     if isinstance(storage, Path):
         return URL.create("sqlite", database=storage.resolve().as_posix()).render_as_string()
+    storage = whole(storage)
     try:
         url = make_url(storage)
     except (SQLAlchemyError, ValueError) as error:

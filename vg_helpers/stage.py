@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from .code import sources_of
-from .files import ROOT, atomic, expand_home, file_sha256, read_json, write_json
+from .files import NO_RECORD, ROOT, atomic, expand_home, file_sha256, read_json, write_json
+from .passwords import without_passwords
 
 STAGES = ("01_data", "02_classify", "03_style_search", "04_style_eval", "05_gpu_bench", "06_gradcam")
 DEFAULT_BUILD = ROOT / "report" / "build" / "demo"
@@ -162,10 +163,10 @@ class Stage:
         """Return what earlier runs with the same parameters and inputs used of the unfinished work."""
         try:
             last = read_json(self.folder / "manifest.json")
-        except (OSError, ValueError):
+            same = last["parameters"] == self._shown_parameters() and last["inputs"] == self.inputs
+            return set(last.get("state", [])) if same else set()
+        except NO_RECORD:
             return set()
-        same = last.get("parameters") == self._shown_parameters() and last.get("inputs") == self.inputs
-        return set(last.get("state", [])) if same else set()
 
     def _shown_parameters(self) -> dict[str, Any]:
         return {
@@ -210,15 +211,6 @@ def _opened_below(folder: Path) -> set[str]:
 
     sys.addaudithook(note)
     return names
-
-
-def without_passwords(text: str) -> str:
-    """Return text whose addresses, such as a database's, show no password.
-
-    >>> without_passwords("postgresql://ada:s@cret@db.example.org/search")
-    'postgresql://ada:***@db.example.org/search'
-    """
-    return re.sub(r"(\w://[^:/@\s\"']*):[^\s\"'\\]+@", r"\1:***@", text)
 
 
 def _content(value: Any) -> Any:

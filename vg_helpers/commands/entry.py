@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from ..stage import without_passwords
+from ..passwords import without_passwords
 
 FAILED, STOPPED = 2, 130  # exit codes
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
