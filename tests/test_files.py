@@ -92,6 +92,13 @@ def test_a_damaged_table_is_one_sentence_with_its_name(tmp_path, content):
         read_csv(tmp_path / "a.csv", text=())
 
 
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe{", b"<<<<<<< HEAD"])
+def test_damaged_json_is_one_sentence_with_its_name(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.json is empty or damaged \(.*\); run again what writes it"):
+        read_json(tmp_path / "a.json")
+
+
 def test_texts_keep_names_that_are_no_utf8(tmp_path):
     write_text(tmp_path / "a.txt", "caf\udce9\n")
     assert (tmp_path / "a.txt").read_bytes() == b"caf\xe9\n" or os.name == "nt"

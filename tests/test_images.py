@@ -412,10 +412,19 @@ def test_a_picture_beyond_the_limit_is_one_sentence(tmp_path, monkeypatch, read,
     read(tmp_path / f"a.{suffix}")
 
 
-@pytest.mark.parametrize("limit", [0, -1, float("nan")])
-def test_a_limit_is_above_zero(limit):
-    with pytest.raises(ValueError, match=r"--max-megapixels .* must be above 0"):
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
+def test_a_limit_is_a_number_above_zero(limit):
+    with pytest.raises(ValueError, match=r"--max-megapixels .* must be a number above 0"):
         limit_megapixels(limit)
+
+
+@pytest.mark.parametrize("text", ["many", "0", "-3", "nan", "inf", "300 MP"])
+def test_a_variable_that_is_no_limit_is_blamed_and_not_the_picture(tmp_path, monkeypatch, text):
+    Image.new("L", (40, 30)).save(tmp_path / "a.png")
+    monkeypatch.setenv("VG_MAX_MEGAPIXELS", text)
+    with pytest.raises(ValueError, match=f"VG_MAX_MEGAPIXELS is {text} and must be a number above 0") as caught:
+        open_image(tmp_path / "a.png")
+    assert not isinstance(caught.value, ImageError)
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
@@ -491,10 +500,11 @@ def test_a_mask_has_the_size_that_is_asked_for(tmp_path):
 
 
 def test_folders_list_pictures_of_all_suffixes_and_nothing_else(tmp_path):
-    for name in ("b.JPG", "a.webp", "c.TIFF", "d.bmp", "e.txt", ".f.jpg", "g", "a.png"):
+    names = ["a.png", "a.webp", "b.JPG", "c.TIFF", "d.bmp", "h.gif", "i.avif", "j.jfif"]
+    for name in (*reversed(names), "e.txt", ".f.jpg", "g"):
         (tmp_path / name).touch()
     (tmp_path / "folder.jpg").mkdir()
-    assert [path.name for path in list_images(tmp_path)] == ["a.png", "a.webp", "b.JPG", "c.TIFF", "d.bmp"]
+    assert [path.name for path in list_images(tmp_path)] == names
     with pytest.raises(ValueError, match=r"folder.jpg holds no pictures \(JPEG, .*\); give a folder that does$"):
         list_images(tmp_path / "folder.jpg")
 
