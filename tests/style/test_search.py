@@ -10,6 +10,7 @@ from stand_ins import Tiny, noise
 
 from vg_helpers.images import load_image, read_metadata
 from vg_helpers.style import search
+from vg_helpers.style.checks import TooSmall
 from vg_helpers.style.search import (
     KNOWN_GOOD,
     StyleObjective,
@@ -42,6 +43,16 @@ def test_a_trial_is_judged_as_the_picture_that_was_saved(objective):
     assert objective(optuna.trial.FixedTrial(VALUES)) == brightness([objective.path(VALUES)])[0]
     assert load_image(objective.path(VALUES)).shape == (1, 3, 16, 12)
     assert list(objective.folder.iterdir()) == [objective.path(VALUES)]  # no checkpoint is left
+
+
+@pytest.mark.parametrize(("role", "name"), [("content", "photos/dot.png"), ("style", "styles/night.png")])
+def test_a_picture_that_is_too_small_is_named(objective, role, name):
+    def too_small(images):
+        raise TooSmall(role, images, 32)
+
+    objective.names, objective.extractor.forward = ("photos/dot.png", "styles/night.png"), too_small
+    with pytest.raises(ValueError, match=f"{name}: the {role} image has .* at least 32 on the shorter side"):
+        objective(optuna.trial.FixedTrial(VALUES))
 
 
 def test_each_trial_has_a_picture_of_its_own(objective):

@@ -23,6 +23,10 @@ class TooSmall(ValueError):
         )
         self.role, self.needed = role, needed
 
+    def named(self, photo: object, painting: object) -> ValueError:
+        """Return the error with the name of the picture that is too small in front."""
+        return ValueError(f"{photo if self.role == 'content' else painting}: {self}")
+
 
 def check_inputs(
     content_image: Tensor, styles: Sequence[Tensor], blend: Sequence[float], masks: Sequence[Tensor] | None

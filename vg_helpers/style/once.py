@@ -45,7 +45,7 @@ def paint_once(
     try:
         result = stylize(*images, extractor, params, checkpoint=state / f"{key}.pt", **callbacks)
     except TooSmall as error:
-        raise ValueError(f"{photo if error.role == 'content' else painting}: {error}") from error
+        raise error.named(photo, painting) from error
     settings = json.dumps(result.settings, default=str)
     save_image(file, result.image, {"key": key, "settings": settings, "seconds": f"{result.seconds:.2f}"})
     for leftover in state.glob("*.pt"):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..files import fingerprint
 from ..images import load_image, save_image
 from ..search import open_study, run_study, trials_frame
+from .checks import TooSmall
 from .engine import VERSION, StyleParams, params_for, stylize
 
 KNOWN_GOOD = {"content_weight": StyleParams.content_weight, "style_weight": StyleParams.style_weight}
@@ -55,6 +56,7 @@ class StyleObjective:
         content_image, style_image: (1, 3, H, W) in [0, 1], on the device that paints.
         judge: returns P(van_gogh) of each of several picture files; `classify.judge` with its network filled in.
         folder: where the pictures go.
+        names: of photo and painting, for the sentence about one that is too small.
     """
 
     def __init__(
@@ -65,9 +67,10 @@ class StyleObjective:
         judge: Callable[[list[Path]], Sequence[float]],
         num_steps: int,
         folder: Path,
+        names: tuple[str, str] = ("the photo", "the painting"),
     ) -> None:
         self.pair, self.extractor, self.judge = (content_image, style_image), extractor, judge
-        self.num_steps, self.folder = num_steps, folder
+        self.num_steps, self.folder, self.names = num_steps, folder, names
 
     def path(self, values: dict[str, float]) -> Path:
         """Return the file of the picture painted with these weights."""
@@ -84,7 +87,10 @@ class StyleObjective:
         params = trial_params(self.extractor, self.num_steps, **values)
         path = self.path(values)
         path.parent.mkdir(parents=True, exist_ok=True)
-        result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
+        try:
+            result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
+        except TooSmall as error:
+            raise error.named(*self.names) from error
         save_image(path, result.image)
         return float(self.judge([path])[0])
 
