@@ -27,7 +27,7 @@ def threshold_for_f1(targets: ArrayLike, probs: ArrayLike) -> float:
     """
     targets, probs = checked(targets, probs)
     if targets.min() == targets.max():
-        raise ValueError("A threshold for F1 needs validation paintings of both classes.")
+        raise ValueError("a threshold for F1 needs validation paintings of both classes")
     odds = log_odds(probs)[:, None]
     platt = LogisticRegression(C=1e6, max_iter=1000).fit(odds, targets)
     slope, shift = float(platt.coef_[0, 0]), float(platt.intercept_[0])

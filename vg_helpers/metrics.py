@@ -43,11 +43,11 @@ def checked(targets: ArrayLike, probs: ArrayLike) -> tuple[NDArray, NDArray]:
     """
     targets, probs = np.asarray(targets), np.asarray(probs, dtype=np.float64)
     if targets.ndim != 1 or targets.shape != probs.shape or not len(targets):
-        raise ValueError(f"targets {targets.shape} and probs {probs.shape} must be two lists of the same length.")
+        raise ValueError(f"targets {targets.shape} and probs {probs.shape} must be two lists of the same length")
     if not np.isin(targets, (0, 1)).all():
-        raise ValueError("targets must be 0 (other) or 1 (van_gogh).")
+        raise ValueError("targets must be 0 (other) or 1 (van_gogh)")
     if not ((probs >= 0) & (probs <= 1)).all():
-        raise ValueError("probs must lie in [0, 1] without NaN: pass probabilities, not logits.")
+        raise ValueError("probs must lie in [0, 1] without NaN: pass probabilities, not logits")
     return targets.astype(np.int64), probs
 
 
@@ -59,7 +59,7 @@ def score(targets: ArrayLike, probs: ArrayLike, threshold: float = 0.5) -> dict[
     """
     targets, probs = checked(targets, probs)
     if targets.min() == targets.max():
-        raise ValueError("The metrics need paintings of both classes, and these targets hold only one.")
+        raise ValueError("the metrics need paintings of both classes, and these targets hold only one")
     preds = probs >= threshold
     return {
         "accuracy": float(sk.accuracy_score(targets, preds)),
@@ -101,7 +101,7 @@ def resample_counts(
     """Return (num_resamples, num_items): how often each item occurs when as many groups as there are are drawn anew."""
     codes = np.arange(num_items) if groups is None else pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
     if len(codes) != num_items:
-        raise ValueError(f"groups has {len(codes)} entries for {num_items} paintings: give one per painting.")
+        raise ValueError(f"groups has {len(codes)} entries for {num_items} paintings: give one per painting")
     num_groups = int(codes.max()) + 1
     draws = np.random.default_rng(seed).multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_resamples)
     return draws[:, codes]

@@ -129,7 +129,7 @@ def test_dots_in_a_name_are_no_suffix(place):
 
 def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, capsys):
     assert paint() == 2
-    assert "name a painting with --style" in capsys.readouterr().err
+    assert "give one with --style PAINTING.jpg" in capsys.readouterr().err
     (place / "data" / "styles").mkdir(parents=True)
     write_picture(place / "data" / "styles" / "olive.png", 4)
     assert paint() == 0 and (place / "photo_olive.png").exists()
@@ -137,7 +137,7 @@ def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, ca
     assert commands_paint.find_style().name == "photo.jpg"
     for folder in ("photo.jpg", "nowhere"):
         monkeypatch.setenv("VG_STYLES_DIR", folder)
-        with pytest.raises(ValueError, match=f"VG_STYLES_DIR is {folder}"):
+        with pytest.raises(ValueError, match=f"there is no folder {folder}, which VG_STYLES_DIR names"):
             commands_paint.find_style()
 
 
@@ -147,10 +147,10 @@ def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, ca
         (["--style", "nowhere.jpg"], "nowhere.jpg cannot be read as an image"),
         (["--style", "text.jpg"], "text.jpg cannot be read as an image"),
         (["--style", "stars.png", "--out", "x.gif"], "--out x.gif must end in .png"),
-        (["--style", "stars.png", "--strength", "1.5"], "--strength 1.5 must be from 0"),
+        (["--style", "stars.png", "--strength", "1.5"], "error: --strength 1.5 must be from 0 (the photo) to 1"),
         (["--style", "stars.png", "--strength", "nan"], "--strength nan must be from 0"),
-        (["--style", "stars.png", "--seed", "9" * 20], "--seed below 2^63"),
-        (["--style", "stars.png", "--size", "5"], "give at least 32 pixels"),
+        (["--style", "stars.png", "--seed", "9" * 20], f"--seed {'9' * 20} must be a whole number below 2^63\n"),
+        (["--style", "stars.png", "--size", "5"], "--size 5 must be at least 32 pixels\n"),
         (["--style", "stars.png", "--protect", "nowhere.png"], "nowhere.png cannot be read as an image"),
         (["--style", "stars.png", "--device", "quantum"], "device 'quantum' is not available; torch sees: "),
         (["--style", "stars.png", "--max-megapixels", "0.0001"], "photo.jpg cannot be read as an image"),

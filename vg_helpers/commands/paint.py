@@ -21,6 +21,7 @@ from ..device import pick_device
 from ..files import (
     MALFORMED,
     ROOT,
+    UNREADABLE,
     check_place,
     expand_home,
     file_sha256,
@@ -94,10 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def paint(args: argparse.Namespace) -> None:
     """Paint the photo, write the result and say where it is."""
     device = pick_device(args.device)
-    if args.size < 32 or args.steps < 1:
-        raise ValueError(f"--size {args.size} and --steps {args.steps}: give at least 32 pixels and 1 step")
-    if not (0 <= args.strength <= 1 and abs(args.seed) < 2**63):
-        raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the style), --seed below 2^63")
+    if args.size < 32:
+        raise ValueError(f"--size {args.size} must be at least 32 pixels")
+    if args.steps < 1:
+        raise ValueError(f"--steps {args.steps} must be at least 1")
+    if not 0 <= args.strength <= 1:
+        raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the painting's style)")
+    if abs(args.seed) >= 2**63:
+        raise ValueError(f"--seed {args.seed} must be a whole number below 2^63")
     if args.max_megapixels is not None:
         limit_megapixels(args.max_megapixels)
     args.style = args.style or [find_style()]
@@ -192,13 +197,13 @@ def find_style() -> Path:
     if chosen := os.environ.get("VG_STYLES_DIR"):
         if not expand_home(chosen).is_dir():
             raise ValueError(
-                f"VG_STYLES_DIR is {chosen}, which is no folder; name a painting with --style PAINTING.jpg"
+                f"there is no folder {chosen}, which VG_STYLES_DIR names; give a painting with --style PAINTING.jpg"
             )
         return list_images(expand_home(chosen))[0]
     for folder in (base / place for base in (Path(), ROOT) for place in STYLE_PLACES):
-        with suppress(ValueError, OSError):  # it holds no pictures, or there is none
+        with suppress(*UNREADABLE):  # it holds no pictures, or there is none
             return list_images(folder)[0]
-    raise ValueError("no style was given and there is none in data/styles: name a painting with --style PAINTING.jpg")
+    raise ValueError("there is no painting in data/styles or data; give one with --style PAINTING.jpg")
 
 
 def load_protection(name: str, content_image: Tensor) -> Tensor:
