@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -14,7 +15,7 @@ import yaml
 from tqdm import tqdm
 
 from vg_helpers.commands.entry import run
-from vg_helpers.files import atomic, expand_home, fingerprint, read_json, write_json, write_text
+from vg_helpers.files import MALFORMED, NO_RECORD, atomic, expand_home, fingerprint, read_json, write_json, write_text
 
 from .chain import execute, is_current, key_of, outdated, results
 from .plan import FOLDERS, ROOT, Step, choose, plan
@@ -30,14 +31,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def build(options: argparse.Namespace, folder: Path = ROOT / "notebooks", build_root: Path = HERE / "build") -> int:
     """Run the chain over the notebooks of `folder`, write the report and print the summary."""
-    from .folder import clean, locked
+    from .folder import check_folder, clean, locked
 
     profile_name, build_dir = choose_folder(options, build_root)
-    profile = yaml.safe_load((PROFILES / f"{profile_name}.yaml").read_text(encoding="utf-8")) or {}
+    profile = read_profile(PROFILES / f"{profile_name}.yaml")
+    if options.max_megapixels is not None:
+        from vg_helpers.images import limit_megapixels
+
+        limit_megapixels(options.max_megapixels)
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     extras = [HERE / "front_matter.ipynb", HERE / "appendix.ipynb"]
     steps = plan([*notebooks, *extras], build_dir, profile, _common(options), _given(options.parameter))
     chain, extras = steps[: len(notebooks)], steps[len(notebooks) :]
+    check_folder(build_dir, [step.executed for step in steps])
     with locked(build_dir):
         if options.clean:
             print(*clean(chain), sep="\n")
@@ -53,6 +59,22 @@ def choose_folder(options: argparse.Namespace, build_root: Path = HERE / "build"
     """Return the profile and the folder of its results that --profile and --build-dir ask for."""
     name = choose(options.profile, sorted(path.stem for path in PROFILES.glob("*.yaml")), "profile")
     return name, expand_home(options.build_dir or build_root / name).resolve()
+
+
+def read_profile(path: Path) -> dict[str, Any]:
+    """Return the parameters that a profile's file sets, by notebook.
+
+    Raises:
+        ValueError: if it is no YAML of this form; names the file.
+    """
+    try:
+        profile = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if all(isinstance(values, dict | None) for values in profile.values()):
+            return profile
+        reason = "each notebook's name needs lines like `  num_rows: 3` below it"
+    except (*MALFORMED, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+    raise ValueError(f"{path} cannot be read as a profile ({reason})")
 
 
 def run_chain(steps: list[Step], force: bool = False) -> None:
@@ -93,8 +115,9 @@ def report(chain: list[Step], extras: list[Step], reasons: dict[str, str], again
     extras = [replace(step, parameters=step.parameters | current) for step in extras]
     files = [build_dir / "report.pdf", build_dir / "report.html"]
     record, key = build_dir / ".report.json", _report_key([*chain, *extras], reasons, build_dir)
-    if all(file.is_file() for file in files) and record.is_file() and read_json(record) == key:
-        return files
+    with suppress(*NO_RECORD):
+        if read_json(record) == [key, *(file.stat().st_size for file in files)]:
+            return files
     from .assemble import join
     from .export import ReportExporter, ReportPageExporter
 
@@ -106,7 +129,8 @@ def report(chain: list[Step], extras: list[Step], reasons: dict[str, str], again
     with atomic(files[0]) as part:
         part.write_bytes(pdf)
     write_text(files[1], html)
-    write_json(record, _report_key([*chain, *extras], reasons, build_dir))
+    sizes = [file.stat().st_size for file in files]
+    write_json(record, [_report_key([*chain, *extras], reasons, build_dir), *sizes])
     return files
 
 
@@ -161,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clean", action="store_true", help="remove kept work that these parameters do not use, and list its size")
     add("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: CUDA, else MPS, else the CPU")
     add("--weights", choices=["auto", "imagenet", "embedded", "none"], help="what the networks start from")
+    add("--max-megapixels", type=float, metavar="N", help="leave out larger pictures (300)")
     add("-p", "--parameter", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", help="set one parameter")
     return parser
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from vg_helpers.code import PACKAGE, code_of, helper_sources, python_of
-from vg_helpers.files import file_sha256, fingerprint, read_json, write_json, write_text
-from vg_helpers.stage import without_passwords
+from vg_helpers.files import NO_RECORD, file_sha256, fingerprint, read_json, write_json, write_text
+from vg_helpers.passwords import handed_over, without_passwords
 
 from .markdown import read_notebook
 from .plan import FOLDERS, ROOT, Step, code_cells, defaults, relative
@@ -38,6 +38,8 @@ def key_of(step: Step) -> str:
     for name in FOLDERS.keys() & defaults(step.source).keys():
         folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
         folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := _facts(p))]
+    if folders:
+        folders["limit"] = os.environ.get("VG_MAX_MEGAPIXELS") or None  # of the pictures' size
     read = results(step.build_dir) if step.is_extra else []
     return fingerprint([code_of(cell) for cell in cells], helpers, embedded, step.parameters, folders, read)
 
@@ -66,16 +68,16 @@ def is_current(step: Step, key: str) -> bool:
     try:
         record = read_json(step.record)
         manifest = {"outputs": [], "started": None} if step.is_extra else read_json(step.manifest)
-    except (OSError, ValueError):
+        outputs = [step.build_dir / step.stage / name for name in manifest["outputs"]]
+        return (
+            record["key"] == key
+            and record.get("started") == manifest["started"]
+            and all(path.is_file() for path in outputs)
+            and not _changed(step, record)
+            and bool(read_notebook(step.executed))
+        )
+    except NO_RECORD:
         return False
-    outputs = (step.build_dir / step.stage / name for name in manifest["outputs"])
-    return (
-        record["key"] == key
-        and record.get("started") == manifest["started"]
-        and step.executed.is_file()
-        and all(path.is_file() for path in outputs)
-        and not _changed(step, record)
-    )
 
 
 def outdated(chain: list[Step]) -> dict[str, str]:
@@ -85,25 +87,24 @@ def outdated(chain: list[Step]) -> dict[str, str]:
         if not step.executed.is_file():
             continue
         try:
-            record = read_json(step.record)
-            manifest = read_json(step.manifest)
-        except (OSError, ValueError):
-            reasons[step.stage] = "its last run did not end"
-            continue
-        stages = [
-            stage for stage in dict.fromkeys(name.split("/")[0] for name in manifest["inputs"]) if stage in reasons
-        ]
-        if record.get("started") != manifest["started"]:
-            reasons[step.stage] = "it was run by hand since"
-        elif changed := _changed(step, record):
-            reasons[step.stage] = f"{changed[0]} has changed since"
-        elif stages:
-            reasons[step.stage] = f"it reads {stages[0]}, which is outdated"
+            record, manifest, _ = read_json(step.record), read_json(step.manifest), read_notebook(step.executed)
+            read = dict.fromkeys(name.split("/")[0] for name in manifest["inputs"])
+            stages = [stage for stage in read if stage in reasons]
+            if record.get("started") != manifest["started"]:
+                reasons[step.stage] = "it was run by hand since"
+            elif changed := _changed(step, record):
+                reasons[step.stage] = f"{changed[0]} has changed since"
+            elif stages:
+                reasons[step.stage] = f"it reads {stages[0]}, which is outdated"
+        except NO_RECORD:
+            reasons[step.stage] = "its last run did not end, or a file of it is damaged"
     return reasons
 
 
 def _changed(step: Step, record: dict[str, Any]) -> list[str]:
-    return [name for name, known in record["inputs"].items() if not _same(step.build_dir / name, *known)]
+    """Return the files that a stage read or wrote and that are now others, for example because they are damaged."""
+    files = record["inputs"] | record.get("outputs", {})
+    return [name for name, known in files.items() if not _same(step.build_dir / name, *known)]
 
 
 def _same(path: Path, size: int, mtime: int, sha256: str) -> bool:
@@ -130,28 +131,29 @@ def execute(step: Step, key: str, on_text: Callable[[str], None]) -> float:
     running = step.executed.with_suffix(".running.ipynb")
     started = time.perf_counter()
     try:
-        execute_notebook(
-            step.source,
-            running,
-            step.parameters,
-            kernel_name=_kernelspec(step.build_dir),
-            language="python",
-            cwd=step.source.parent,
-            progress_bar=False,
-            stderr_file=_Listener(on_text),
-        )
+        with handed_over(step.parameters) as parameters:
+            execute_notebook(
+                step.source,
+                running,
+                parameters,
+                kernel_name=_kernelspec(step.build_dir),
+                language="python",
+                cwd=step.source.parent,
+                progress_bar=False,
+                stderr_file=_Listener(on_text),
+            )
     except PapermillExecutionError as error:
         last = (str(error.evalue).strip().splitlines() or [""])[-1]
         raise ChainError(f"{step.stage} stopped at {_place(running)}: {error.ename}: {last}{AGAIN}") from error
     except DeadKernelError as error:
         raise ChainError(f"{step.stage} stopped: its Python ended abruptly (out of memory?): {error}{AGAIN}") from error
     finally:
-        if running.is_file():
+        if running.is_file():  # a cell's output may show an address that was handed over
             write_text(running, without_passwords(running.read_text(encoding="utf-8")))
     running.replace(step.executed)
     seconds = time.perf_counter() - started
-    started, inputs = (None, {}) if step.is_extra else _started_and_inputs(step)
-    write_json(step.record, {"key": key, "seconds": round(seconds, 1), "started": started, "inputs": inputs})
+    files = {"started": None, "inputs": {}} if step.is_extra else _files_of(step)
+    write_json(step.record, {"key": key, "seconds": round(seconds, 1), **files})
     return seconds
 
 
@@ -165,11 +167,16 @@ class _Listener:
         pass
 
 
-def _started_and_inputs(step: Step) -> tuple[str, dict[str, list[Any]]]:
+def _files_of(step: Step) -> dict[str, Any]:
+    """Return when a stage began, and size, time of change and SHA-256 of the files that it read and wrote."""
     manifest = read_json(step.manifest)
-    stats = {name: (step.build_dir / name).stat() for name in manifest["inputs"]}
-    return manifest["started"], {
-        name: [s.st_size, s.st_mtime_ns, manifest["inputs"][name]] for name, s in stats.items()
+    outputs = [f"{step.stage}/{name}" for name in manifest["outputs"]]
+    hashes = manifest["inputs"] | {name: file_sha256(step.build_dir / name) for name in outputs}
+    facts = {name: [s.st_size, s.st_mtime_ns, hashes[name]] for name in hashes if (s := (step.build_dir / name).stat())}
+    return {
+        "started": manifest["started"],
+        "inputs": {name: facts[name] for name in manifest["inputs"]},
+        "outputs": {name: facts[name] for name in outputs},
     }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,10 +12,24 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from vg_helpers.files import read_json, write_json
+from vg_helpers.files import NO_RECORD, read_json, write_json
 
 from .chain import is_current, key_of
 from .plan import Step
+
+OURS = ".jupyter"  # in every build folder from the first notebook on
+LEFT_OVER = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names of `files.atomic`
+
+
+def check_folder(build_dir: Path, written: list[Path]) -> None:
+    """Make sure that a build folder is new, or one of a former run.
+
+    Raises:
+        ValueError: if it holds files of the names that a run would overwrite, and no run made it.
+    """
+    foreign = [path.name for path in (*written, build_dir / "report.pdf", build_dir / "report.html") if path.exists()]
+    if foreign and not (build_dir / OURS).is_dir():
+        raise ValueError(f"{build_dir} holds {foreign[0]}, which no run made: give --build-dir another folder")
 
 
 @contextmanager
@@ -31,7 +46,7 @@ def locked(build_dir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         holder = "another program"
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(*NO_RECORD):
             holder = "process {pid} on {host}, started at {started},".format(**read_json(about))
         raise ValueError(f"{holder} is working in {build_dir}: wait for it, or take another --build-dir") from None
     try:
@@ -48,7 +63,7 @@ def remove_left_over(build_dir: Path, age: float = 3600) -> None:
     """Remove what a killed process left half written, up to 0.6 GB each: files of `atomic`, unchanged for an hour."""
     for part in build_dir.rglob(".*.part*"):
         with suppress(FileNotFoundError):  # a worker of a search may finish its own meanwhile
-            if part.is_file() and time.time() - part.stat().st_mtime > age:
+            if LEFT_OVER.fullmatch(part.name) and part.is_file() and time.time() - part.stat().st_mtime > age:
                 part.unlink()
 
 

@@ -19,6 +19,8 @@ from urllib.parse import unquote
 
 import nbformat
 
+from vg_helpers.files import MALFORMED, UNREADABLE
+
 FENCED = re.compile(r"(?ms)^( {0,3}```+[^\n]*\n.*?^ {0,3}```+ *$)")
 ALT = r"!\[((?:[^\]\\]|\\.)*)\]"
 PICTURE = re.compile(ALT + r"\((?:<([^>]*)>|((?:[^()\"]|\([^()]*\))+?))(?:\s+\"[^\"]*\")?\)(\{[^}]*\})?")
@@ -43,8 +45,16 @@ class Origin:
 
 
 def read_notebook(path: Path) -> Any:
-    """Return a notebook file's content, each text in one piece (files hold lists of lines)."""
-    return nbformat.read(path, as_version=4)
+    """Return a notebook file's content, each text in one piece (files hold lists of lines).
+
+    Raises:
+        ReportError: if it is no notebook, for example after a merge with conflicts; names the file.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except (*MALFORMED, nbformat.ValidationError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ReportError(f"{path} cannot be read as a notebook ({reason}); restore it or remove it") from error
 
 
 def to_markdown(notebook: Any, stage: str, pictures: Path, base: Path) -> str:
@@ -78,7 +88,7 @@ def _cell(cell: Any, origin: Origin, pictures: Path) -> str:
             shown = "show-input" in tags
             parts += [f"```python\n{cell['source']}\n```"] if shown else []
             parts += [_output(output, pictures, origin, shown) for output in cell["outputs"]]
-    except (ReportError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ReportError(f"{origin.stage}, cell {origin.number}: {error}; run this notebook again") from error
     return headings("\n\n".join(part for part in parts if part), origin.shift)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from vg_helpers.files import MALFORMED
+
 from .markdown import read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,13 +71,23 @@ def code_cells(notebook: Path) -> list[dict[str, Any]]:
 
 
 def defaults(notebook: Path) -> dict[str, Any]:
-    """Return the names and values of the cell tagged `parameters`."""
+    """Return the names and values of the cell tagged `parameters`.
+
+    Raises:
+        ValueError: if it holds anything but names and plain values.
+    """
     values = {}
     for cell in code_cells(notebook):
         if "parameters" in cell["metadata"].get("tags", []):
-            for node in ast.parse(cell["source"]).body:
-                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-                values[target.id] = ast.literal_eval(node.value)
+            try:
+                for node in ast.parse(cell["source"]).body:
+                    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+                    values[target.id] = ast.literal_eval(node.value)
+            except (SyntaxError, *MALFORMED) as error:
+                raise ValueError(
+                    f"the cell of {notebook.name} tagged parameters may hold lines like NAME = 3 and comments alone: "
+                    "move everything else to the next cell"
+                ) from error
     return values
 
 
@@ -107,8 +119,9 @@ def plan(
         texts = given.get(notebook.stem, {})
         for name, value in (profile.get(notebook.stem, {}) | texts).items():
             choose(name, list(default), f"parameter of {notebook.stem}")
-            value = _value(value, default[name]) if name in texts else value
-            _check_kind(f"{notebook.stem}.{name}", value, default[name])
+            full = f"{notebook.stem}.{name}"
+            value = _value(full, value, default[name]) if name in texts else value
+            _check_kind(full, value, default[name])
             values[name] = value
         values["build_dir"] = relative(build_dir, notebook.parent)
         steps.append(Step(notebook, build_dir, {name: value for name, value in values.items() if name in default}))
@@ -121,11 +134,14 @@ def _by_full_name(part: dict[str, Any], names: list[str]) -> dict[str, dict[str,
     }
 
 
-def _value(text: str, default: Any) -> Any:
+def _value(name: str, text: str, default: Any) -> Any:
     """Return text as it is for a text (026 stays 026), else as YAML reads it; 1e-5, to YAML a word, is a number too."""
     if isinstance(default, str):
         return text
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name}={text} is not a value that can be read, such as {default!r}") from error
     with suppress(ValueError):
         return float(value) if isinstance(value, str) else value
     return value
@@ -134,7 +150,7 @@ def _value(text: str, default: Any) -> Any:
 def _check_kind(name: str, value: Any, default: Any) -> None:
     kind = type(default)
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if default is None or value is None or type(value) is kind or (kind is float and whole):
+    if default is None or type(value) is kind or (kind is float and whole):
         return
     raise ValueError(f"{name} must be of the kind {kind.__name__}, such as {default!r}, and not {value!r}")
 

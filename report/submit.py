@@ -6,11 +6,12 @@ import os
 import re
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from vg_helpers.commands.entry import run
-from vg_helpers.files import expand_home
-from vg_helpers.stage import without_passwords
+from vg_helpers.files import atomic, check_place, expand_home
+from vg_helpers.passwords import without_passwords
 
 from .build import choose_folder, command
 from .chain import outdated
@@ -18,6 +19,7 @@ from .markdown import read_notebook
 from .plan import FOLDERS, ROOT, Step
 
 LIMIT_MB = 50
+DAY = (2020, 1, 1, 0, 0, 0)  # of every file in the archive, so that equal content gives equal bytes
 SCRIPTS = ("README.md", "LICENSE", "data_README.md", "run.py", "requirements.txt", "constraints.txt", "pyproject.toml")
 SCRIPT_FOLDERS = ("vg_helpers", "report", "tests")
 SUFFIXES = {".py", ".lua", ".typ", ".bib", ".html", ".yaml", ".ipynb"}
@@ -68,18 +70,33 @@ def pack(group: str, build_dir: Path, folder: Path, again: str, root: Path = ROO
         raise ValueError(f"--group {group} must be letters and digits, such as 026")
     content = _content(build_dir, root, f"run `{again}` first")
     archive = folder / f"Group_{group}_DL_Project.zip"
-    part = archive.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, data in sorted(content.items()):
-            packed.writestr(
-                zipfile.ZipInfo(f"{archive.stem}/{name}", (2020, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED
+    check_archive(archive)
+    with atomic(archive) as part:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, data in sorted(content.items()):
+                packed.writestr(zipfile.ZipInfo(f"{archive.stem}/{name}", DAY), data, zipfile.ZIP_DEFLATED)
+        if (size := part.stat().st_size / 1e6) > LIMIT_MB:
+            raise ValueError(
+                f"the archive would have {size:.0f} MB and may have {LIMIT_MB}: fewer figures or images help"
             )
-    if part.stat().st_size > LIMIT_MB * 1e6:
-        size = part.stat().st_size / 1e6
-        part.unlink()
-        raise ValueError(f"the archive would have {size:.0f} MB and may have {LIMIT_MB}: fewer figures or images help")
-    part.replace(archive)
     return archive
+
+
+def check_archive(archive: Path) -> None:
+    """Make sure that an archive can be written, and that it replaces none but an earlier one as it was packed.
+
+    Raises:
+        ValueError: if there is something else, such as an archive to which its owner added files.
+        OSError: if nothing can be written there.
+    """
+    check_place(archive)
+    if not archive.exists():
+        return
+    days = set()
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(archive) as packed:
+        days = {entry.date_time for entry in packed.infolist()}
+    if days != {DAY}:
+        raise ValueError(f"{archive} was changed since it was packed, or something else: move it, or give --folder")
 
 
 def _content(build_dir: Path, root: Path, again: str) -> dict[str, bytes]:

@@ -13,10 +13,12 @@ NUMBERS = {"intervals", "metrics", "calibration"}  # they stand on nothing, so a
 BASE = {"models", "data", "search", "device", "images", "files", "code", "tracking"} | NUMBERS
 ALLOWED = {
     **{key: set() for key in ("files", "modes", "code", "device")},
-    **{key: {"files"} for key in ("search", "tracking", "show", "models")},
+    **{key: {"files"} for key in ("tracking", "show", "models")},
+    "passwords": set(),
+    "search": {"files", "passwords"},
     "images": {"files", "modes"},
     "data": {"files", "images"},
-    "stage": {"code", "files", "show"},
+    "stage": {"code", "files", "passwords", "show"},
     "classify": BASE,
     "style": BASE,
     "gradcam": BASE,
@@ -27,11 +29,12 @@ ALLOWED = {
     "intervals": set(),
     "findings": {"intervals", "plots.look"},
     "notebooks": {""},  # anything of vg_helpers
-    "report": {"files", "stage", "code"},
+    "report": {"files", "stage", "code", "passwords"},
 }
 EXCEPTIONS = {
     ("report.build", "commands.entry"): "commands of both kinds end in the same way",
     ("report.submit", "commands.entry"): "the same",
+    ("report.build", "images"): "the limit of --max-megapixels; imported only for that option",
     ("report.build", "device"): "the advice about a GPU that torch cannot use; imported only if nvidia-smi is there",
     ("models.embedded.pretrain", "demo"): "it trains the embedded weights on the painters of the demo",
     ("models.embedded.pretrain", "classify"): "it trains with the classifiers' own loop",

@@ -37,6 +37,10 @@ def report(folder, monkeypatch):
         (["-p", "03_style_search.num_rows=many"], "kind int"),
         (["-p", "3.num_row=1"], "did you mean 'num_rows'"),
         (["-p", "num_rows"], "NOTEBOOK.NAME=VALUE"),
+        (["-p", "03_style_search.num_rows=["], "03_style_search.num_rows=[ is not a value that can be read, such as 3"),
+        (["-p", "03_style_search.num_rows=!!python/object:x"], "is not a value that can be read"),
+        (["-p", "03_style_search.num_rows="], "kind int"),
+        (["--max-megapixels", "0"], "--max-megapixels 0 must be a number above 0"),
         (["--data-dir", "nowhere-at-all"], "no folder nowhere-at-all"),
     ],
 )
@@ -98,15 +102,45 @@ def test_a_second_run_says_who_is_at_work(tmp_path):
 
 
 def test_half_written_files_of_a_killed_run_go(tmp_path):
+    mine = tmp_path / "02_classify" / ".my.parts"
     left_over, other = (tmp_path / "02_classify" / f".{network}.4282.part.pt" for network in ("vgg19", "alexnet"))
     whole = tmp_path / "02_classify" / "partial.pt"
     whole.parent.mkdir()
-    for path in (left_over, other, whole):
+    for path in (left_over, other, whole, mine):
         path.write_bytes(b"half")
-    for path in (left_over, whole):
+    for path in (left_over, whole, mine):
         os.utime(path, (0, 0))
     with locked(tmp_path):
-        assert not left_over.exists() and other.exists() and whole.exists()
+        assert not left_over.exists() and other.exists() and whole.exists() and mine.exists()
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.html", "01_data.ipynb", "appendix.ipynb"])
+def test_files_of_others_in_a_build_folder_stay(report, folder, monkeypatch, capsys, name):
+    monkeypatch.setattr(build, "run_chain", lambda *rest: pytest.fail("the chain must not start"))
+    (folder / "mine").mkdir()
+    (folder / "mine" / name).write_text("mine")
+    assert report("--build-dir", str(folder / "mine")) == 2
+    assert f"mine holds {name}, which no run made" in capsys.readouterr().err
+    assert report("--build-dir", str(folder / "notebooks")) == 2
+    assert [path.name for path in (folder / "mine").iterdir()] == [
+        name
+    ] and "notebooks holds" in capsys.readouterr().err
+
+
+def test_pages_that_were_cut_are_made_again(report, folder):
+    assert report() == 0
+    pages = folder / "build" / "demo" / "report.pdf"
+    whole = pages.read_bytes()
+    pages.write_bytes(whole[:100])
+    assert report() == 0 and pages.read_bytes() == whole
+
+
+@pytest.mark.parametrize("text", ["01_data: [", "- a", "01_data: 3", "a: b: c", "\x00"])
+def test_a_profile_that_is_no_yaml_of_its_form_is_named(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine\.yaml cannot be read as a profile"):
+        build.read_profile(path)
 
 
 def test_clean_removes_what_the_last_run_did_not_use(folder, steps_of):

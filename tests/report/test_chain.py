@@ -1,5 +1,6 @@
 """chain: what runs again and what does not, and how a notebook fails."""
 
+import re
 import sys
 from functools import cache
 
@@ -8,7 +9,7 @@ from notebook_files import PARAMETERS, cell, write_notebook, write_stage
 
 from report import build, chain
 from report.plan import Step, plan
-from vg_helpers.files import write_text
+from vg_helpers.files import read_json, write_json, write_text
 from vg_helpers.stage import open_stage
 
 
@@ -30,8 +31,10 @@ def test_the_chain_runs_what_changed_and_nothing_else(folder, steps_of, monkeypa
     assert runs() == []
     assert runs(**{"02_classify": {"num_rows": "5"}}) == ["02_classify"] and rows.read_text() == "35"
     assert runs() == ["02_classify"]
+    assert runs(**{"01_data": {"num_rows": "8"}}) == ["01_data", "02_classify"] and rows.read_text() == "83"
+    assert runs() == ["01_data", "02_classify"] and rows.read_text() == "33"
     write_text(folder / "build" / "demo" / "01_data" / "rows.txt", "8")
-    assert runs() == ["02_classify"] and rows.read_text() == "83"
+    assert runs() == ["01_data"] and rows.read_text() == "33"
     rows.unlink()
     assert runs() == ["02_classify"]
     assert not list(folder.rglob("*.running.ipynb"))
@@ -117,16 +120,62 @@ def test_results_of_other_inputs_are_outdated_and_so_is_what_builds_on_them(fold
         "03_style_search": "it reads 02_classify, which is outdated",
     }
     chain_steps[0].record.unlink()
-    assert chain.outdated(chain_steps)["01_data"] == "its last run did not end"
+    assert chain.outdated(chain_steps)["01_data"].startswith("its last run did not end")
     open_stage(chain_steps[1].build_dir, "02_classify").finish()
     assert chain.outdated(chain_steps)["02_classify"] == "it was run by hand since"
     assert not chain.is_current(chain_steps[1], chain.key_of(chain_steps[1]))
 
 
+@pytest.fixture
+def executed(folder, steps_of):
+    """The steps of the small chain, after a run that is only said to have happened."""
+    steps = steps_of(folder)
+    for step, rows in zip(steps, ([], [("01_data", "rows.txt")]), strict=True):
+        stage = open_stage(step.build_dir, step.stage)
+        for names in rows:
+            stage.read(*names)
+        write_text(stage.path("rows.txt"), "3")
+        stage.finish()
+        step.executed.write_bytes(step.source.read_bytes())
+        write_json(step.record, {"key": chain.key_of(step), "seconds": 1} | chain._files_of(step))
+    assert all(chain.is_current(step, chain.key_of(step)) for step in steps) and not chain.outdated(steps)
+    return steps
+
+
+@pytest.mark.parametrize("name", [".01_data.json", "01_data/manifest.json", "01_data.ipynb", "01_data/rows.txt"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"key": 1, "outputs": ', "<<<<<<< HEAD"])
+def test_damaged_records_notebooks_and_results_are_made_again_and_named_until_then(executed, name, content):
+    first = executed[0]
+    write_text(first.build_dir / name, content)
+    assert not chain.is_current(first, chain.key_of(first))
+    reasons = chain.outdated(executed)
+    assert list(reasons) == ["01_data", "02_classify"]
+    assert re.search("damaged|by hand|rows.txt has changed since", reasons["01_data"])
+
+
+def test_the_limit_of_pictures_decides_what_reads_folders(executed, monkeypatch, tmp_path):
+    reader = write_notebook(tmp_path / "n" / "01_data.ipynb", [cell('data_dir = ""', ["parameters"])])
+    step = Step(reader, tmp_path / "build", {"data_dir": tmp_path.as_posix()})
+    before = [chain.key_of(step) for step in (step, executed[1])]
+    monkeypatch.setenv("VG_MAX_MEGAPIXELS", "500")
+    after = [chain.key_of(step) for step in (step, executed[1])]
+    assert before[0] != after[0] and before[1] == after[1]
+
+
 def test_no_password_stays_in_what_a_notebook_leaves_behind(folder, steps_of):
     address = "postgresql+psycopg://ada:hunter2@db.example.org/search"
+    look = """from pathlib import Path
+from vg_helpers.files import write_json
+from vg_helpers.search import database_url
+from vg_helpers.stage import open_stage
+stage = open_stage(build_dir, "01_data", globals())
+running = Path(build_dir, "01_data.running.ipynb").read_text()
+write_json(stage.path("facts.json"), ["storage" in running, "unter2" in running, database_url(storage).count("unter2")])
+stage.finish()"""
+    write_notebook(folder / "notebooks" / "01_data.ipynb", [cell(PARAMETERS, ["parameters"]), cell(look)])
     step = steps_of(folder, **{"01_data": {"storage": address}})[0]
     build.run_chain([step])
+    assert read_json(step.build_dir / "01_data" / "facts.json") == [True, False, 1]
     left = [path for path in step.build_dir.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert not left and "ada:***@db.example.org" in step.executed.read_text(encoding="utf-8")
     assert chain.is_current(step, chain.key_of(step))

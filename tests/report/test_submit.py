@@ -117,6 +117,33 @@ def test_without_a_report_with_a_secret_or_too_large_there_is_no_archive(project
     assert not list(project.glob("*.zip")) and not list(project.glob("*.part"))
 
 
+@pytest.mark.parametrize("change", ["a file was added", "something else"])
+def test_an_archive_that_others_made_or_changed_is_not_replaced(project, change):
+    archive = pack(project)
+    if change == "something else":
+        archive.write_bytes(b"mine")
+    else:
+        with zipfile.ZipFile(archive, "a") as packed:
+            packed.writestr("Group_026_DL_Project/slides.pdf", b"mine")
+    before = archive.read_bytes()
+    with pytest.raises(ValueError, match=r"Project\.zip was changed since it was packed, or something else"):
+        pack(project)
+    assert archive.read_bytes() == before
+
+
+def test_a_place_where_no_archive_can_be_is_named(project, capsys):
+    (project / "Group_026_DL_Project.zip").mkdir()
+    with pytest.raises(OSError, match="this is a folder"):
+        pack(project)
+    assert not [path for path in project.iterdir() if "part" in path.name]
+
+
+def test_while_a_report_is_made_nothing_is_packed(project):
+    (project / "report" / "build" / "demo" / ".01_data.json").unlink()  # as at the start of each notebook
+    with pytest.raises(ValueError, match=r"results of 01_data are outdated \(its last run did not end"):
+        pack(project)
+
+
 def test_the_group_is_a_word(project):
     with pytest.raises(ValueError, match="letters and digits"):
         pack(project, "../026")
