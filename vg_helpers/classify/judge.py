@@ -1,15 +1,22 @@
-"""P(van_gogh) of any picture by a trained classifier, which sees it as it sees a test painting."""
+"""Pictures as a trained classifier sees test paintings: one after the other, or many files in batches."""
 
-from collections.abc import Iterable
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.views import EVAL_VIEWS, eval_view
-from ..device import autocast
+from ..device import autocast, fast_dtype
 from ..images import read_pixels
+
+BATCH, BATCH_ON_GPU = 8, 128  # views that go through the network together
+MOST_WORKERS = 16  # threads that decode
 
 
 @torch.inference_mode()
@@ -29,13 +36,84 @@ def judge(
     model.to(device).eval()
     probs = []
     for picture in pictures:
-        if isinstance(picture, Tensor):
-            image = picture[0]
-        else:
-            image = torch.from_numpy(read_pixels(Path(picture))).permute(2, 0, 1)
-        batch = torch.stack([eval_view(image, size, view) for view in range(views)])
+        image = picture[0] if isinstance(picture, Tensor) else read_pixels(Path(picture))
+        batch = views_of(image, views, size)
         with autocast(device):
             logits = model(batch.to(device)).float().mean(0)
         probs.append(float(logits.softmax(0)[1]))
     model.train(was_training)
     return np.array(probs)
+
+
+def views_of(image: np.ndarray | Tensor, views: int, size: int = 224) -> Tensor:
+    """Return the first views (views, 3, size, size) of a picture: pixels (H, W, 3) or a tensor (3, H, W)."""
+    image = image if isinstance(image, Tensor) else torch.from_numpy(image).permute(2, 0, 1)
+    return torch.stack([eval_view(image, size, view) for view in range(views)])
+
+
+def convert_weights(model: nn.Module, device: torch.device) -> None:
+    """Move a model to the device, its convolutions and linear layers in the precision in which they compute there.
+
+    Autocast would convert them anew for every batch, which takes longer than the batch itself if that is small.
+    """
+    model.to(device).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.to(fast_dtype(device))
+
+
+def judge_files(
+    answer: Callable[[Tensor], list[Any]], files: Iterable[Path], device: torch.device, views: int = EVAL_VIEWS
+) -> Iterator[Any]:
+    """Yield what `answer` returns for each file, in their order, or the error because of which there is none.
+
+    Threads decode the files that come next, a few batches of them at most. All batches have the same size, the last
+    one is filled up: the kernels for another size could round differently, and an answer must not depend on the
+    pictures around it.
+
+    Args:
+        answer: gets images (N, views, 3, H, W) on the device and returns a list of N.
+    """
+    count = max(1, (BATCH if device.type == "cpu" else BATCH_ON_GPU) // views)
+    batch: list[Any] = []
+    for picture in read_ahead(files, ahead=3 * count):
+        if isinstance(picture, Exception) and not batch:
+            yield picture
+            continue
+        batch.append(picture)
+        if sum(not isinstance(other, Exception) for other in batch) == count:
+            yield from _judge_batch(answer, batch, count, views, device)
+            batch = []
+    if batch:
+        yield from _judge_batch(answer, batch, count, views, device)
+
+
+def _judge_batch(
+    answer: Callable[[Tensor], list[Any]], batch: list[Any], count: int, views: int, device: torch.device
+) -> Iterator[Any]:
+    """Yield an answer for each picture of a batch, and the errors between them as they are."""
+    images = torch.stack([views_of(picture, views) for picture in batch if not isinstance(picture, Exception)])
+    filled = torch.cat([images, images[-1:].expand(count - len(images), *images.shape[1:])])
+    results = iter(answer(filled.to(device)))
+    for picture in batch:
+        yield picture if isinstance(picture, Exception) else next(results)
+
+
+def read_ahead(files: Iterable[Path], ahead: int, read: Callable[[Path], Any] = read_pixels) -> Iterator[Any]:
+    """Yield each file's pixels, or the error that reading raised, in their order; threads read up to `ahead` more."""
+    waiting: deque[Any] = deque()
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_WORKERS))  # Pillow decodes without Python's global lock
+    try:
+        for file in files:
+            waiting.append(pool.submit(read, file))
+            if len(waiting) > ahead:
+                yield _result(waiting.popleft())
+        while waiting:
+            yield _result(waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _result(future: Any) -> Any:
+    error = future.exception()
+    return error if isinstance(error, Exception) else future.result()
