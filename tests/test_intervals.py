@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.metrics import f1_score
 
-from vg_helpers.intervals import Estimate, mean_interval, paired_difference, proportion, speed_up
+from vg_helpers.intervals import Estimate, f1_of_counts, mean_interval, paired_difference, proportion, speed_up
+from vg_helpers.metrics import score_table
 
 
 def test_wilson_interval_closed_form():
@@ -70,3 +72,28 @@ def test_speed_up_interval_covers_the_true_ratio():
         result = speed_up(rng.normal(8, 0.4, 20), rng.normal(2, 0.1, 20), num_resamples=300, seed=seed)
         hits += result.low <= 4 <= result.high
     assert hits >= 88
+
+
+@pytest.mark.parametrize("counts", [(39, 3, 1, 24), (11, 0, 19, 15), (162, 14, 10, 168)])
+def test_f1_of_a_table_is_f1_of_its_paintings(counts):
+    targets, preds = np.repeat([0, 0, 1, 1], counts), np.repeat([0, 1, 0, 1], counts)
+    result = f1_of_counts(*counts)
+    assert result.value == pytest.approx(f1_score(targets, preds))
+    table = score_table(targets, preds.astype(float), num_resamples=4000, seed=3)
+    assert result == pytest.approx(tuple(table.loc["f1"]), abs=0.02)
+    assert f1_of_counts(*counts) == result != f1_of_counts(*counts, num_resamples=7)
+
+
+def test_the_interval_of_f1_holds_the_true_value_nineteen_times_in_twenty():
+    shares, rng = np.array([0.55, 0.05, 0.06, 0.34]), np.random.default_rng(0)
+    true = 2 * 0.34 / (2 * 0.34 + 0.11)
+    tables = rng.multinomial(200, shares, 300)
+    hits = [result.low <= true <= result.high for result in (f1_of_counts(*table, 400) for table in tables)]
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.03)
+
+
+def test_f1_without_van_goghs_is_zero_and_no_table_is_refused():
+    assert f1_of_counts(9, 0, 0, 0) == (0, 0, 0) and f1_of_counts(0, 0, 0, 9) == (1, 1, 1)
+    for counts in ((0, 0, 0, 0), (1, -1, 2, 3)):
+        with pytest.raises(ValueError, match=r"are no confusion matrix; give four numbers from 0 up$"):
+            f1_of_counts(*counts)
