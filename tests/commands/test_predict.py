@@ -1,17 +1,21 @@
-"""predict: bad files are reported and not fatal, what is done is written, and a weak classifier is named."""
+"""predict: bad files are reported and not fatal, what is done is written, and answers say what they rest on."""
 
+import dataclasses
+import math
 import os
 
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
-from stand_ins import CPU
-from torch import nn
+from stand_ins import CPU, RULE, tiny_judge
 
-from vg_helpers.classify.judge import judge
+from vg_helpers.classify import answers
+from vg_helpers.classify.judge import convert_weights, judge_files
 from vg_helpers.commands import predict
-from vg_helpers.files import write_json
-from vg_helpers.models import classifier
+from vg_helpers.files import save_torch, write_json
+from vg_helpers.models import classifier, texture
+from vg_helpers.models.extractor import build_extractor
 
 
 @pytest.fixture
@@ -36,14 +40,43 @@ def trained(tmp_path, tiny_zoo, monkeypatch):
     return model
 
 
+@pytest.fixture
+def textured(trained, tmp_path):
+    """A texture judge beside the AlexNet of the profile demo, and a threshold for both; return a function that saves
+    it with other fields of its rule."""
+    folder = tmp_path / "build" / "demo" / "02_classify"
+    extractor = build_extractor("alexnet", texture.TEXTURE_LAYERS["alexnet"], "none")
+    whole = texture.TextureClassifier(trained, extractor, tiny_judge(30)).eval()
+    own = {"threshold": 0.0, "views": 4}
+    write_json(folder / "metrics.json", {"alexnet": own, "alexnet_with_texture": own})
+
+    def save(**fields):
+        rule = dataclasses.replace(RULE, **fields)
+        texture.save_texture_classifier(folder / "alexnet_texture.pt", whole, rule)
+        return whole, rule
+
+    return save
+
+
 def call(*arguments):
     return predict.main([*map(str, arguments), "--model", "alexnet", "--device", "cpu"])
+
+
+def probs_of(model, files, views=4):
+    """Return P(van_gogh) by the network alone, in batches as `predict` makes them."""
+    convert_weights(model, CPU)
+    results = judge_files(lambda images: answers.answer_alone(model, 0.5, images), files, CPU, views)
+    return [result.p for result in results]
+
+
+def read(path):
+    return pd.read_csv(path, encoding="utf-8", keep_default_na=False, dtype=str)
 
 
 def test_folders_and_files_get_a_line_each(trained, pictures, capsys):
     assert call(pictures, pictures / "red.png", "--profile", "demo") == 0
     lines = capsys.readouterr().out.splitlines()
-    probs = judge(trained, [pictures / name for name in ("blue.png", "red.png", "red.png")], CPU, views=4)
+    probs = probs_of(trained, [pictures / name for name in ("blue.png", "red.png", "red.png")])
     assert [line.rpartition(": P = ")[0] for line in lines] == [
         str(pictures / name) for name in ("blue.png", "red.png", "red.png")
     ]
@@ -57,13 +90,12 @@ def test_bad_files_are_reported_and_not_fatal(trained, pictures, tmp_path, capsy
     assert (
         len(out) == 4 and "a_text.jpg cannot be read as an image" in out[0] and "missing.png cannot be read" in out[3]
     )
-    frame = pd.read_csv(
-        tmp_path / "new" / "out.csv", encoding="utf-8", keep_default_na=False, na_values={"p_van_gogh": ""}
-    )
-    assert list(frame) == ["file", "p_van_gogh", "decision", "error"] and len(frame) == 4
-    assert frame.p_van_gogh.isna().tolist() == [True, False, False, True]
-    assert frame.decision.tolist() == ["", "other", "other", ""] and frame.file[1] == str(pictures / "blue.png")
+    frame = read(tmp_path / "new" / "out.csv")
+    assert list(frame) == predict.COLUMNS and len(frame) == 4
+    assert [cell != "" for cell in frame.p_van_gogh] == [False, True, True, False]
+    assert frame.answer.tolist() == ["", "other", "other", ""] and frame.file[1] == str(pictures / "blue.png")
     assert (frame.error != "").tolist() == [True, False, False, True]
+    assert (frame[["p_low", "unfamiliar", "nearest_other_3"]] == "").all(axis=None)  # the network judges alone
 
 
 def test_a_folder_takes_all_suffixes_and_an_empty_one_is_not_fatal(trained, pictures, tmp_path, capsys):
@@ -79,21 +111,27 @@ def test_a_folder_takes_all_suffixes_and_an_empty_one_is_not_fatal(trained, pict
 
 
 def test_what_is_done_is_written_after_an_interruption(trained, pictures, tmp_path, monkeypatch, capsys):
-    def judge_one(model, paths, *_, **__):
-        if paths[0].name == "red.png":
-            raise KeyboardInterrupt
-        return [0.25]
+    for number in range(20):
+        Image.new("RGB", (90, 70), (number, 0, 0)).save(pictures / f"later-{number:02}.png")
+    batches = []
 
-    monkeypatch.setattr(predict, "judge", judge_one)
+    def answer(model, threshold, images):
+        batches.append(len(images))
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+        return [answers.Answer(0.25, math.nan, math.nan, "other")] * len(images)
+
+    monkeypatch.setattr(predict, "answer_alone", answer)
     assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv") == 130
-    assert pd.read_csv(tmp_path / "a.csv").p_van_gogh.tolist() == [0.25]
-    monkeypatch.setattr(predict, "judge", lambda model, paths, *_, **__: [0.5])
+    assert read(tmp_path / "a.csv").p_van_gogh.tolist() == ["0.25"] * sum(batches[:2])
+    assert len(capsys.readouterr().out.splitlines()) == sum(batches[:2])
+    batches.extend([0, 0])
     assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv") == 0  # its own file is replaced
-    assert pd.read_csv(tmp_path / "a.csv").p_van_gogh.tolist() == [0.5, 0.5]
+    assert len(read(tmp_path / "a.csv")) == 22
 
 
 def test_a_place_that_cannot_be_written_is_named_before_any_work(trained, pictures, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(predict, "load_judge", lambda *_: pytest.fail("half a minute for nothing"))
+    monkeypatch.setattr(predict, "load_trained", lambda *_: pytest.fail("half a minute for nothing"))
     (tmp_path / "text").write_text("in the way", encoding="utf-8")
     (tmp_path / "notes.csv").write_text("mine\n", encoding="utf-8")
     (tmp_path / "folder.csv").mkdir()
@@ -117,20 +155,90 @@ def test_the_newest_run_is_taken_unless_a_profile_is_named(trained, pictures, tm
     assert predict.find_model("alexnet", None)[1] == 1.1
 
 
-def test_a_texture_head_beside_the_network_is_added_and_brings_its_own_threshold(trained, pictures, tmp_path, capsys):
-    folder = tmp_path / "build" / "demo" / "02_classify"
-    head = nn.Linear(2 * trained.module_of("conv2").out_channels, 2)
-    whole = classifier.TextureClassifier(trained, head)
-    classifier.save_texture_head(folder / "alexnet_texture.pt", head)
-    own = {"threshold": 0.0, "views": 4}
-    write_json(folder / "metrics.json", {"alexnet": own, "alexnet_with_texture": {"threshold": 1.1, "views": 2}})
-    assert call(pictures / "red.png", "--profile", "demo") == 0
-    (p,) = judge(whole, [pictures / "red.png"], CPU, views=2)
-    assert capsys.readouterr().out.endswith(f": P = {p:.3f}  other\n")
-    write_json(folder / "metrics.json", {"alexnet": own})  # of a run before the one that wrote the head
-    assert call(pictures / "red.png", "--profile", "demo") == 0
-    (p,) = judge(trained, [pictures / "red.png"], CPU, views=4)
-    assert capsys.readouterr().out.endswith(f": P = {p:.3f}  van_gogh\n")
+def test_a_texture_judge_beside_the_network_brings_interval_neighbours_and_its_own_rule(
+    textured, pictures, tmp_path, capsys
+):
+    whole, rule = textured(margin=0.0)
+    assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv", "--neighbours") == 0
+    convert_weights(whole, CPU)
+    files = [pictures / "blue.png", pictures / "red.png"]
+    results = judge_files(lambda images: answers.answer_with_texture(whole, rule, images), files, CPU, rule.views)
+    frame, lines = read(tmp_path / "a.csv"), capsys.readouterr().out.splitlines()
+    for place, result in enumerate(results):
+        row, line = frame.iloc[place], lines[3 * place]
+        assert line.startswith(f"{files[place]}: P = {result.p:.3f} [{result.low:.3f}, {result.high:.3f}]  ")
+        assert result.answer in line and row.answer == result.answer
+        assert line.endswith("  unfamiliar") == result.unfamiliar and row.unfamiliar == str(result.unfamiliar)
+        assert float(row.p_van_gogh) == pytest.approx(result.p, rel=1e-9)
+        assert float(row.p_low) == pytest.approx(result.low) and float(row.p_high) == pytest.approx(result.high)
+        assert tuple(row[f"nearest_van_gogh_{n}"] for n in (1, 2, 3)) == result.van_goghs
+        assert tuple(row[f"nearest_other_{n}"] for n in (1, 2, 3)) == result.others
+        assert lines[3 * place + 1] == f"    nearest Van Goghs: {', '.join(result.van_goghs)}"
+        assert lines[3 * place + 2] == f"    nearest others: {', '.join(result.others)}"
+
+
+def test_a_picture_alone_gets_the_line_it_gets_in_its_folder(textured, pictures, capsys):
+    textured()
+    for number in range(9):
+        noise = torch.randint(0, 256, (8, 8, 3), generator=torch.Generator().manual_seed(number), dtype=torch.uint8)
+        Image.fromarray(noise.numpy()).resize((300, 260)).save(pictures / f"{number}.jpg")
+    assert call(pictures, "--profile", "demo") == 0
+    lines = capsys.readouterr().out.splitlines()
+    for line in (lines[0], lines[5], lines[8]):
+        assert call(line.partition(": P = ")[0], "--profile", "demo") == 0
+        assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_options_and_margin_choose_between_two_and_three_answers(textured, pictures, capsys):
+    def words(*options, **fields):
+        textured(**fields)
+        assert call(pictures / "red.png", "--profile", "demo", *options) == 0
+        captured = capsys.readouterr()
+        return captured.out.split("]  ")[1].split()[0], captured.err
+
+    answer, notes = words(margin=math.inf)
+    assert answer == "cannot_tell" and "no margin kept" in notes
+    answer, notes = words("--answers", 2, margin=math.inf)
+    assert answer in ("van_gogh", "other") and "no margin" not in notes
+    assert words("--threshold", 0, margin=5.0)[0] == "van_gogh"
+    assert words("--threshold", 1, margin=5.0)[0] == "other"
+    assert words(margin=1e3)[0] == "cannot_tell" and "no margin" not in words(margin=1e3)[1]
+
+
+def test_a_run_without_texture_judge_has_two_answers_and_says_so(textured, trained, pictures, tmp_path, capsys):
+    metrics = tmp_path / "build" / "demo" / "02_classify" / "metrics.json"
+    textured()
+    write_json(metrics, {"alexnet": {"threshold": 0.0, "views": 4}})  # of a run before the one that wrote the judge
+    assert call(pictures / "red.png", "--profile", "demo", "--neighbours") == 0
+    captured, (p,) = capsys.readouterr(), probs_of(trained, [pictures / "red.png"])
+    assert captured.out.endswith(f": P = {p:.3f}  van_gogh\n") and "no texture judge" in captured.err
+    assert call(pictures / "red.png", "--profile", "demo", "--answers", 2, "--threshold", 1) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("  other\n") and "no texture judge" not in captured.err
+
+
+@pytest.mark.parametrize(
+    "fields", [{"threshold": math.nan}, {"views": 0}, {"margin": -1.0}, {"bias": math.inf}, {"familiar": math.nan}]
+)
+def test_a_rule_that_decides_nothing_is_damage(textured, pictures, capsys, fields):
+    textured(**fields)
+    assert call(pictures, "--profile", "demo") == 2
+    assert "alexnet_texture.pt is damaged; delete it and run the report" in capsys.readouterr().err
+
+
+def test_the_texture_head_of_an_earlier_version_is_one_sentence(textured, pictures, tmp_path, capsys):
+    textured()
+    head = {"weight": torch.zeros(2, 12), "bias": torch.zeros(2)}
+    save_torch(tmp_path / "build" / "demo" / "02_classify" / "alexnet_texture.pt", head)
+    assert call(pictures, "--profile", "demo") == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Note")]
+    assert line.startswith("error: ") and "alexnet_texture.pt holds no texture judge" in line
+
+
+def test_a_threshold_that_is_no_probability_is_refused(trained, pictures, capsys):
+    for threshold in ("1.5", "-0.1", "nan"):
+        assert call(pictures, f"--threshold={threshold}") == 2
+        assert f"--threshold {float(threshold)} must be a probability" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("chosen", ['{"threshold": NaN}', '{"threshold": 0.5, "views": -3}'])
@@ -142,11 +250,9 @@ def test_numbers_that_decide_nothing_are_damage(trained, tmp_path, chosen):
 
 @pytest.mark.parametrize("name", ["alexnet.pt", "alexnet_texture.pt", "metrics.json", "../01_data/sources.json"])
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe{", b'{"alexnet": {}, "alexnet_with_texture": 1}'])
-def test_a_damaged_file_of_the_run_is_one_sentence_with_its_name(trained, pictures, tmp_path, capsys, name, content):
+def test_a_damaged_file_of_the_run_is_one_sentence_with_its_name(textured, pictures, tmp_path, capsys, name, content):
     folder = tmp_path / "build" / "demo" / "02_classify"
-    classifier.save_texture_head(folder / "alexnet_texture.pt", nn.Linear(12, 2))
-    chosen = {"threshold": 0.0, "views": 4}
-    write_json(folder / "metrics.json", {"alexnet": chosen, "alexnet_with_texture": chosen})
+    textured()
     path = folder.parent / "01_data" / name.rpartition("/")[2] if ".." in name else folder / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)

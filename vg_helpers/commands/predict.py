@@ -1,28 +1,45 @@
-"""The `predict` command: P(van_gogh) and the decision for pictures that the classifier has never seen."""
+"""The `predict` command: whether pictures are by Van Gogh, with the answer "cannot tell" where that is uncertain."""
 
 import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor
 from tqdm import tqdm
 
-from ..classify.judge import judge
+from ..classify.answers import NEIGHBORS, Answer, answer_alone, answer_with_texture
+from ..classify.judge import convert_weights, judge_files
 from ..data.views import EVAL_VIEWS
 from ..device import pick_device
-from ..files import MALFORMED, ROOT, check_place, printable, read_json, write_csv
+from ..files import MALFORMED, ROOT, UNREADABLE, check_place, expand_home, printable, read_json, write_csv
 from ..images import limit_megapixels, list_images
-from ..models.classifier import load_classifier, load_texture_classifier
+from ..models.classifier import load_classifier
 from ..models.layers import TITLES
+from ..models.texture import Rule, load_texture_classifier
 from .entry import expected_errors, run, sentence
 
 BUILD = ROOT / "report" / "build"
-COLUMNS = ["file", "p_van_gogh", "decision", "error"]
+NEAREST = {"van_goghs": "nearest_van_gogh", "others": "nearest_other"}
+NAMES = [f"{column}_{place}" for column in NEAREST.values() for place in range(1, NEIGHBORS + 1)]
+COLUMNS = ["file", "p_van_gogh", "p_low", "p_high", "answer", "unfamiliar", *NAMES, "error"]
+ALONE = "this run has no texture judge: the network alone gives one of two answers, without an interval."
+NO_MARGIN = "no margin kept this classifier's errors rare enough, so it cannot tell about any picture; try --answers 2."
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier of a run: `answer` takes images (N, views, 3, H, W) on the device and returns N answers."""
+
+    answer: Callable[[Tensor], list[Answer]]
+    views: int
+    device: torch.device
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,8 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
     parser.add_argument("--model", choices=sorted(TITLES), default="vgg19")
     parser.add_argument("--profile", help="take the classifier of this profile's run, by default of the newest run")
+    parser.add_argument("--answers", type=int, choices=(2, 3), default=3, help="with 2 there is no cannot_tell (3)")
+    parser.add_argument("--threshold", type=float, metavar="P", help="P(van_gogh) from which on it is one (the run's)")
+    parser.add_argument("--neighbours", action="store_true", help="print the training paintings of nearest texture")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, help="write the rows to this CSV file too")
+    parser.add_argument("--out", type=expand_home, help="write the rows to this CSV file too")
     parser.add_argument("--max-megapixels", type=float, metavar="N", help="refuse larger pictures (300)")
     return parser
 
@@ -46,14 +66,17 @@ def work(options: argparse.Namespace) -> int:
     """Judge the files and write what there is, also after an interruption."""
     if options.max_megapixels is not None:
         limit_megapixels(options.max_megapixels)
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise ValueError(f"--threshold {options.threshold} must be a probability, from 0 to 1")
     if options.out:
         check_out(options.out)
-    decide = load_judge(options.model, options.profile, pick_device(options.device))
-    rows = []
+    trained = load_trained(options)
+    rows, files = [], list(rows_of(options.files))
     try:
-        for row in tqdm(list(rows_of(options.files)), f"{TITLES[options.model]} judges", disable=None):
-            rows.append(row if row["error"] else judged(row, decide))
-            tqdm.write(line_of(rows[-1]))
+        bar = tqdm(judged(files, trained), f"{TITLES[options.model]} judges", len(files), disable=None)
+        for row in bar:
+            rows.append(row)
+            tqdm.write(line_of(row, options.neighbours))
     finally:
         if options.out and rows:
             write_csv(options.out, pd.DataFrame(rows, columns=COLUMNS))
@@ -63,28 +86,55 @@ def work(options: argparse.Namespace) -> int:
 def rows_of(names: list[str]) -> Iterator[dict[str, Any]]:
     """Yield a row without answer for each picture; a folder stands for the pictures in it."""
     for name in names:
-        row = {"file": name, "p_van_gogh": float("nan"), "decision": "", "error": ""}
+        row = {"file": name, "answer": "", "unfamiliar": "", "error": ""}
         try:
-            files = list_images(Path(name)) if Path(name).is_dir() else [Path(name)]
-        except (ValueError, OSError) as error:  # a folder that is empty or must not be read
+            path = expand_home(name)
+            files = list_images(path) if path.is_dir() else [path]
+        except UNREADABLE as error:  # a folder that is empty or must not be read
             yield row | {"error": sentence(error)}
             continue
         yield from (row | {"file": str(file)} for file in files)
 
 
-def judged(row: dict[str, Any], decide: Callable[[Path], tuple[float, str]]) -> dict[str, Any]:
-    """Return the row with P(van_gogh) and the decision, or with the reason why there is none."""
-    try:
-        p, decision = decide(Path(row["file"]))
-    except expected_errors() as error:
-        return row | {"error": sentence(error)}
-    return row | {"p_van_gogh": p, "decision": decision}
+def judged(rows: list[dict[str, Any]], trained: Trained) -> Iterator[dict[str, Any]]:
+    """Yield each row with its answer, or with the reason why there is none."""
+    files = (Path(row["file"]) for row in rows if not row["error"])
+    results = judge_files(trained.answer, files, trained.device, trained.views)
+    for row in rows:
+        if row["error"]:
+            yield row
+            continue
+        result = next(results)
+        if not isinstance(result, Exception):
+            yield row | cells_of(result)
+        elif isinstance(result, expected_errors()):
+            yield row | {"error": sentence(result)}
+        else:
+            raise result
 
 
-def line_of(row: dict[str, Any]) -> str:
-    """Return the line to print for a row."""
-    answer = row["error"] or f"P = {row['p_van_gogh']:.3f}  {row['decision']}"
-    return f"{printable(row['file'])}: {answer}"
+def cells_of(answer: Answer) -> dict[str, Any]:
+    """Return what the CSV file holds of an answer; a cell that does not apply is empty."""
+    cells = {"p_van_gogh": answer.p, "p_low": answer.low, "p_high": answer.high, "answer": answer.answer}
+    cells["unfamiliar"] = "" if answer.unfamiliar is None else answer.unfamiliar
+    for field, column in NEAREST.items():
+        cells |= {f"{column}_{place}": name for place, name in enumerate(getattr(answer, field), start=1)}
+    return cells
+
+
+def line_of(row: dict[str, Any], with_neighbors: bool = False) -> str:
+    """Return the line to print for a row, and two more if its neighbours are wanted and known."""
+    name = printable(row["file"])
+    if row["error"]:
+        return f"{name}: {row['error']}"
+    interval = "" if math.isnan(row["p_low"]) else f" [{row['p_low']:.3f}, {row['p_high']:.3f}]"
+    lines = [f"{name}: P = {row['p_van_gogh']:.3f}{interval}  {row['answer']}"]
+    lines[0] += "  unfamiliar" if row["unfamiliar"] else ""
+    for column, title in (("nearest_van_gogh", "nearest Van Goghs"), ("nearest_other", "nearest others")):
+        names = [row[key] for key in NAMES if key.startswith(column) and row.get(key)]
+        if with_neighbors and names:
+            lines.append(f"    {title}: {', '.join(printable(other) for other in names)}")
+    return "\n".join(lines)
 
 
 def check_out(path: Path) -> None:
@@ -96,32 +146,54 @@ def check_out(path: Path) -> None:
     """
     if path.suffix.lower() != ".csv":
         raise ValueError(f"--out {path} must end in .csv")
-    if path.is_file() and not path.read_bytes().startswith(",".join(COLUMNS).encode()):
+    if path.is_file() and not path.read_bytes().startswith(",".join(COLUMNS[:2]).encode()):
         raise ValueError(f"--out {path} holds something else; name another file")
     check_place(path)
 
 
-def load_judge(network: str, profile: str | None, device: torch.device) -> Callable[[Path], tuple[float, str]]:
-    """Return a function from a picture to P(van_gogh) and the decision; notes on the classifier go to stderr."""
-    path, threshold, views = find_model(network, profile)
-    model: nn.Module = load_classifier(path)
-    for note in notes_on(path, model.weights.source):
+def load_trained(options: argparse.Namespace) -> Trained:
+    """Return the classifier that the options ask for; notes on it go to stderr."""
+    device = pick_device(options.device)
+    path, threshold, views = find_model(options.model, options.profile)
+    model: Any = load_classifier(path)
+    notes, texture = notes_on(path, model.weights.source), _texture_of(path)
+    if texture:
+        model, rule = load_texture_classifier(texture, model)
+        rule, views = changed(checked(rule, texture), options), rule.views
+        notes += [NO_MARGIN] if rule.margin == math.inf else []
+        answer = partial(answer_with_texture, model, rule)
+    else:
+        notes += [ALONE] if options.answers == 3 else []
+        answer = partial(answer_alone, model, threshold if options.threshold is None else options.threshold)
+    for note in notes:
         print(f"Note: {note}", file=sys.stderr)
-    if head := _head_of(path):
-        model = load_texture_classifier(head, model)
+    convert_weights(model, device)
+    return Trained(answer, views, device)
 
-    def decide(file: Path) -> tuple[float, str]:
-        p = float(judge(model, [file], device, views=views)[0])
-        return p, "van_gogh" if p >= threshold else "other"
 
-    return decide
+def checked(rule: Rule, path: Path) -> Rule:
+    """Return a rule if its numbers decide something.
+
+    Raises:
+        ValueError: if not; the sentence names the file.
+    """
+    numbers = rule.network, rule.texture, rule.bias, rule.threshold
+    if all(map(math.isfinite, numbers)) and rule.views > 0 and rule.margin >= 0 and rule.familiar >= 0:
+        return rule
+    raise damaged(path)
+
+
+def changed(rule: Rule, options: argparse.Namespace) -> Rule:
+    """Return the rule as the options change it."""
+    threshold = rule.threshold if options.threshold is None else options.threshold
+    return replace(rule, threshold=threshold, margin=0.0 if options.answers == 2 else rule.margin)
 
 
 def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     """Return the trained network's file, its threshold, and how many views the threshold was chosen with.
 
-    The run is that of the profile, else the newest. If there is a texture head beside the network, the threshold is for
-    both together.
+    The run is that of the profile, else the newest. The threshold is for the network
+    alone, unless there is a texture judge beside it.
 
     Raises:
         ValueError: if no run has trained one, or if its metrics.json is damaged.
@@ -131,7 +203,7 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     if not files:
         place = BUILD / (profile or "")
         raise ValueError(f"no trained {TITLES[network]} under {place}: run `python3 run.py report` first")
-    name = f"{network}_with_texture" if _head_of(files[-1]) else network
+    name = f"{network}_with_texture" if _texture_of(files[-1]) else network
     metrics = files[-1].with_name("metrics.json")
     try:
         chosen = read_json(metrics)[name]
@@ -148,11 +220,11 @@ def damaged(path: Path) -> ValueError:
     return ValueError(f"{path} is damaged; delete it and run the report of its profile again")
 
 
-def _head_of(path: Path) -> Path | None:
-    """Return the file of the texture head beside a network's, if the run ended and chose a threshold for both."""
-    head, metrics = path.with_name(f"{path.stem}_texture.pt"), path.with_name("metrics.json")
+def _texture_of(path: Path) -> Path | None:
+    """Return the file of the texture judge beside a network's, if the run ended and chose a threshold for both."""
+    texture, metrics = path.with_name(f"{path.stem}_texture.pt"), path.with_name("metrics.json")
     try:
-        return head if head.is_file() and f"{path.stem}_with_texture" in read_json(metrics) else None
+        return texture if texture.is_file() and f"{path.stem}_with_texture" in read_json(metrics) else None
     except MALFORMED as error:
         raise damaged(metrics) from error
 
