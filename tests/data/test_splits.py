@@ -6,7 +6,7 @@ import pytest
 from stand_ins import hashed_frame
 
 from vg_helpers.data.labels import ARTIST
-from vg_helpers.data.splits import SPLITS, add_given, given_counts, split_column, split_grouped, split_seed
+from vg_helpers.data.splits import SPLITS, add_given, choose, given_counts, split_column, split_grouped, split_seed
 from vg_helpers.data.twins import find_twins, group_paintings
 
 
@@ -79,13 +79,18 @@ def test_a_split_has_a_short_name_and_its_column():
     names = {"grouped": "split_grouped", "random": "split_seed", "seed": "split_seed", "given": "split_given"}
     assert all(split_column(name, index) == split_column(column, index) == column for name, column in names.items())
     for name in ("given", "split_given"):
-        with pytest.raises(
-            ValueError, match=r"^split=given needs paintings whose classes\.csv has a column split"
-        ):
+        with pytest.raises(ValueError, match=r"^split=given needs paintings whose classes\.csv has a column split"):
             split_column(name, index.drop(columns="split_given"))
     for name in ("path", "", "by artist"):
         with pytest.raises(ValueError, match=rf"^split={name} is unknown; take grouped, random or given$"):
             split_column(name, index)
+
+
+def test_a_chosen_split_comes_with_the_paintings_that_it_uses(planted):
+    index = given_as(planted, ["train", "", "test", "val"]).assign(split_grouped="train")
+    column, used = choose("given", index)
+    assert column == "split_given" and set(used.split_given) == set(SPLITS) and used.index.tolist() == list(range(450))
+    assert choose("split_grouped", index)[1].equals(index)
 
 
 def given_as(index, names):

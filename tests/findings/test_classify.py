@@ -167,3 +167,4 @@ def test_headline(is_demo, words):
 def test_limits():
     assert "twin in training" in findings.limits("split_grouped", 4) and "beyond the 4 in" in findings.limits("", 4)
     assert "random split" in findings.limits("split_seed", 4)
+    assert "split that came with the list of paintings" in findings.limits("split_given", 4)

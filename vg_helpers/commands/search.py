@@ -9,6 +9,7 @@ import optuna
 from ..classify.distributed import broadcast_object, join_processes, leave_processes, rank
 from ..classify.task import Setup, Task, build_task, fit_probe, train_finally
 from ..classify.tuning import KNOWN_GOOD, search_training, study_name
+from ..data.splits import choose
 from ..device import pick_device
 from ..files import ROOT, read_csv, read_json
 from ..models.weights import CHOICES
@@ -32,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--views", type=int, default=Setup.views, help="augmented views kept of each painting")
     parser.add_argument("--depth", default="auto")
     parser.add_argument("--weights", choices=CHOICES, default="auto")
-    parser.add_argument("--split", default="split_grouped")
+    parser.add_argument("--split", default="grouped", help="grouped, random or given")
     parser.add_argument("--device", default="auto")
     return parser
 
@@ -82,7 +83,8 @@ def _build_task(options: argparse.Namespace) -> Task:
         device = join_processes(device)
     folders = sources["data_dir"], sources["cache_dir"], data.parent / "02_classify" / "state"
     setup = Setup(*folders, device, options.depth, options.weights, options.views)
-    return build_task(options.model, index, options.split, setup)
+    split, index = choose(options.split, index)
+    return build_task(options.model, index, split, setup)
 
 
 def _best_values(study: optuna.Study, options: argparse.Namespace) -> dict[str, Any]:

@@ -69,6 +69,12 @@ def split_column(split: str, index: pd.DataFrame) -> str:
     raise ValueError(f"split={split} is unknown; take grouped, random or given")
 
 
+def choose(split: str, index: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Return the column that a split's name means (`split_column`) and the paintings that this split uses."""
+    column = split_column(split, index)
+    return column, index[index[column].isin(SPLITS)].reset_index(drop=True)
+
+
 def add_given(index: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
     """Return the index with validation paintings in its column split_given; without that column as it is.
 

@@ -202,11 +202,11 @@ def headline(summary: Mapping[str, Mapping[str, Any]], num_paintings: int, is_de
 
 def limits(split: str, num_artists: int) -> str:
     """Return what the result does not show; `num_artists` counts the other painters."""
-    kind = (
-        "grouped split, in which no test painting has a twin in training"
-        if split == "split_grouped"
-        else "random split"
-    )
+    kinds = {
+        "split_grouped": "grouped split, in which no test painting has a twin in training",
+        "split_given": "split that came with the list of paintings, in which twins are not kept apart",
+    }
+    kind = kinds.get(split, "random split")
     return (
         f"All of this is measured on the {kind}. It does not show how the networks judge forgeries, other periods, "
         f"painters beyond the {num_artists:,} in this data set, or photographs of other quality."
