@@ -100,6 +100,65 @@ def test_faithfulness_sentence_groups_the_cases_by_verdict():
     assert "worse in deletion" in findings.faithful(findings.faithfulness_table(areas(-0.1, 0.1)), 4)
 
 
+@CASES
+def test_evidence_on_strokes(shift, case):
+    verdict = ["more than", "not clearly more or less than", "less than"][case]
+    sentence = findings.strokes_of_evidence(shares(0.1, 0.1) + shift, shares(0.1, 0.1) + 0 * SPREAD[:, None])
+    assert f"{0.4 + shift:.0%} of the texture judge's evidence" in sentence
+    assert f"strokes, {verdict} of Grad-CAM's maps ({shift:+.1%} [" in sentence
+
+
+def test_evidence_adds_up_to_the_log_odds_minus_the_baseline():
+    sentence = findings.evidence_adds_up([3.0, -1.002], [1.0, -3.0], -2.0)
+    assert "average texture has log odds of -2.00" in sentence and "largest error is 0.002." in sentence
+
+
+def both_areas(network, texture):
+    """The areas by both judges; each gets the gains of evidence over Grad-CAM by deletion, insertion, and chance."""
+    frames = {}
+    for judge, (deletion, insertion, chance) in {"network": network, "texture": texture}.items():
+        frame = {}
+        for curve, sign, gain in (("deletion", -1, deletion), ("insertion", 1, insertion)):
+            frame[curve, "evidence"] = 0.5 + SPREAD
+            frame[curve, "Grad-CAM"] = 0.5 - sign * gain + 0 * SPREAD
+            frame[curve, "edges"] = frame[curve, "random"] = 0.5 - sign * chance + 0 * SPREAD
+        frames[judge] = pd.DataFrame(frame)
+    return frames
+
+
+def test_evidence_table_has_each_judge_curve_and_rival():
+    table = findings.evidence_table(both_areas((-0.1, 0.0, 0.2), (0.1, 0.1, 0.2)))
+    assert len(table) == 2 * 2 * 3 and list(table)[:3] == ["judge", "curve", "against"]
+    against = table[table["against"] == "Grad-CAM"]
+    assert against["judge"].tolist() == ["network"] * 2 + ["texture"] * 2
+    assert against["evidence_better"].tolist() == ["no", "not shown", "yes", "yes"]
+    assert against["gain"].tolist() == pytest.approx([-0.1, 0, 0.1, 0.1])
+    assert against["area_other"].tolist() == pytest.approx([0.4, 0.5, 0.6, 0.4])
+    assert table[table["against"] == "random"]["gain"].tolist() == pytest.approx([0.2] * 4)
+
+
+def test_without_a_texture_judge_there_is_no_evidence():
+    areas = {"network": both_areas((0, 0, 0), (0, 0, 0))["network"]}
+    assert findings.evidence_table(areas).empty
+    assert findings.better_map(findings.evidence_table(areas), 4) == ""
+
+
+def test_the_better_map_is_named_by_judge():
+    sentence = findings.better_map(findings.evidence_table(both_areas((-0.1, 0.0, 0.2), (0.1, 0.2, 0.3))), 4)
+    assert "Scored by VGG-19, Grad-CAM is better than the evidence by deletion (-0.100 [" in sentence
+    assert "; neither map is clearly better by insertion (+0.000 [" in sentence
+    texture = sentence.split("Scored by the texture judge, ")[1]
+    assert texture.startswith("the evidence is better than Grad-CAM by deletion (+0.100 [")
+    assert " and insertion (+0.200 [" in texture and "over 4 paintings" in texture
+
+
+@CASES
+def test_evidence_against_a_random_map(shift, case):
+    expected = ["is better than", "is not clearly better or worse than", "is worse than"][case]
+    sentence = findings.better_map(findings.evidence_table(both_areas((0, 0, 0), (0, 0, shift))), 4)
+    assert f"To this judge the evidence {expected} a random map by deletion ({shift:+.3f} [" in sentence
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -9,6 +9,7 @@ from torch import nn
 
 from vg_helpers.gradcam import checks
 from vg_helpers.gradcam.maps import coarse
+from vg_helpers.models.texture import TextureClassifier
 
 
 @pytest.fixture
@@ -37,43 +38,66 @@ def test_deletion_and_insertion_prefer_the_map_that_points_at_the_evidence():
     right[..., :28, :28], wrong[..., :28, :28] = 1, 0
     model, chance = BrightCorner(), checks.random_maps(images)
     methods = {"right": right, "chance": chance, "wrong": wrong}
-    areas = checks.areas(checks.faithfulness(model, images, methods))
+    areas = checks.areas(checks.faithfulness(model, images, methods))["network"]
     assert len(areas) == 4
     deletion, insertion = areas["deletion"], areas["insertion"]
     assert (deletion["right"] < deletion["chance"]).all() and (deletion["chance"] < deletion["wrong"]).all()
     assert (insertion["right"] > insertion["chance"]).all() and (insertion["chance"] > insertion["wrong"]).all()
 
 
-def test_curves_start_and_end_at_the_whole_and_the_blurred_image(net, images):
-    net.eval()
-    whole = net(images).softmax(1)[:, 1].detach()
-    blurred = net(coarse(images)).softmax(1)[:, 1].detach()
-    deletion = checks.deletion_curves(net, images, checks.edge_maps(images), 4)
-    insertion = checks.insertion_curves(net, images, checks.edge_maps(images), 4)
-    torch.testing.assert_close(torch.stack([deletion[:, 0], deletion[:, -1]]), torch.stack([whole, blurred]))
-    torch.testing.assert_close(torch.stack([insertion[:, 0], insertion[:, -1]]), torch.stack([blurred, whole]))
+def curve_of(frame, curve, method, judge="network"):
+    """Return the values (images, steps) along one curve."""
+    rows = frame[(frame["curve"] == curve) & (frame["method"] == method) & (frame["judge"] == judge)]
+    return rows.pivot(index="image", columns="fraction", values="p")
+
+
+def test_curves_go_from_the_whole_to_the_blurred_image_and_back(net, images):
+    maps, done = {"edges": checks.edge_maps(images), "random": checks.random_maps(images)}, []
+    frame = checks.faithfulness(net, images, maps, num_steps=4, on_curve=lambda: done.append(1))
+    assert len(done) == 4 and len(frame) == 2 * 2 * 5 * 5
+    blurred = coarse(images)
+    for method, ranked in maps.items():
+        shown = (ranked >= ranked.flatten(1).quantile(0.75, 1).view(-1, 1, 1, 1)).expand_as(images)
+        for curve, start, end in (("deletion", images, blurred), ("insertion", blurred, images)):
+            probs = curve_of(frame, curve, method)
+            assert probs.columns.tolist() == [0, 0.25, 0.5, 0.75, 1]
+            mixed = torch.where(shown, end, start)
+            for fraction, pictures in ((0, start), (0.25, mixed), (1, end)):
+                with torch.no_grad():
+                    expected = net.eval()(pictures).softmax(1)[:, 1]
+                np.testing.assert_allclose(probs[fraction], expected, rtol=1e-5)
+
+
+def test_a_texture_classifier_scores_by_both_of_its_judges(net, images):
+    class Both(TextureClassifier):
+        def __init__(self):
+            nn.Module.__init__(self)
+            self.net, self.judge = net, nn.Linear(3, 1)
+
+        def forward(self, pictures):
+            return self.net(pictures), pictures.mean((2, 3))
+
+    model = Both()
+    model.judge.forward = lambda moments: moments.float().sum(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        probs = checks.probs_by_judge(model, images)
+    np.testing.assert_allclose(probs["texture"], images.mean((2, 3)).sum(1).sigmoid(), rtol=1e-6)
+    assert list(checks.probs_by_judge(net, images)) == ["network"]
+    frame = checks.faithfulness(model, images, {"random": checks.random_maps(images)}, 2)
+    np.testing.assert_allclose(curve_of(frame, "deletion", "random", "texture")[0], probs["texture"], rtol=1e-6)
+    assert list(checks.areas(frame)) == ["network", "texture"]
+    assert set(checks.mean_curves(frame)["judge"]) == {"network", "texture"}
 
 
 def test_areas_closed_form():
     rows = {"image": [0, 0, 0, 1, 1, 1], "fraction": [1, 0, 0.5, 0, 0.5, 1], "p": [0, 1, 0.5, 1, 1, 1]}
-    areas = checks.areas(pd.DataFrame({**rows, "curve": "deletion", "method": "map"}))
+    areas = checks.areas(pd.DataFrame({**rows, "judge": "texture", "curve": "deletion", "method": "map"}))["texture"]
     assert areas["deletion", "map"].to_dict() == {0: 0.5, 1: 1.0}
 
 
-def test_faithfulness_rows_are_the_curves(net, images):
-    maps, done = {"edges": checks.edge_maps(images), "random": checks.random_maps(images)}, []
-    frame = checks.faithfulness(net, images, maps, num_steps=4, on_curve=lambda: done.append(1))
-    assert len(done) == 4
-    for method, ranked in maps.items():
-        for curve, follow in (("deletion", checks.deletion_curves), ("insertion", checks.insertion_curves)):
-            rows = frame[(frame["curve"] == curve) & (frame["method"] == method)]
-            rows = rows.pivot(index="image", columns="fraction", values="p")
-            assert rows.columns.tolist() == [0, 0.25, 0.5, 0.75, 1]
-            np.testing.assert_array_equal(rows, follow(net, images, ranked, 4).numpy())
-
-
 def test_the_band_of_a_mean_curve_closed_form():
-    curves = pd.DataFrame({"curve": "deletion", "method": "map", "fraction": [0, 0, 1, 1], "p": [0.2, 0.4, 1.0, 1.0]})
+    labels = {"judge": "network", "curve": "deletion", "method": "map"}
+    curves = pd.DataFrame({**labels, "fraction": [0, 0, 1, 1], "p": [0.2, 0.4, 1.0, 1.0]})
     mean = checks.mean_curves(curves)
     assert mean["p"].tolist() == pytest.approx([0.3, 1])
     assert mean["low"].tolist() == pytest.approx([0.3 - 1.96 * 0.1, 1])
@@ -95,7 +119,7 @@ def test_maps_without_a_value_spoil_no_check(net, images):
     zero = torch.zeros(5, 1, 16, 12)
     assert np.isnan(checks.share_inside(zero, checks.texture_mask(images))).all()
     assert np.isnan(checks.rank_correlation(zero, checks.edge_maps(images))).all()
-    assert torch.isfinite(checks.deletion_curves(net, images, zero, 3)).all()
+    assert np.isfinite(checks.faithfulness(net, images, {"zero": zero}, 3)["p"]).all()
     assert np.isfinite(checks.overlap(zero, zero)).all()
 
 

@@ -10,6 +10,7 @@ from vg_helpers.plots import cams
 from vg_helpers.plots.cams import (
     jet,
     plot_cam_panels,
+    plot_evidence,
     plot_faithfulness,
     plot_guided,
     plot_mean_maps,
@@ -18,6 +19,7 @@ from vg_helpers.plots.cams import (
 
 CURVES = pd.DataFrame(
     {
+        "judge": "network",
         "curve": ["deletion"] * 4 + ["insertion"] * 4,
         "method": (["Grad-CAM"] * 2 + ["random"] * 2) * 2,
         "fraction": [0.0, 1.0] * 4,
@@ -25,8 +27,10 @@ CURVES = pd.DataFrame(
     }
 ).assign(low=0.0, high=1.0)
 CAMS = torch.rand(6, 3, 4, generator=torch.Generator().manual_seed(1))
+SIGNED = CAMS[:, None] - 0.5
 EXAMPLES = {
     plot_cam_panels: (IMAGES[:6], CAMS, [ODD] * 6, [0.5] * 6),
+    plot_evidence: (IMAGES[:6], CAMS, SIGNED, [ODD] * 6, [0.5, -12.25] * 3),
     plot_mean_maps: ({"Van Gogh": CAMS, "other": CAMS[:, None]},),
     plot_randomisation: (IMAGES[:2], {"conv5_4": CAMS[:2], "conv1_1": CAMS[2:4]}, {"conv1_1": 0.1}),
     plot_guided: (
@@ -47,6 +51,7 @@ def test_every_figure_keeps_to_the_rules(plot):
     ("plot", "arguments"),
     [
         (plot_cam_panels, ([], [])),
+        (plot_evidence, ([], [], [], [], [])),
         (plot_mean_maps, ({},)),
         (plot_randomisation, ([], {}, {})),
         (plot_guided, ([], {}, {})),
@@ -60,6 +65,26 @@ def test_faithfulness_gives_the_areas():
     assert "deletion Grad-CAM 0.50, random 0.60; insertion Grad-CAM 0.50, random 0.40" in title_of(
         plot_faithfulness(CURVES)
     )
+
+
+def test_each_judge_has_its_row_of_curves():
+    higher = CURVES.assign(judge="texture", p=CURVES["p"] + 0.05)
+    figure = plot_faithfulness(pd.concat([CURVES, higher]))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    curves = ("deletion", "insertion")
+    assert titles == [f"{curve}, scored by {judge}" for judge in ("VGG-19", "the texture judge") for curve in curves]
+    first, below = (figure.axes[row].lines[0].get_ydata() for row in (0, 2))
+    np.testing.assert_allclose(below, first + 0.05)
+
+
+def test_evidence_for_is_red_and_against_blue_on_a_scale_of_hundredths():
+    maps = torch.zeros(1, 1, 10, 20)
+    maps[..., :10], maps[..., 10:] = 0.03, -0.01  # of 200 places: 0.06 and −0.02 to a hundredth
+    figure = plot_evidence(torch.ones(1, 3, 10, 20), CAMS[:1], maps, ["a"], [1.5])
+    shown = figure.axes[2].images[0].get_array()
+    red, blue = shown[5, 2], shown[5, 17]
+    assert red[0] > red[2] + 0.2 and blue[2] > blue[0] + 0.05
+    assert "+0.06 for" in texts(figure) and "−0.06 against" in texts(figure) and "log odds +1.5" in texts(figure)
 
 
 def test_few_pictures_in_several_rows_stay_small():

@@ -1,9 +1,9 @@
 """Sentences of 06 that depend on its results, and the tables of means that they come from.
 
-Convention: frames hold a value per painting or photo; gains are positive if Grad-CAM, or guiding, is better.
+Convention: frames hold a value per painting or photo; gains are positive if the map named first, or guiding, is better.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from ..intervals import Estimate, mean_interval, paired_difference
 from ..plots.look import OUTCOMES
 
 RIVALS = {"edges": "the density of edges", "random": "a random map"}
+JUDGES = {"network": "VGG-19", "texture": "the texture judge"}
 BETTER = {"deletion": -1, "insertion": 1}  # the sign of a better area
 DIRECTIONS = {"p": 1, "content_inside": -1, "ssim_inside": 1, "style_outside": -1}  # the sign of a better value
 MEASURES = {
@@ -106,20 +107,108 @@ def strokes(shares: pd.DataFrame | None) -> str:
     )
 
 
-def faithfulness_table(areas: pd.DataFrame) -> pd.DataFrame:
-    """Return Grad-CAM against each rival: curve, against, area_gradcam, area_other, gain, low, high, gradcam_better.
+def strokes_of_evidence(evidence: pd.DataFrame, grad_cam: pd.DataFrame) -> str:
+    """Return whether the evidence for Van Gogh lies on characteristic strokes more than Grad-CAM does.
+
+    Args:
+        evidence, grad_cam: column own map, the share of each map that falls on strokes.
+    """
+    gain = paired_difference(evidence["own map"], grad_cam["own map"])
+    verdict = gain.choose("more than", "not clearly more or less than", "less than")
+    return (
+        f"{evidence['own map'].mean():.0%} of the texture judge's evidence for Van Gogh falls on these strokes, "
+        f"{verdict} of Grad-CAM's maps ({gain:+.1%})."
+    )
+
+
+def evidence_adds_up(sums: Sequence[float], log_odds: Sequence[float], baseline: float) -> str:
+    """Return what the maps of evidence add up to, and how exactly.
+
+    Args:
+        sums: of all places of each map.
+        log_odds: of each painting by the texture judge.
+        baseline: the log odds of a painting of average texture.
+    """
+    error = max(abs(total - (odds - baseline)) for total, odds in zip(sums, log_odds, strict=True))
+    return (
+        f"A painting of average texture has log odds of {baseline:.2f}. The places of each map add up to the log odds "
+        f"of its painting minus this number; the largest error is {error:.1g}."
+    )
+
+
+def comparison(areas: pd.DataFrame, method: str, rivals: Iterable[str]) -> pd.DataFrame:
+    """Return a map's areas under both curves against each rival's: curve, against, area, area_other, gain, low, high.
 
     Args:
         areas: one row per image, columns (curve, method).
     """
     rows = []
     for curve, sign in BETTER.items():
-        for rival in RIVALS:
-            grad_cam, other = areas[curve, "Grad-CAM"], areas[curve, rival]
-            gain = paired_difference(sign * grad_cam, sign * other)
-            rows.append([curve, rival, grad_cam.mean(), other.mean(), *gain, gain.choose("yes", "not shown", "no")])
-    columns = ["curve", "against", "area_gradcam", "area_other", "gain", "low", "high", "gradcam_better"]
-    return pd.DataFrame(rows, columns=columns)
+        for rival in rivals:
+            area, other = areas[curve, method], areas[curve, rival]
+            gain = paired_difference(sign * area, sign * other)
+            rows.append([curve, rival, area.mean(), other.mean(), *gain, gain.choose("yes", "not shown", "no")])
+    return pd.DataFrame(rows, columns=["curve", "against", "area", "area_other", "gain", "low", "high", "better"])
+
+
+def faithfulness_table(areas: pd.DataFrame) -> pd.DataFrame:
+    """Return Grad-CAM against each rival: `comparison`, with columns area_gradcam and gradcam_better."""
+    table = comparison(areas, "Grad-CAM", RIVALS)
+    return table.rename(columns={"area": "area_gradcam", "better": "gradcam_better"})
+
+
+def evidence_table(areas: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return evidence against Grad-CAM and each rival, by judge: `comparison`, with area_evidence and evidence_better.
+
+    It is empty if no texture judge took part.
+
+    Args:
+        areas: by judge ("network", "texture"), as in `comparison`.
+    """
+    if "texture" not in areas:
+        return pd.DataFrame()
+    tables = {judge: comparison(frame, "evidence", ("Grad-CAM", *RIVALS)) for judge, frame in areas.items()}
+    table = pd.concat(tables, names=["judge"]).reset_index("judge").reset_index(drop=True)
+    return table.rename(columns={"area": "area_evidence", "better": "evidence_better"})
+
+
+def better_map(table: pd.DataFrame, num_paintings: int) -> str:
+    """Return which map is better to each judge, evidence or Grad-CAM, and whether evidence is better than chance.
+
+    Args:
+        table: from `evidence_table`; "" comes back if it is empty.
+    """
+    if table.empty:
+        return ""
+    over_grad_cam = {
+        "yes": "the evidence is better than Grad-CAM by",
+        "no": "Grad-CAM is better than the evidence by",
+        "not shown": "neither map is clearly better by",
+    }
+    over_chance = {
+        "yes": "the evidence is better than a random map by",
+        "no": "the evidence is worse than a random map by",
+        "not shown": "the evidence is not clearly better or worse than a random map by",
+    }
+    sentences = []
+    for judge, rows in table.groupby("judge"):
+        against = rows.groupby("against")
+        sentences.append(f"Scored by {JUDGES[judge]}, {_clauses(against.get_group('Grad-CAM'), over_grad_cam)}.")
+        if judge == "texture":
+            sentences.append(f"To this judge {_clauses(against.get_group('random'), over_chance)}.")
+    note = f"(Gains of the evidence in area, with 95 % intervals over {num_paintings} paintings.)"
+    return " ".join(["**Part-wise evidence.**", *sentences, note])
+
+
+def _clauses(rows: pd.DataFrame, verdicts: Mapping[str, str]) -> str:
+    """Return for each verdict that occurs its text and the curves that it holds for, with their gains."""
+    clauses = []
+    for answer, verdict in verdicts.items():
+        held = rows[rows["evidence_better"] == answer]
+        gains = {row.curve: Estimate(row.gain, row.low, row.high) for row in held.itertuples()}
+        curves = [f"{curve} ({gain:+.3f})" for curve, gain in gains.items()]
+        clauses += [f"{verdict} {' and '.join(curves)}"] if curves else []
+    return "; ".join(clauses)
 
 
 def faithful(table: pd.DataFrame, num_paintings: int) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
+from ..models.texture import TextureClassifier
 from .maps import GRID, coarse, device_of, evaluating, grad_cam, scale
 
 TOP = 0.2  # the share of a map's area, highest first, whose overlap is compared
@@ -83,29 +84,19 @@ def _ranks(maps: Tensor, seed: int = 0) -> Tensor:
     return torch.zeros_like(order, dtype=torch.float32).scatter_(1, order, steps.expand_as(order)).view_as(maps)
 
 
-def deletion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10) -> Tensor:
-    """Return P(van_gogh), (N, num_steps + 1), while the places that the map ranks highest are blurred away first.
-
-    The faster the curve falls, the more the map's places matter (Petsiuk et al. 2018, "RISE", section 4.3). Blurred
-    means the image at Grad-CAM's own resolution: colours and layout stay, brushwork goes.
-    """
-    return _perturb(model, images, coarse(images), maps, num_steps)
-
-
-def insertion_curves(model: nn.Module, images: Tensor, maps: Tensor, num_steps: int = 10) -> Tensor:
-    """Return P(van_gogh) as above while the places that the map ranks highest appear first in a blurred image."""
-    return _perturb(model, coarse(images), images, maps, num_steps)
-
-
 @torch.no_grad()
-def _perturb(model: nn.Module, start: Tensor, end: Tensor, maps: Tensor, num_steps: int) -> Tensor:
-    ranks, curves, device = _ranks(maps), [], device_of(model)
+def probs_by_judge(model: nn.Module, images: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return P(van_gogh) (N,) by the "network" and, if the model is a `TextureClassifier`, by its "texture" judge."""
+    device, probs = device_of(model), []
     with evaluating(model, freeze=False):
-        for step in range(num_steps + 1):
-            mixed = torch.where(ranks < step / num_steps, end, start)
-            logits = torch.cat([model(batch.to(device)).float() for batch in mixed.split(32)])
-            curves.append(logits.softmax(1)[:, 1])
-    return torch.stack(curves, dim=1).to(start.device)
+        for batch in images.split(32):
+            output = model(batch.to(device))
+            logits, moments = output if isinstance(model, TextureClassifier) else (output, None)
+            probs.append({"network": logits.float().softmax(1)[:, 1].cpu()})
+            if moments is not None:
+                with torch.autocast(device.type, enabled=False):
+                    probs[-1]["texture"] = model.judge(moments).sigmoid().cpu()
+    return {judge: torch.cat([part[judge] for part in probs]).double().numpy() for judge in probs[0]}
 
 
 def faithfulness(
@@ -115,19 +106,26 @@ def faithfulness(
     num_steps: int = 10,
     on_curve: Callable[[], object] | None = None,
 ) -> pd.DataFrame:
-    """Return P(van_gogh) along both curves: columns image, curve ("deletion", "insertion"), method, fraction, p.
+    """Return P(van_gogh) along both curves: columns judge (see `probs_by_judge`), image, curve, method, fraction, p.
+
+    In "deletion" the places that a map ranks highest are blurred away first: the faster the curve falls, the more these
+    places matter. In "insertion" they appear first in a blurred image (Petsiuk et al. 2018, "RISE", section 4.3).
+    Blurred means the image at Grad-CAM's own resolution: colours and layout stay, brushwork goes.
 
     Args:
         maps: by method.
         on_curve: called after each of the two curves of a method.
     """
-    frames = []
+    blurred, frames = coarse(images), []
+    whole, rest = (probs_by_judge(model, pictures) for pictures in (images, blurred))  # the same for all maps
+    ends = {"deletion": (images, blurred, whole, rest), "insertion": (blurred, images, rest, whole)}
     for method, ranked in maps.items():
-        for curve, follow in (("deletion", deletion_curves), ("insertion", insertion_curves)):
-            probs = follow(model, images, ranked, num_steps).cpu().numpy()
-            image, step = np.indices(probs.shape)
-            labels = {"image": image.ravel(), "curve": curve, "method": method}
-            frames.append(pd.DataFrame({**labels, "fraction": step.ravel() / num_steps, "p": probs.ravel()}))
+        ranks = _ranks(ranked)
+        for curve, (start, end, first, last) in ends.items():
+            steps = (torch.where(ranks < step / num_steps, end, start) for step in range(1, num_steps))
+            for step, probs in enumerate([first, *(probs_by_judge(model, mixed) for mixed in steps), last]):
+                rows = pd.DataFrame(probs).rename_axis("image").reset_index().melt("image", None, "judge", "p")
+                frames.append(rows.assign(curve=curve, method=method, fraction=step / num_steps))
             if on_curve:
                 on_curve()
     return pd.concat(frames, ignore_index=True)
@@ -138,21 +136,21 @@ def mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
     The interval is normal, 1.96 standard errors, as a band around a curve.
     """
-    groups = curves.groupby(["curve", "method", "fraction"], sort=False)["p"]
+    groups = curves.groupby(["judge", "curve", "method", "fraction"], sort=False)["p"]
     spread = groups.agg(["mean", "sem"]).reset_index()
     margin = 1.96 * spread["sem"]
     low, high = (spread["mean"] - margin).clip(0), (spread["mean"] + margin).clip(0, 1)
     return spread.assign(p=spread["mean"], low=low, high=high)
 
 
-def areas(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with one row per image and a column (curve, method) for each area under a curve.
+def areas(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return by judge a frame with one row per image and a column (curve, method) for each area under a curve.
 
     Low is good for deletion, high for insertion; 1 is a curve that stays at P = 1.
     """
-    groups = curves.sort_values("fraction").groupby(["image", "curve", "method"], sort=False)
+    groups = curves.sort_values("fraction").groupby(["judge", "image", "curve", "method"], sort=False)
     area = groups[["fraction", "p"]].apply(lambda curve: np.trapezoid(curve["p"], curve["fraction"]))
-    return area.unstack(["curve", "method"])
+    return {judge: rows.droplevel("judge").unstack(["curve", "method"]) for judge, rows in area.groupby("judge")}
 
 
 def randomised_maps(

@@ -1,8 +1,9 @@
-"""Figures of Grad-CAM: panels, mean maps, the randomisation test, faithfulness, guided transfer.
+"""Figures of Grad-CAM: panels, evidence, mean maps, the randomisation test, faithfulness, guided transfer.
 
 Convention: images are (N, 3, H, W), maps (N, 1, h, w) or (N, h, w), both in [0, 1]; blue is 0 and red is 1.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from .pictures import as_array, grid
 
 BLOCK = 5  # pictures beside each other
 ACTIONS = {"deletion": "blurred", "insertion": "shown"}
+SCORERS = {"network": "VGG-19", "texture": "the texture judge"}
 
 
 def jet(cam: Any, size: tuple[int, int]) -> np.ndarray:
@@ -62,6 +64,58 @@ def plot_cam_panels(
 
 
 @styled
+def plot_evidence(
+    images: Any,
+    cams: Any,
+    evidence: Any,
+    artists: Sequence[str],
+    log_odds: Sequence[float],
+    title: str | None = None,
+) -> Figure:
+    """Return the first five images, Grad-CAM over them, and the evidence for (red) and against Van Gogh (blue).
+
+    Args:
+        evidence: signed maps in log odds. The colours stand for the log odds of a hundredth of the area, white for 0.
+        artists, log_odds: written above the originals.
+    """
+    if len(images) == 0:
+        return empty_figure("evidence")
+    pictures = [as_array(image) for image in images[:BLOCK]]
+    maps = np.asarray(evidence, dtype=np.float32).reshape(-1, *evidence.shape[-2:])[:BLOCK]
+    maps = maps * maps[0].size / 100
+    limit = max(float(np.quantile(np.abs(maps), 0.99)), 1e-6)
+    rows = [
+        [*pictures, None],
+        [*(_overlaid(picture, cam, 0.4) for picture, cam in zip(pictures, cams, strict=False)), None],
+        [*(_tinted(picture, values / limit) for picture, values in zip(pictures, maps, strict=True)), None],
+    ]
+    names = [f"{artist_name(artist)}\nlog odds {odds:+.1f}" for artist, odds in zip(artists, log_odds, strict=True)][
+        :BLOCK
+    ]
+    figure = grid(rows, [names, [], []], row_labels=["original", "Grad-CAM", "evidence"], title=title)
+    _add_scale(figure, limit)
+    return figure
+
+
+def _tinted(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the image in grey under the colours of values in [−1, 1]."""
+    scaled = Image.fromarray(values).resize(image.shape[1::-1], Image.Resampling.BILINEAR)
+    colours = matplotlib.colormaps["RdBu_r"](np.clip((np.asarray(scaled) + 1) / 2, 0, 1))[..., :3]
+    return colours * (0.6 + 0.4 * image.mean(2, keepdims=True))
+
+
+def _add_scale(figure: Figure, limit: float) -> None:
+    """Draw the scale of the evidence to the right of the last picture."""
+    place = figure.axes[-1].get_position()
+    axes = figure.add_axes((place.x1 + 0.015, place.y0, 0.015, place.height))
+    axes.imshow(np.linspace(1, 0, 64)[:, None], cmap="RdBu_r", aspect="auto")
+    axes.set_axis_off()
+    for height, text in ((0.95, f"+{limit:.2g} for"), (0.5, "0"), (0.05, f"−{limit:.2g} against")):
+        y = place.y0 + height * place.height
+        figure.text(place.x1 + 0.037, y, text, fontsize=7.5, va="center")
+
+
+@styled
 def plot_mean_maps(cams: Mapping[str, Any], title: str | None = None) -> Figure:
     """Return the mean map of each named group of maps; the title gives their mean values."""
     if not cams:
@@ -97,28 +151,36 @@ def plot_randomisation(
 
 @styled
 def plot_faithfulness(curves: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return the mean deletion and insertion curves of each map with their intervals.
+    """Return the mean deletion and insertion curves of each map with their intervals, a row of panels per judge.
 
     Args:
-        curves: columns curve ("deletion", "insertion"), method, fraction (of the image), p, low, high.
+        curves: columns judge ("network", "texture"), curve ("deletion", "insertion"), method, fraction (of the image),
+            p, low, high.
     """
     if curves.empty:
         return empty_figure("faithfulness curves")
     names, methods, texts = list(curves["curve"].unique()), list(curves["method"].unique()), []
-    figure, panels = canvas(2.7, 1, len(names), squeeze=False, sharey=True)
-    for axes, name in zip(panels[0], names, strict=True):
-        areas = []
-        for method in methods:
-            rows = curves[(curves["curve"] == name) & (curves["method"] == method)].sort_values("fraction")
-            style = {**style_of(method, methods), "markevery": max(1, len(rows) // 6)}
-            axes.plot(rows["fraction"], rows["p"], **style, label=name_of(method))
-            axes.fill_between(rows["fraction"], rows["low"], rows["high"], color=style["color"], alpha=0.15, lw=0)
-            areas.append(f"{name_of(method)} {np.trapezoid(rows['p'], rows['fraction']):.2f}")
-        x_label = f"share of the image {ACTIONS[name]}, highest first"
-        axes.set(xlabel=x_label, ylabel=f"mean {P_LABEL}", title=plain(name))
+    judges = list(curves["judge"].unique())
+    figure, panels = canvas(0.3 + 2.4 * len(judges), len(judges), len(names), squeeze=False, sharey=True)
+    for (judge, name), axes in zip(itertools.product(judges, names), panels.flat, strict=True):
+        areas = _draw_curves(axes, curves[(curves["judge"] == judge) & (curves["curve"] == name)], methods)
+        x_label, y_label = f"share of the image {ACTIONS[name]}, highest first", f"mean {P_LABEL}"
+        axes.set(xlabel=x_label, ylabel=y_label, title=f"{plain(name)}, scored by {SCORERS[judge]}")
         axes.label_outer(remove_inner_ticks=False)
-        texts.append(f"{name} {', '.join(areas)}")
+        texts += [f"{name} {areas}"] if judge == judges[0] else []
     return finish(figure, title, f"Area under the curve: {'; '.join(texts)}", legend=panels[0][0])
+
+
+def _draw_curves(axes: Any, curves: pd.DataFrame, methods: Sequence[str]) -> str:
+    """Draw the curve of each method with its interval, and return the areas under them as text."""
+    areas = []
+    for method in methods:
+        rows = curves[curves["method"] == method].sort_values("fraction")
+        style = {**style_of(method, methods), "markevery": max(1, len(rows) // 6)}
+        axes.plot(rows["fraction"], rows["p"], **style, label=name_of(method))
+        axes.fill_between(rows["fraction"], rows["low"], rows["high"], color=style["color"], alpha=0.15, lw=0)
+        areas.append(f"{name_of(method)} {np.trapezoid(rows['p'], rows['fraction']):.2f}")
+    return ", ".join(areas)
 
 
 @styled
