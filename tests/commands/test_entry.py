@@ -2,12 +2,15 @@
 
 import argparse
 import errno
+import subprocess
+import sys
 
 import optuna
 import pytest
 import sqlalchemy.exc
 
 from vg_helpers.commands.entry import run
+from vg_helpers.files import ROOT
 
 
 def ends(error, *arguments):
@@ -53,6 +56,17 @@ def test_a_fault_of_ours_keeps_its_traceback(error):
 def test_ctrl_c_says_how_to_go_on(capsys):
     assert ends(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "\nstopped; go on with the same command\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are other errors there")
+def test_a_reader_that_has_read_enough_ends_the_work_without_a_word():
+    code = "import argparse, sys; from vg_helpers.commands.entry import run\n"
+    code += "sys.exit(run(argparse.ArgumentParser(), lambda options: [print(n, flush=True) for n in range(9999)], []))"
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
+    with subprocess.Popen([sys.executable, "-c", code], **pipe) as process:
+        assert process.stdout.readline() == b"0\n"
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 141
 
 
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1)])

@@ -5,13 +5,14 @@ This is the only list of errors that commands catch. Anything else is a fault of
 
 import argparse
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from ..passwords import without_passwords
 
-FAILED, STOPPED = 2, 130  # exit codes
+FAILED, STOPPED, UNREAD = 2, 130, 141  # exit codes
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NO_MEMORY = "DefaultCPUAllocator"  # in torch's RuntimeError if the memory of the machine does not suffice
 LIBRARIES = (("sqlalchemy.exc", "SQLAlchemyError"), ("optuna.exceptions", "OptunaError"), ("torch", "OutOfMemoryError"))
@@ -36,6 +37,9 @@ def run(
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return STOPPED
+    except BrokenPipeError:  # `run.py predict … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+        return UNREAD
     except (*expected_errors(), RuntimeError) as error:
         if not isinstance(error, expected_errors()) and NO_MEMORY not in str(error):
             raise
