@@ -169,6 +169,18 @@ def test_an_answer_is_what_network_judge_and_rule_give_one_after_the_other(model
     assert len({result.p for result in results}) == 5
 
 
+def test_the_network_judges_the_views_and_texture_the_centre_and_the_patches(model, images):
+    results = answers.answer_with_texture(model, dataclasses.replace(RULE, views=2, patches=2), images[:, [0, 1, 0, 0]])
+    alone = answers.answer_with_texture(model, RULE, images)
+    np.testing.assert_allclose([r.p for r in results], [r.p for r in alone], atol=5e-3)
+    rule = dataclasses.replace(RULE, views=1, patches=1, network=0.0)
+    for picture, result in zip(images, answers.answer_with_texture(model, rule, images), strict=True):
+        with torch.no_grad(), answers.autocast(CPU):
+            _, moments = model(picture)
+        odds = rule.log_odds(0.0, model.judge(moments.mean(0, keepdim=True)))
+        assert result.p == pytest.approx(float(odds.sigmoid()), abs=1e-3)
+
+
 def test_margin_and_limit_decide_the_answer(model, images):
     def kinds(**changes):
         return {

@@ -10,6 +10,7 @@ from stand_ins import CPU
 from torch import nn
 
 from vg_helpers.classify import judge
+from vg_helpers.data.views import native_patches
 from vg_helpers.device import fast_dtype
 from vg_helpers.images import ImageError, read_pixels
 
@@ -104,8 +105,17 @@ def test_what_interrupts_a_reader_interrupts_the_stream():
 
 def test_pixels_are_those_of_the_one_loader(tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (1100, 1382, 3), dtype=np.uint8)).save(tmp_path / "a.jpg")
-    (pixels,) = judge.read_ahead([tmp_path / "a.jpg"], ahead=4)
-    np.testing.assert_array_equal(pixels, read_pixels(tmp_path / "a.jpg"))
+    ((picture,),) = [judge.judge_files(list, [tmp_path / "a.jpg"], CPU, 2)]
+    assert torch.equal(picture, judge.views_of(read_pixels(tmp_path / "a.jpg"), 2))
+
+
+def test_patches_follow_the_views_and_the_centre_stands_in_for_those_of_a_small_file(tmp_path, files):
+    large = tmp_path / "large.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)).save(large)
+    seen, of_small = judge.judge_files(list, [large, files[1]], CPU, 2, 3)
+    assert seen.shape == of_small.shape == (5, 3, 224, 224)
+    assert torch.equal(seen[2:], native_patches(large, 3))
+    assert torch.equal(of_small[2:], of_small[:1].expand(3, -1, -1, -1))
 
 
 def test_weights_are_converted_once_and_give_what_autocast_gives():

@@ -22,7 +22,6 @@ CONFIDENCE = 0.9  # that it is no higher
 UNFAMILIAR = 0.025  # of paintings like those of the training are called unfamiliar
 INTERVAL = (0.025, 0.975)  # of the refits
 NEIGHBORS = 3  # training paintings of each class that are named
-TEXTURE_VIEWS = 1  # of a picture whose moments the judge sees, as in its training: the centre
 
 
 @dataclass(frozen=True)
@@ -140,12 +139,17 @@ def nearest(distances: Tensor, labels: Tensor, count: int = NEIGHBORS) -> Neighb
 
 @torch.inference_mode()
 def answer_with_texture(model: TextureClassifier, rule: Rule, images: Tensor) -> list[Answer]:
-    """Return the answers to pictures, each in several views: images (N, views, 3, H, W), on the model's device."""
+    """Return the answers to pictures.
+
+    Args:
+        images: (N, rule.views + rule.patches, 3, H, W) on the model's device: the views, then the patches. The network
+            judges the views, and the texture judge the first of them and the patches.
+    """
     with autocast(images.device):
-        logits, moments = model(images.flatten(0, 1))
-    distances = model.judge.distances(moments.unflatten(0, images.shape[:2])[:, :TEXTURE_VIEWS].mean(1))
+        logits, moments = (values.unflatten(0, images.shape[:2]) for values in model(images.flatten(0, 1)))
+    distances = model.judge.distances(torch.cat([moments[:, :1], moments[:, rule.views :]], dim=1).mean(1))
     texture = model.judge.log_odds(distances).cpu().double()
-    odds = rule.log_odds(_odds_of(logits, images)[:, None], texture)
+    odds = rule.log_odds(_odds_of(logits[:, : rule.views])[:, None], texture)
     near = nearest(distances, model.judge.labels)
     probs = odds.sigmoid().numpy()
     low, high = np.quantile(probs, INTERVAL, axis=1)
@@ -166,15 +170,15 @@ def answer_with_texture(model: TextureClassifier, rule: Rule, images: Tensor) ->
 
 @torch.inference_mode()
 def answer_alone(model: nn.Module, threshold: float, images: Tensor) -> list[Answer]:
-    """Return the network's own answers, of two kinds; arguments as in `answer_with_texture`."""
+    """Return the network's own answers, of two kinds, to pictures in several views: images (N, views, 3, H, W)."""
     with autocast(images.device):
-        logits = model(images.flatten(0, 1))
-    odds = _odds_of(logits, images)
+        logits = model(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+    odds = _odds_of(logits)
     names = answers_of(odds.numpy(), threshold)
     return [Answer(float(p), math.nan, math.nan, str(name)) for p, name in zip(odds.sigmoid(), names, strict=True)]
 
 
-def _odds_of(logits: Tensor, images: Tensor) -> Tensor:
-    """Return the network's log odds (N,) on the CPU, averaged over the views of images (N, views, 3, H, W)."""
+def _odds_of(logits: Tensor) -> Tensor:
+    """Return the log odds (N,) on the CPU of logits (N, views, 2), averaged over the views."""
     logits = logits.cpu().double()
-    return (logits[:, 1] - logits[:, 0]).unflatten(0, images.shape[:2]).mean(1)
+    return (logits[..., 1] - logits[..., 0]).mean(1)

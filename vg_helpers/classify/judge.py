@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.views import EVAL_VIEWS, eval_view
+from ..data.views import EVAL_VIEWS, eval_view, native_patches
 from ..device import autocast, fast_dtype
 from ..images import read_pixels
 
@@ -63,7 +64,11 @@ def convert_weights(model: nn.Module, device: torch.device) -> None:
 
 
 def judge_files(
-    answer: Callable[[Tensor], list[Any]], files: Iterable[Path], device: torch.device, views: int = EVAL_VIEWS
+    answer: Callable[[Tensor], list[Any]],
+    files: Iterable[Path],
+    device: torch.device,
+    views: int = EVAL_VIEWS,
+    patches: int = 0,
 ) -> Iterator[Any]:
     """Yield what `answer` returns for each file, in their order, or the error because of which there is none.
 
@@ -72,35 +77,52 @@ def judge_files(
     pictures around it.
 
     Args:
-        answer: gets images (N, views, 3, H, W) on the device and returns a list of N.
+        answer: gets images (N, views + patches, 3, H, W) on the device and returns a list of N.
+        patches: how many `native_patches` follow the views; a small file's centre stands in for them.
     """
-    count = max(1, (BATCH if device.type == "cpu" else BATCH_ON_GPU) // views)
+    count = max(1, (BATCH if device.type == "cpu" else BATCH_ON_GPU) // (views + patches))
     batch: list[Any] = []
-    for picture in read_ahead(files, ahead=3 * count):
+    for picture in read_ahead(files, 3 * count, partial(_read, patches=patches)):
         if isinstance(picture, Exception) and not batch:
             yield picture
             continue
         batch.append(picture)
         if sum(not isinstance(other, Exception) for other in batch) == count:
-            yield from _judge_batch(answer, batch, count, views, device)
+            yield from _judge_batch(answer, partial(_seen, views=views, patches=patches), batch, count, device)
             batch = []
     if batch:
-        yield from _judge_batch(answer, batch, count, views, device)
+        yield from _judge_batch(answer, partial(_seen, views=views, patches=patches), batch, count, device)
+
+
+def _read(file: Path, patches: int) -> tuple[np.ndarray, Tensor]:
+    """Return a file's pixels and its patches: none of a small file."""
+    return read_pixels(file), native_patches(file, patches) if patches else torch.empty(0)
+
+
+def _seen(picture: tuple[np.ndarray, Tensor], views: int, patches: int) -> Tensor:
+    """Return what the classifier sees (views + patches, 3, 224, 224) of what `_read` returned."""
+    pixels, native = picture
+    seen = views_of(pixels, views)
+    return torch.cat([seen, native if len(native) else seen[:1].expand(patches, -1, -1, -1)])
 
 
 def _judge_batch(
-    answer: Callable[[Tensor], list[Any]], batch: list[Any], count: int, views: int, device: torch.device
+    answer: Callable[[Tensor], list[Any]],
+    see: Callable[[Any], Tensor],
+    batch: list[Any],
+    count: int,
+    device: torch.device,
 ) -> Iterator[Any]:
     """Yield an answer for each picture of a batch, and the errors between them as they are."""
-    images = torch.stack([views_of(picture, views) for picture in batch if not isinstance(picture, Exception)])
+    images = torch.stack([see(picture) for picture in batch if not isinstance(picture, Exception)])
     filled = torch.cat([images, images[-1:].expand(count - len(images), *images.shape[1:])])
     results = iter(answer(filled.to(device)))
     for picture in batch:
         yield picture if isinstance(picture, Exception) else next(results)
 
 
-def read_ahead(files: Iterable[Path], ahead: int, read: Callable[[Path], Any] = read_pixels) -> Iterator[Any]:
-    """Yield each file's pixels, or the error that reading raised, in their order; threads read up to `ahead` more."""
+def read_ahead(files: Iterable[Path], ahead: int, read: Callable[[Path], Any]) -> Iterator[Any]:
+    """Yield what `read` returns for each file, or the error it raises, in their order; threads read `ahead` more."""
     waiting: deque[Any] = deque()
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_WORKERS))  # Pillow decodes without Python's global lock
     try:

@@ -35,11 +35,12 @@ NO_MARGIN = "no margin kept this classifier's errors rare enough, so it cannot t
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier of a run: `answer` takes images (N, views, 3, H, W) on the device and returns N answers."""
+    """A classifier of a run: `answer` takes images (N, views + patches, 3, H, W) on the device; see `judge_files`."""
 
     answer: Callable[[Tensor], list[Answer]]
-    views: int
     device: torch.device
+    views: int
+    patches: int = 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -99,7 +100,7 @@ def rows_of(names: list[str]) -> Iterator[dict[str, Any]]:
 def judged(rows: list[dict[str, Any]], trained: Trained) -> Iterator[dict[str, Any]]:
     """Yield each row with its answer, or with the reason why there is none."""
     files = (Path(row["file"]) for row in rows if not row["error"])
-    results = judge_files(trained.answer, files, trained.device, trained.views)
+    results = judge_files(trained.answer, files, trained.device, trained.views, trained.patches)
     for row in rows:
         if row["error"]:
             yield row
@@ -159,16 +160,17 @@ def load_trained(options: argparse.Namespace) -> Trained:
     notes, texture = notes_on(path, model.weights.source), _texture_of(path)
     if texture:
         model, rule = load_texture_classifier(texture, model)
-        rule, views = changed(checked(rule, texture), options), rule.views
+        rule = changed(checked(rule, texture), options)
         notes += [NO_MARGIN] if rule.margin == math.inf else []
-        answer = partial(answer_with_texture, model, rule)
+        trained = Trained(partial(answer_with_texture, model, rule), device, rule.views, rule.patches)
     else:
         notes += [ALONE] if options.answers == 3 else []
-        answer = partial(answer_alone, model, threshold if options.threshold is None else options.threshold)
+        threshold = threshold if options.threshold is None else options.threshold
+        trained = Trained(partial(answer_alone, model, threshold), device, views)
     for note in notes:
         print(f"Note: {note}", file=sys.stderr)
     convert_weights(model, device)
-    return Trained(answer, views, device)
+    return trained
 
 
 def checked(rule: Rule, path: Path) -> Rule:
@@ -178,7 +180,8 @@ def checked(rule: Rule, path: Path) -> Rule:
         ValueError: if not; the sentence names the file.
     """
     numbers = rule.network, rule.texture, rule.bias, rule.threshold
-    if all(map(math.isfinite, numbers)) and rule.views > 0 and rule.margin >= 0 and rule.familiar >= 0:
+    sizes = rule.views - 1, rule.patches, rule.margin, rule.familiar  # margin and limit may be infinite
+    if all(map(math.isfinite, numbers)) and all(size >= 0 for size in sizes):
         return rule
     raise damaged(path)
 
