@@ -1,0 +1,108 @@
+"""How good the third answer is on test paintings: how many get an answer, and how many of these are wrong.
+
+Convention: log odds are those of a Van Gogh; labels are 0 or 1 (1 = van_gogh); answers as in `answers`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..intervals import proportion
+from ..models.texture import Rule
+from .answers import CANNOT_TELL, OTHER, VAN_GOGH, Neighbors, answers_of, is_answered, logit
+
+ROWS = {"two": "van_gogh or other", "three": "or cannot_tell", "familiar": "or cannot_tell, and familiar"}
+
+
+def evaluate_answers(
+    log_odds: ArrayLike, labels: ArrayLike, rule: Rule, unfamiliar: ArrayLike | None = None
+) -> pd.DataFrame:
+    """Return how many of the paintings are answered, and how many of the answers are wrong.
+
+    One row for two answers ("two"), one for three ("three"), and one for the paintings among the latter that are not
+    unfamiliar ("familiar"; only if it is known which are). The columns answered, wrong, wrong_van_gogh (of the answers
+    "van_gogh") and wrong_other are Estimates with Wilson's intervals.
+    """
+    labels, odds = np.asarray(labels), np.asarray(log_odds, dtype=np.float64)
+    answers = answers_of(odds, rule.threshold)
+    wrong = (answers == VAN_GOGH) != (labels == 1)
+    sure = is_answered(odds, rule.threshold, rule.margin)
+    given = {"two": np.full(len(labels), True), "three": sure}
+    if unfamiliar is not None:
+        given["familiar"] = sure & ~np.asarray(unfamiliar)
+    rows = {}
+    for name, chosen in given.items():
+        rows[name] = {"answered": proportion(chosen.sum(), len(labels)), "wrong": proportion(*_counts(wrong, chosen))}
+        for answer in (VAN_GOGH, OTHER):
+            rows[name][f"wrong_{answer}"] = proportion(*_counts(wrong, chosen & (answers == answer)))
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _counts(wrong: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> tuple[int, int]:
+    return int((wrong & chosen).sum()), int(chosen.sum())
+
+
+def answers_table(evaluations: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what `evaluate_answers` returned, by the name of the classifier, as it is printed."""
+    rows = [
+        [name, ROWS[row.Index], *(f"{value:.3f}" for value in row[1:])]
+        for name, frame in evaluations.items()
+        for row in frame.itertuples()
+    ]
+    columns = ["classifier", "answers", "answered", "wrong", "wrong “van_gogh”", "wrong “other”"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def risk_curve(log_odds: ArrayLike, labels: ArrayLike, threshold: float) -> pd.DataFrame:
+    """Return, from the surest answer to all of them, margin, answered (share) and wrong (share of the answered)."""
+    odds, labels = np.asarray(log_odds, dtype=np.float64), np.asarray(labels)
+    distance, wrong = np.abs(odds - logit(threshold)), (odds >= logit(threshold)) != (labels == 1)
+    order = np.argsort(-distance, kind="stable")
+    number = np.arange(1, len(odds) + 1)
+    curve = {"margin": distance[order], "answered": number / len(odds), "wrong": np.cumsum(wrong[order]) / number}
+    return pd.DataFrame(curve).drop_duplicates("margin", keep="last", ignore_index=True)
+
+
+def examples(log_odds: ArrayLike, labels: ArrayLike, rule: Rule, distance: ArrayLike) -> dict[str, int]:
+    """Return the position of one painting for each kind of answer, as far as there is one.
+
+    The surest right answer of both kinds, the surest wrong one, the nearest miss between two answers, and the least
+    familiar painting.
+
+    Args:
+        distance: (N,) from the nearest training painting.
+    """
+    labels, odds = np.asarray(labels), np.asarray(log_odds, dtype=np.float64)
+    answers, near = answers_of(odds, rule.threshold, rule.margin), np.asarray(distance, dtype=np.float64)
+    away = np.abs(odds - logit(rule.threshold))
+    right = (answers == VAN_GOGH) == (labels == 1)
+    kinds = {
+        "rightly van_gogh": (right & (answers == VAN_GOGH), away),
+        "rightly other": (right & (answers == OTHER), away),
+        "wrong": (~right & (answers != CANNOT_TELL), away),
+        CANNOT_TELL: (answers == CANNOT_TELL, -away),
+        "unfamiliar": (near > rule.familiar, near),
+    }
+    return {name: int(np.where(mask, score, -np.inf).argmax()) for name, (mask, score) in kinds.items() if mask.any()}
+
+
+def shown(positions: Mapping[str, int], neighbors: Neighbors, test: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each example and each training painting near it: kind, role, path, artist.
+
+    The role is "test", "van_gogh" or "other"; the nearest of a role come first.
+
+    Args:
+        positions: of `examples`, among the test paintings.
+        train: the judge's paintings, in its order.
+    """
+    rows = []
+    for kind, place in positions.items():
+        groups: Sequence[tuple[str, pd.DataFrame]] = (
+            ("test", test.iloc[[place]]),
+            (VAN_GOGH, train.iloc[neighbors.van_goghs[place]]),
+            (OTHER, train.iloc[neighbors.others[place]]),
+        )
+        rows += [part[["path", "artist"]].assign(kind=kind, role=role) for role, part in groups]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["path", "artist", "kind", "role"])
