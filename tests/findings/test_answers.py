@@ -23,18 +23,16 @@ def frame(answered, wrong, two=(12, 100), van_gogh=NONE, other=NONE, familiar=No
 
 def test_margins_that_are_needed_needless_or_not_safe():
     text = findings.margins({"vgg19_with_texture": 0.734, "alexnet": math.inf, "b": 0.0}, 0.05, 275)
-    assert text.startswith("Margins that allow at most 5% wrong answers, from 275 validation paintings. ")
+    assert text.startswith("Margins that allow at most 5% wrong answers, chosen on 275 validation paintings. ")
     assert "VGG-19 with texture: log odds must be 0.73 away" in text
     assert "AlexNet: none of the margins is safe, so it cannot tell about any picture" in text
     assert text.endswith("b: no margin is needed, so every picture gets an answer.")
-    assert "from 1 validation painting." in findings.margins({"b": 0.0}, 0.05, 1)
+    assert "on 1 validation painting." in findings.margins({"b": 0.0}, 0.05, 1)
 
 
 def test_third_answer_with_some_all_and_no_answers():
     text = findings.third_answer(frame(90, 2), 0.05)
-    assert text.startswith(
-        "With three answers 90.0% [82.6%, 94.5%] of the test paintings get one. Of these answers 2.2%"
-    )
+    assert text.startswith("With three answers 90.0% [82.6%, 94.5%] of the test paintings get one. Of these answers 2")
     assert "fewer than of the answers to all paintings (12.0% [" in text and "no fewer" not in text
     assert text.endswith("That agrees with the promise of at most 5%.")
     assert "no fewer than" in findings.third_answer(frame(90, 20), 0.05)
@@ -42,12 +40,12 @@ def test_third_answer_with_some_all_and_no_answers():
     assert "high price" in text
     text = findings.third_answer(frame(100, 3, two=(3, 100)), 0.05)
     assert "get one: no margin was needed. Of these answers 3.0%" in text and "fewer" not in text
-    assert findings.third_answer(frame(0, 0), 0.05).startswith("With three answers no test painting gets an answer")
+    assert findings.third_answer(frame(0, 0), 0.05).startswith("With three answers no test painting gets one, because")
 
 
 @pytest.mark.parametrize(
     ("rate", "end"),
-    [(0.01, "are harder than the validation paintings."), (0.12, "promise of at most 12%."), (0.6, "60% allowed.")],
+    [(0.01, "are harder than those of validation."), (0.12, "promise of at most 12%."), (0.6, "60% allowed.")],
 )
 def test_third_answer_above_at_and_below_the_promise(rate, end):
     assert findings.third_answer(frame(80, 10), rate).endswith(end)
