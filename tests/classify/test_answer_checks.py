@@ -6,10 +6,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from stand_ins import RULE
+import torch
+from scipy.special import expit
+from stand_ins import RULE, tiny_judge
 
 from vg_helpers.classify import answer_checks as checks
 from vg_helpers.classify.answers import Neighbors
+from vg_helpers.classify.texture import Choice, TextureFit
 from vg_helpers.intervals import proportion
 
 ODDS = np.array([3.0, 2.0, 0.4, 0.2, -0.3, -0.5, -2.0, -4.0])
@@ -60,3 +63,23 @@ def test_shown_paintings_stand_in_the_order_of_the_figure():
     assert rows["path"].tolist() == ["t1", "b", "a", "d", "c"] and set(rows["kind"]) == {"wrong"}
     assert rows["role"].tolist() == ["test", "van_gogh", "van_gogh", "other", "other"]
     assert checks.shown({}, neighbors, test, train).empty
+
+
+def test_networks_are_evaluated_on_the_test_paintings_alone():
+    held = pd.DataFrame({"split": ["val"] * 8 + ["test"] * 8, "label": [*1 - LABELS, *LABELS]})
+    held["p_vgg19_with_texture"] = expit([*ODDS, *ODDS])
+    near = Neighbors(np.zeros((8, 3), int), np.zeros((8, 3), int), np.array([1, 2, 1, 1, 2, 1, 1, 1.0]))
+    frame = checks.evaluate_networks(held, {"vgg19": RULE}, {"vgg19": near})["vgg19"]
+    assert frame.equals(checks.evaluate_answers(ODDS, LABELS, RULE, near.distance > 1.5))
+    curve = checks.risk_curves(held, {"vgg19": RULE})["vgg19"]
+    np.testing.assert_allclose(curve, checks.risk_curve(ODDS, LABELS, 0.5), rtol=1e-6)
+
+
+def test_neighbours_are_those_of_the_test_paintings():
+    judge, moments = tiny_judge(3), torch.rand(5, 6).add(torch.tensor([0.0] * 3 + [1.0] * 3)).numpy()
+    fit = TextureFit(judge, Choice(1.0, 1.0, pd.DataFrame()), np.zeros(8))
+    index = pd.DataFrame({"split": ["test", "train", "val", "test", "train"]})
+    near = checks.nearest_to_test({"vgg19": fit}, {"vgg19": moments}, index, "split")["vgg19"]
+    distances = judge.distances(torch.from_numpy(moments[[0, 3]])).numpy()
+    np.testing.assert_allclose(near.distance, distances.min(axis=1), rtol=1e-6)
+    assert near.van_goghs[:, 0].tolist() == [[1, 3, 5, 7][row[1::2].argmin()] for row in distances]

@@ -1,17 +1,21 @@
 """How good the third answer is on test paintings: how many get an answer, and how many of these are wrong.
 
-Convention: log odds are those of a Van Gogh; labels are 0 or 1 (1 = van_gogh); answers as in `answers`.
+Convention: log odds are those of a Van Gogh; labels are 0 or 1 (1 = van_gogh); answers as in `answers`. `held` is the
+frame of `summary.held_out`, and `rules` and `neighbors` are by network.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike, NDArray
 
+from ..calibration import log_odds as log_odds_of
 from ..intervals import proportion
 from ..models.texture import Rule
-from .answers import CANNOT_TELL, OTHER, VAN_GOGH, Neighbors, answers_of, is_answered, logit
+from .answers import CANNOT_TELL, OTHER, VAN_GOGH, Neighbors, answers_of, is_answered, logit, neighbors_of
+from .texture import TextureFit
 
 ROWS = {"two": "van_gogh or other", "three": "or cannot_tell", "familiar": "or cannot_tell, and familiar"}
 
@@ -38,6 +42,35 @@ def evaluate_answers(
         for answer in (VAN_GOGH, OTHER):
             rows[name][f"wrong_{answer}"] = proportion(*_counts(wrong, chosen & (answers == answer)))
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def nearest_to_test(
+    textures: Mapping[str, TextureFit], moments: Mapping[str, NDArray], index: pd.DataFrame, split: str
+) -> dict[str, Neighbors]:
+    """Return by network the training paintings nearest to each test painting, in the order of the index."""
+    test = (index[split] == "test").to_numpy()
+    return {name: neighbors_of(fit.judge, torch.from_numpy(moments[name][test])) for name, fit in textures.items()}
+
+
+def on_test(held: pd.DataFrame, network: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the log odds of the test paintings by a network and its texture judge, and their labels."""
+    test = held[held["split"] == "test"]
+    return log_odds_of(test[f"p_{network}_with_texture"]), test["label"].to_numpy()
+
+
+def evaluate_networks(
+    held: pd.DataFrame, rules: Mapping[str, Rule], neighbors: Mapping[str, Neighbors]
+) -> dict[str, pd.DataFrame]:
+    """Return `evaluate_answers` on the test paintings for each network with its texture judge, by network."""
+    return {
+        name: evaluate_answers(*on_test(held, name), rule, neighbors[name].distance > rule.familiar)
+        for name, rule in rules.items()
+    }
+
+
+def risk_curves(held: pd.DataFrame, rules: Mapping[str, Rule]) -> dict[str, pd.DataFrame]:
+    """Return `risk_curve` on the test paintings for each network with its texture judge, by network."""
+    return {name: risk_curve(*on_test(held, name), rule.threshold) for name, rule in rules.items()}
 
 
 def _counts(wrong: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> tuple[int, int]:
