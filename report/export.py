@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from nbconvert.exporters import Exporter
 from traitlets import Unicode
 
-from .markdown import headings, split_title, to_markdown
+from .markdown import Origin, ReportError, headings, split_title, to_parts
 from .render import to_html, to_pdf
 
 
@@ -34,10 +34,25 @@ class ReportExporter(Exporter):
         day = nb.metadata.get("date") or nb.metadata.get("papermill", {}).get("end_time")
         with TemporaryDirectory() as temporary:
             folder = Path(self.folder or temporary)
-            title, body = split_title(to_markdown(nb, name, folder, Path(about.get("path") or ".")))
+            parts = to_parts(nb, name, folder, Path(about.get("path") or "."))
+            title, body = split_title("\n\n".join(text for _, text in parts) + "\n")
             day = date.fromisoformat(day[:10]) if day else date.today()
             title = re.sub(r"\\([^\w\s])", r"\1", title)
-            return self.write(headings(body, -1), title or name, day, folder), resources
+            try:
+                return self.write(headings(body, -1), title or name, day, folder), resources
+            except ReportError as error:
+                raise _with_cell(error, parts, day, folder) from error
+
+
+def _with_cell(error: ReportError, parts: list[tuple[Origin, str]], day: date, folder: Path) -> ReportError:
+    """Return the error with notebook and cell of the first part that cannot be set even alone, if there is one."""
+    for write in (to_html, to_pdf):  # pandoc alone takes a tenth of the time
+        for origin, text in parts:
+            try:
+                write(text, "T", day, folder)
+            except ReportError as reason:
+                return ReportError(f"{origin.stage}, cell {origin.number}: {reason}")
+    return error
 
 
 class ReportPageExporter(ReportExporter):

@@ -25,6 +25,8 @@ FENCED = re.compile(r"(?ms)^( {0,3}```+[^\n]*\n.*?^ {0,3}```+ *$)")
 ALT = r"!\[((?:[^\]\\]|\\.)*)\]"
 PICTURE = re.compile(ALT + r"\((?:<([^>]*)>|((?:[^()\"]|\([^()]*\))+?))(?:\s+\"[^\"]*\")?\)(\{[^}]*\})?")
 HTML_PICTURE = re.compile(r"(?i)<img\b[^>]*>")
+ANSI = r"\x1b\[[0-9;]*[A-Za-z]"  # colours of a terminal
+UNPRINTABLE = "[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]"  # PDF and HTML have no such characters; \n and \t stay
 LARGE, LARGE_PHOTO = 150_000, 20_000  # bytes from which on a PNG may become a JPEG
 SMALL, LONGEST = 512, 1600  # pixels of the longer side, with a given size on the page and without
 log = logging.getLogger("report")
@@ -58,7 +60,12 @@ def read_notebook(path: Path) -> Any:
 
 
 def to_markdown(notebook: Any, stage: str, pictures: Path, base: Path) -> str:
-    """Return an executed notebook as Markdown; its pictures are written to the folder `pictures`.
+    """Return an executed notebook as Markdown; see `to_parts`."""
+    return "\n\n".join(text for _, text in to_parts(notebook, stage, pictures, base)) + "\n"
+
+
+def to_parts(notebook: Any, stage: str, pictures: Path, base: Path) -> list[tuple[Origin, str]]:
+    """Return the Markdown of each cell that has any, with where it comes from; pictures go to the folder `pictures`.
 
     Args:
         stage: the notebook's name, which goes into the labels of its figures and tables.
@@ -68,13 +75,14 @@ def to_markdown(notebook: Any, stage: str, pictures: Path, base: Path) -> str:
         ReportError: if a cell failed or a figure is damaged; names the notebook and the cell.
     """
 
-    def convert(number: int, cell: Any) -> str:
-        origin = cell["metadata"].get("report", {"stage": stage, "number": number, "base": base})
-        return _cell(cell, Origin(**origin | {"base": Path(origin["base"])}), pictures)
+    def convert(number: int, cell: Any) -> tuple[Origin, str]:
+        about = cell["metadata"].get("report", {"stage": stage, "number": number, "base": base})
+        origin = Origin(**about | {"base": Path(about["base"])})
+        return origin, re.sub(UNPRINTABLE, "\ufffd", re.sub(ANSI, "", _cell(cell, origin, pictures)))
 
     with ThreadPoolExecutor() as pool:
         parts = pool.map(convert, range(1, len(notebook["cells"]) + 1), notebook["cells"])
-        return "\n\n".join(part for part in parts if part) + "\n"
+        return [(origin, text) for origin, text in parts if text]
 
 
 def _cell(cell: Any, origin: Origin, pictures: Path) -> str:

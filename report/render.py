@@ -12,6 +12,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from .markdown import ReportError, log
 
@@ -48,23 +49,35 @@ def _compile(source: Path) -> bytes:
         try:
             pdf, warnings = typst.compile_with_warnings(source, **options)
         except typst.TypstError as error:
-            missing = set("".join(re.findall(r'the text `"(.+?)"` could not be displayed', error.diagnostic)))
+            texts = re.findall(r'the text `"(.+?)"` could not be displayed', error.diagnostic)
+            missing = {character for character in _unescaped("".join(texts)) if not character.isascii()}
             if not missing:
                 raise ReportError(f"Typst cannot set the report: {error.diagnostic.strip()}") from error
             if options["ignore_system_fonts"]:
                 options["ignore_system_fonts"] = False
                 continue
-            log.warning(
-                f"No font of this machine has {' '.join(sorted(missing))}: the PDF shows ▯ instead (the web page has "
-                "them). Install a font that has them, on Debian and Ubuntu fonts-noto-cjk or fonts-noto-core."
-            )
-            text = source.read_text(encoding="utf-8")
-            source.write_text(text.translate({ord(c): "▯" for c in missing}), encoding="utf-8")
+            # Joiners and the like show nothing by themselves
+            signs = {ord(sign): "" if category(sign) in ("Cf", "Mn") else "▯" for sign in missing}
+            source.write_text(source.read_text(encoding="utf-8").translate(signs), encoding="utf-8")
+            if shown := " ".join(sorted(sign for sign in missing if signs[ord(sign)])):
+                log.warning(
+                    f"No font of this machine has {shown}: the PDF shows ▯ instead (the web page has them). Install a "
+                    "font that has them, on Debian and Ubuntu fonts-noto-cjk, fonts-noto-color-emoji or fonts-noto-core."
+                )
             continue
         if warnings:
             raise ReportError(f"Typst warns: {warnings[0]}")
         return pdf
     raise ReportError("Typst cannot set some characters of the report")
+
+
+def _unescaped(text: str) -> str:
+    r"""Return a text as it was before Typst wrote it into a message.
+
+    >>> _unescaped(r"\u{41}\"")
+    'A"'
+    """
+    return re.sub(r"\\u\{([0-9a-f]+)\}|\\(.)", lambda m: chr(int(m[1], 16)) if m[1] else m[2], text)
 
 
 def to_html(markdown: str, title: str, day: date, folder: Path) -> str:

@@ -101,6 +101,12 @@ def test_a_picture_on_the_web_is_named_and_linked_but_not_fetched(tmp_path, capl
     assert "02_classify, cell 2: the picture https://example.org/a.png" in caplog.text
 
 
+def test_what_no_page_can_show_is_left_out(tmp_path):
+    cells = [cell("caf\udce9 \x00 bell\x07 \x1b[31mred\x1b[0m\n\n\tcode", kind="markdown")]
+    text = markdown.to_markdown({"cells": cells}, "01_data", tmp_path, tmp_path)
+    assert text == "caf\ufffd \ufffd bell\ufffd red\n\n\tcode\n" and text.encode("utf-8")
+
+
 def test_a_users_own_cells_show_pictures_and_formulas_and_text_below_shown_code(tmp_path):
     picture = {"output_type": "display_data", "data": {"image/png": base64.b64encode(PIXEL).decode()}, "metadata": {}}
     svg = {"output_type": "display_data", "data": {"image/svg+xml": "<svg/>", "text/plain": "s"}, "metadata": {}}

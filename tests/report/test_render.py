@@ -135,6 +135,21 @@ def linear_a_font(path):
     return character
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="programs are other files there")
+def test_a_pandoc_of_another_processor_is_left_for_one_that_runs(tmp_path, monkeypatch):
+    wheel, path = tmp_path / "pypandoc" / "files" / "pandoc", tmp_path / "bin" / "pandoc"
+    for program, content in ((wheel, b"\xcf\xfa\xed\xfe another processor's"), (path, b"#!/bin/sh\n")):
+        program.parent.mkdir(parents=True)
+        program.write_bytes(content)
+        program.chmod(0o755)
+    monkeypatch.setattr("pypandoc.__file__", str(wheel.parents[1] / "__init__.py"))
+    monkeypatch.setenv("PATH", str(path.parent))
+    assert render._pandoc_program.__wrapped__() == str(path)
+    path.write_bytes(b"#!/bin/sh\nexit 1\n")
+    with pytest.raises(markdown.ReportError, match="no pandoc runs here: install pandoc"):
+        render._pandoc_program.__wrapped__()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="where fonts of a user lie differs")
 def test_characters_come_from_a_font_of_the_machine_or_are_named(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -147,6 +162,14 @@ def test_characters_come_from_a_font_of_the_machine_or_are_named(tmp_path, monke
     linear_a_font(tmp_path / ".fonts" / "signs.ttf")
     render.to_pdf(f"Members {character}.", "T", date(2025, 1, 2), tmp_path / "pages")
     assert character in written.read_text(encoding="utf-8") and not caplog.messages
+
+
+def test_pictures_among_letters_leave_the_other_text_alone(tmp_path, caplog):
+    words = "Vincent \U0001f3a8\ufe0f \U0001f469\u200d\U0001f3a8 20 \\\\ done"  # as macOS and Windows write emoji
+    assert render.to_pdf(words, "T", date(2025, 1, 2), tmp_path).startswith(b"%PDF")
+    text = (tmp_path / "report.typ").read_text(encoding="utf-8")
+    assert "date: datetime(year: 2025, month: 1, day: 2)" in text and "done" in text
+    assert all("\\" not in message and "200d" not in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize(("rows", "in_one_piece", "floats"), [(4, True, False), (20, True, True), (60, False, False)])
