@@ -62,7 +62,7 @@ def _compile(source: Path) -> bytes:
             if shown := " ".join(sorted(sign for sign in missing if signs[ord(sign)])):
                 log.warning(
                     f"No font of this machine has {shown}: the PDF shows ▯ instead (the web page has them). Install a "
-                    "font that has them, on Debian and Ubuntu fonts-noto-cjk, fonts-noto-color-emoji or fonts-noto-core."
+                    "font that has them, on Debian and Ubuntu fonts-noto-cjk, fonts-noto-core or fonts-symbola."
                 )
             continue
         if warnings:

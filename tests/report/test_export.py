@@ -16,5 +16,5 @@ def test_a_cell_that_cannot_be_set_is_named(tmp_path, exporter, text):
     cells = [cell("# Title", kind="markdown"), cell("x = 1"), cell(text, kind="markdown")]
     cells[2]["metadata"]["report"] = {"stage": "07_mine", "number": 5, "base": str(tmp_path)}
     notebook = nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    with pytest.raises(ReportError, match="^07_mine, cell 5: (pandoc refuses|Typst)"):
+    with pytest.raises(ReportError, match=r"^07_mine, cell 5: (pandoc refuses|Typst)"):
         exporter(folder=str(tmp_path)).from_notebook_node(notebook)
