@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 from vg_helpers.classify import stress
 from vg_helpers.classify.texture import fit_texture_judge, group_draws, machine
 from vg_helpers.models.texture import TextureJudge
+from vg_helpers.stage import Stage
 
 COUNTS = {"vincent": 40, "pupil": 24, "stranger": 26, "rare": 10}
 
@@ -130,6 +131,31 @@ def test_answers_to_unseen_painters_by_hand():
     assert [share.value for share in answers.answered] == pytest.approx([1, 5 / 6, 4 / 6])
     assert [share.value for share in answers.mistaken] == pytest.approx([3 / 6, 3 / 5, 2 / 4])
     assert answers.index.tolist() == ["all", "sure", "sure and familiar"]
+
+
+def test_the_margin_promises_few_errors_about_painters_that_were_seen(scores):
+    margin = stress.margin_when_seen(scores, 0.5, 0.2)
+    sure = np.abs(logit(scores.seen)) >= margin
+    assert 0 < margin < np.inf and ((scores.seen >= 0.5) != scores.label)[sure].mean() <= 0.2
+    assert stress.margin_when_seen(scores, 0.5, 0.1) > margin
+
+
+def test_the_table_prints_every_interval(scores):
+    rates = stress.painter_rates(scores, 0.5)
+    table = stress.painters_table(rates, str.title)
+    assert table.painter.tolist() == ["Pupil", "Stranger"] and len(table.columns) == 6
+    assert table["if left out"][0] == f"{rates.unseen['pupil']:.2f}"
+    assert table["ROC AUC if seen"][1] == f"{rates.auc_seen['stranger']:.3f}"
+
+
+def test_results_are_kept_whatever_other_columns_an_index_has(fit, index, scores, tmp_path, monkeypatch):
+    stage = Stage(tmp_path, "02_classify", {})
+    again = stress.leave_painters_out(fit, index.assign(title="a"), 42, stage.keep)
+    pd.testing.assert_frame_equal(again, scores)
+    curve, _ = stress.learn_from_fewer(fit, index.assign(title="a"), 42, stage.keep)
+    monkeypatch.setattr(stress, "_scores", None)
+    pd.testing.assert_frame_equal(stress.leave_painters_out(fit, index.assign(title="b"), 42, stage.keep), scores)
+    pd.testing.assert_frame_equal(stress.learn_from_fewer(fit, index, 42, stage.keep)[0], curve)
 
 
 def test_bars_count_the_machines(fit, index):

@@ -6,7 +6,7 @@ strength, standardisation and calibration stay as they are.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,17 +14,19 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.model_selection import StratifiedGroupKFold
+from tqdm.auto import tqdm
 
 from ..calibration import log_odds
 from ..intervals import Estimate, proportion
 from ..metrics import auc_difference, resample_counts, score_table
 from ..models.texture import TextureJudge, mean_squared_differences
-from .answers import is_answered
+from .answers import choose_margin, is_answered
 from .texture import FOLDS, TextureFit, group_draws, machine
 
 FEWEST = 20  # paintings by a painter who is left out: with fewer, his rates would be guesses
 SHARES = (0.1, 0.25, 0.5, 1.0)
 DRAWS = 3
+COLUMNS = ["path", "artist", "label", "group"]  # of an index
 UNSTEADY = 0.1  # the share of refits with another answer, from which on an answer counts as unsteady
 
 OnMachine = Callable[[int], object]
@@ -101,6 +103,17 @@ def painter_rates(scores: pd.DataFrame, threshold: float, seed: int = 0) -> pd.D
     return frame.loc[order]
 
 
+def painters_table(rates: pd.DataFrame, artist_name: Callable[[str], str] = str) -> pd.DataFrame:
+    """Return `painter_rates` as they are printed; `artist_name` says how a painter is printed."""
+    cells = [
+        [artist_name(row.Index), row.paintings, *(f"{value:.2f}" for value in (row.seen, row.unseen))]
+        + [f"{value:.3f}" for value in (row.auc_seen, row.auc_unseen)]
+        for row in rates.itertuples()
+    ]
+    columns = ["painter", "paintings", "mistaken if seen", "if left out", "ROC AUC if seen", "ROC AUC if left out"]
+    return pd.DataFrame(cells, columns=columns)
+
+
 def unseen_painters(scores: pd.DataFrame, threshold: float, seed: int = 0) -> Unseen:
     """Return what it costs that a painter was never seen, over all painters left out.
 
@@ -120,6 +133,15 @@ def unseen_painters(scores: pd.DataFrame, threshold: float, seed: int = 0) -> Un
     ]
     change = auc_difference(scores["label"], scores["unseen"], scores["seen"], groups=groups, seed=seed)
     return Unseen(*shares, *aucs, change)
+
+
+def margin_when_seen(scores: pd.DataFrame, threshold: float, error_rate: float) -> float:
+    """Return the margin of log odds that promises this share of wrong answers for painters that were seen.
+
+    Args:
+        scores: of `painters_left_out`.
+    """
+    return choose_margin(log_odds(scores["seen"]), scores["label"], scores["group"], threshold, error_rate)
 
 
 def unseen_answers(scores: pd.DataFrame, threshold: float, margin: float, familiar: float) -> pd.DataFrame:
@@ -171,8 +193,24 @@ def learning_curve(
     return pd.DataFrame(table), Estimate(*np.mean(gains, axis=0).tolist())
 
 
+def leave_painters_out(fit: TextureFit, index: pd.DataFrame, seed: int, keep: Callable[..., Any]) -> pd.DataFrame:
+    """Return `painters_left_out` of a fit, with a bar; `keep` is `Stage.keep`."""
+    with tqdm(total=num_machines(fit.judge, index)["painters"], desc="painters left out", unit=" machines") as bar:
+        values = fit.judge, fit.choice.strength, index[COLUMNS], seed
+        return keep("painters_left_out", painters_left_out, *values, on_machine=bar.update)
+
+
+def learn_from_fewer(
+    fit: TextureFit, index: pd.DataFrame, seed: int, keep: Callable[..., Any]
+) -> tuple[pd.DataFrame, Estimate]:
+    """Return `learning_curve` of a fit, with a bar; `keep` is `Stage.keep`."""
+    with tqdm(total=num_machines(fit.judge, index)["learning"], desc="fewer paintings", unit=" machines") as bar:
+        values = fit.judge, fit.choice.strength, index[COLUMNS], seed
+        return keep("learning_curve", learning_curve, *values, on_machine=bar.update)
+
+
 def num_machines(judge: TextureJudge, index: pd.DataFrame) -> dict[str, int]:
-    """Return how many machines `painters_left_out` and `learning_curve` fit, for their bars."""
+    """Return how many machines `painters_left_out` and `learning_curve` fit."""
     painters = len(_left_out(paintings_of(judge, index)))
     return {"painters": FOLDS * painters, "learning": FOLDS * (DRAWS * (len(SHARES) - 1) + 1)}
 
@@ -206,7 +244,7 @@ def refit_stability(fit: TextureFit, index: pd.DataFrame, threshold: float, seed
 
 def paintings_of(judge: TextureJudge, index: pd.DataFrame) -> pd.DataFrame:
     """Return path, artist, label and group of a judge's paintings."""
-    return index.set_index("path").loc[judge.names, ["artist", "label", "group"]].reset_index()
+    return index.set_index("path").loc[judge.names, COLUMNS[1:]].reset_index()
 
 
 def distances_of(judge: TextureJudge) -> torch.Tensor:
