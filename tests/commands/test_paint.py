@@ -283,6 +283,8 @@ def forbid_painting(monkeypatch):
         ("photo.png", "photo.png is one of the pictures to read"),
         ("stars.png", "stars.png is one of the pictures to read"),
         ("./mask.png", "mask.png is one of the pictures to read"),
+        ("link.png", "link.png is one of the pictures to read"),
+        ("hard link.png", "hard link.png is one of the pictures to read"),
         ("wheat.png", "wheat.png exists and was not painted from these pictures"),
         ("folder.png", "folder.png: this is a folder"),
         ("photo.jpg/out.png", "photo.jpg"),
@@ -293,6 +295,8 @@ def test_a_place_that_does_not_do_is_refused_first(place, monkeypatch, capsys, o
     write_picture(place / "photo.png", 1)
     write_picture(place / "mask.png", 4)
     (place / "folder.png").mkdir()
+    (place / "link.png").symlink_to("stars.png")
+    (place / "hard link.png").hardlink_to(place / "photo.png")
     forbid_painting(monkeypatch)
     before = {path: path.read_bytes() for path in place.iterdir() if path.is_file()}
     words = ["photo.png", "--style", "stars.png", "--protect", "mask.png", "--out", out]
@@ -317,6 +321,21 @@ def test_only_its_own_results_are_overwritten(place, capsys):
     assert paint(*few) == 2
     assert "out.png exists and was not painted from these pictures" in capsys.readouterr().err
     assert paint(*few, "--overwrite") == 0
+
+
+def test_two_paintings_at_once_do_not_meet(place, monkeypatch):
+    few = ("--style", "stars.png", "--out", "out.png")
+    assert paint(*few[:2], "--out", "alone.png") == 0
+    real = commands_paint.stylize
+
+    def beside_another(*arguments, **options):
+        monkeypatch.setattr(commands_paint, "stylize", real)
+        assert paint(*few) == 0  # begins and ends meanwhile, with the same checkpoint and result
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(commands_paint, "stylize", beside_another)
+    assert paint(*few) == 0 and torch.equal(load_image("out.png"), load_image("alone.png"))
+    assert not list(place.glob(".*"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of bytes that are not UTF-8")
