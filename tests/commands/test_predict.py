@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import sys
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from stand_ins import CPU, RULE, tiny_judge
 
+from vg_helpers import files
 from vg_helpers.classify import answers
 from vg_helpers.classify.judge import convert_weights, judge_files
 from vg_helpers.commands import predict
@@ -288,3 +290,14 @@ def test_a_classifier_that_knows_little_is_named(tmp_path, profile, source, is_d
     write_json(tmp_path / profile / "01_data" / "sources.json", {"is_demo": is_demo})
     notes = predict.notes_on(path, source)
     assert len(notes) == len(words) and all(word in note for word, note in zip(words, notes, strict=True))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes that are not UTF-8")
+def test_names_that_are_not_utf8_or_hold_odd_signs_survive(trained, pictures, tmp_path, capsys):
+    names = [os.fsdecode(b"caf\xe9.png"), "=1+1.png", 'a\nb,"c.png', "-x.png"]
+    for name in names:
+        (pictures / name).hardlink_to(pictures / "red.png")
+    out = tmp_path / os.fsdecode(b"r\xe9sultat.csv")
+    assert call(pictures, "--profile", "demo", "--out", out) == 0
+    assert {os.path.basename(file) for file in files.read_csv(out).file} >= set(names)
+    assert len(capsys.readouterr().out.splitlines()) == len(names) + 2  # a line each, also for a name of two
