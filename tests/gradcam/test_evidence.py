@@ -168,3 +168,20 @@ def test_evidence_of_groups(classifier, pictures):
     groups = ev.evidence_of_groups(classifier, {"a": pictures[:1], "b": pictures[1:]})
     assert list(groups) == ["a", "b"] and groups["b"].maps.shape == (3, 1, SIZE, SIZE)
     torch.testing.assert_close(groups["a"].maps, ev.evidence(classifier, pictures[:1]).maps)
+
+
+@pytest.mark.parametrize("content", [None, {"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}])
+def test_without_a_texture_judge_there_is_a_fallback(content, tmp_path):
+    class Named:
+        network = "vgg19"
+
+    def find(stage, name):
+        assert (stage, name) == ("02_classify", "vgg19_texture.pt")
+        if content is None:
+            raise FileNotFoundError
+        torch.save(content, tmp_path / name)
+        return tmp_path / name
+
+    sentences = []
+    assert ev.load_judge(find, Named(), sentences.append) is None
+    assert len(sentences) == 1 and "run 02 again" in sentences[0]

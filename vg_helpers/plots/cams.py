@@ -168,7 +168,8 @@ def plot_faithfulness(curves: pd.DataFrame, title: str | None = None) -> Figure:
         axes.set(xlabel=x_label, ylabel=y_label, title=f"{plain(name)}, scored by {SCORERS[judge]}")
         axes.label_outer(remove_inner_ticks=False)
         texts += [f"{name} {areas}"] if judge == judges[0] else []
-    return finish(figure, title, f"Area under the curve: {'; '.join(texts)}", legend=panels[0][0])
+    computed = f"Area under the curve, scored by {SCORERS[judges[0]]}: {'; '.join(texts)}"
+    return finish(figure, title, computed, legend=panels[0][0])
 
 
 def _draw_curves(axes: Any, curves: pd.DataFrame, methods: Sequence[str]) -> str:
