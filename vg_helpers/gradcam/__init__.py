@@ -1,1 +1,1 @@
-"""Grad-CAM maps, and the checks that say whether they can be believed."""
+"""Grad-CAM maps, the texture judge's evidence place by place, and the checks that say whether maps can be believed."""
