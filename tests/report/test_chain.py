@@ -1,5 +1,6 @@
 """chain: what runs again and what does not, and how a notebook fails."""
 
+import os
 import re
 import sys
 from functools import cache
@@ -46,6 +47,17 @@ def test_a_failed_cell_is_named_and_the_chain_goes_on_there(folder, steps_of):
         build.run_chain(steps_of(folder))
     first, second = steps_of(folder)
     assert chain.is_current(first, chain.key_of(first)) and not second.executed.exists()
+
+
+def test_a_users_unusable_settings_of_jupyter_stay_outside(folder, steps_of, monkeypatch):
+    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    for name in ("IPYTHONDIR", *(f"JUPYTER_{place}" for place in places)):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("JUPYTER_PATH", os.pathsep.join(["", os.devnull, "nowhere"]))
+    monkeypatch.setenv("MPLBACKEND", "module://nowhere")
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    build.run_chain(steps_of(folder)[:1])
+    assert (folder / "build" / "demo" / "01_data" / "rows.txt").read_text() == "3"
 
 
 def test_an_interrupted_notebook_is_not_current(folder, steps_of):
