@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from vg_helpers.style.losses import content_loss, gram_matrix, style_loss, total_variation
+from vg_helpers.style.losses import StyleTerm, content_loss, gram_matrix, style_loss, total_variation
 
 
 def test_gram_matrix_is_the_mean_of_outer_products():
@@ -48,6 +49,28 @@ def test_style_loss_has_the_gradient_that_autograd_finds(scaling, masked):
     squared = (gram_matrix(features, mask) - target).square()
     plain = squared.sum((1, 2)) / target.square().sum((1, 2)) if scaling == "relative" else squared.mean((1, 2))
     torch.testing.assert_close(style_loss(features, target, scaling=scaling, mask=mask), plain)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_term_of_several_layers_is_the_weighted_sum_of_their_losses(masked):
+    torch.manual_seed(0)
+    features = {"a": torch.randn(2, 3, 8, 6).double(), "b": torch.randn(2, 5, 4, 3).double()}
+    targets = {"a": torch.eye(3).double()[None], "b": gram_matrix(torch.randn(2, 5, 4, 4).double())}
+    mask = torch.rand(1, 1, 8, 6).double() if masked else None
+    weights = {"a": torch.tensor([0.5, 2.0]).double(), "b": 3.0}
+    results = []
+    for joined in (True, False):
+        inputs = {name: values.clone().requires_grad_() for name, values in features.items()}
+        if joined:
+            loss = StyleTerm(features, targets, weights, mask=mask)(inputs)
+        else:
+            masks = {
+                name: F.interpolate(mask, v.shape[2:], mode="area") if masked else None for name, v in features.items()
+            }
+            loss = sum(weights[name] * style_loss(inputs[name], targets[name], mask=masks[name]) for name in features)
+        (loss * torch.tensor([1.0, -2.0])).sum().backward()
+        results.append((loss, inputs["a"].grad, inputs["b"].grad))
+    torch.testing.assert_close(*results)
 
 
 def test_style_loss_keeps_the_memory_layout_of_its_features():

@@ -22,7 +22,7 @@ from ..files import fingerprint
 from ..models.weights import Weights
 from .checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory, size_errors
 from .convolutions import FrozenExtractor, first_stride, prepare
-from .losses import at_least_float32, content_loss, gram_matrix, style_loss, total_variation
+from .losses import StyleTerm, at_least_float32, content_energy, content_loss, gram_matrix, total_variation
 from .optimize import Callbacks, Objective, OnStep, StyleRun, optimize
 from .pixels import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .start import start_image
@@ -165,15 +165,13 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams) -> 
         target = at_least_float32(photo[content_layer])
         photo_grams = {name: gram_matrix(photo[name]) for name in layers}
         grams = [_mixed_grams(photo_grams, features(style), params.strength) for style in inputs.styles]
-    terms = _style_terms(inputs, grams)
+        energy = content_energy(target, scaling)
+        terms = _style_terms(inputs, photo, grams, layers, scaling)
 
     def objective(image: Tensor) -> dict[str, Tensor]:
-        outputs, style = features(image), 0.0
-        for mask, share, gram in terms:
-            for name, weight in layers.items():
-                small = None if mask is None else F.interpolate(mask, outputs[name].shape[2:], mode="area")
-                style = style + weight * share * style_loss(outputs[name], gram[name], scaling=scaling, mask=small)
-        content = content_loss(outputs[content_layer], target, scaling=scaling)
+        outputs = features(image)
+        style = sum(term(outputs) for term in terms)
+        content = content_loss(outputs[content_layer], target, scaling=scaling, energy=energy)
         tv = total_variation(image, reach)
         total = params.content_weight * content + params.style_weight * style + params.tv_weight * tv
         return {"total": total, "content": content, "style": style, "tv": tv}
@@ -187,15 +185,19 @@ def _mixed_grams(photo: dict[str, Tensor], style: dict[str, Tensor], strength: f
 
 
 def _style_terms(
-    inputs: Inputs, grams: list[dict[str, Tensor]]
-) -> list[tuple[Tensor | None, float | Tensor, dict[str, Tensor]]]:
-    """Return (mask, share, target Gram matrices) of each term of the style loss."""
+    inputs: Inputs, photo: dict[str, Tensor], grams: list[dict[str, Tensor]], layers: dict[str, float], scaling: str
+) -> list[StyleTerm]:
+    """Return the terms of the style loss: one, or one for each mask."""
     if inputs.masks is not None:
-        pairs = zip(inputs.masks, inputs.blend, grams, strict=True)
-        return [(mask, share * mask.mean((1, 2, 3)), gram) for mask, share, gram in pairs]
-    shares = [share / sum(inputs.blend) for share in inputs.blend]
-    blended = {name: sum(s * gram[name] for s, gram in zip(shares, grams, strict=True)) for name in grams[0]}
-    return [(None, 1.0, blended)]
+        parts = [
+            ({name: weight * share * mask.mean((1, 2, 3)) for name, weight in layers.items()}, gram, mask)
+            for mask, share, gram in zip(inputs.masks, inputs.blend, grams, strict=True)
+        ]
+    else:
+        shares = [share / sum(inputs.blend) for share in inputs.blend]
+        blended = {name: sum(s * gram[name] for s, gram in zip(shares, grams, strict=True)) for name in grams[0]}
+        parts = [(layers, blended, None)]
+    return [StyleTerm(photo, gram, weights, scaling=scaling, mask=mask) for weights, gram, mask in parts]
 
 
 def stylize(

@@ -7,6 +7,7 @@ gradients are written out by hand, because autograd's own take several times as 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -24,8 +25,7 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
              [0.5000, 0.2500]]])
     """
     rows = features.flatten(2).transpose(1, 2)  # (N, h·w, C): a view in either memory layout
-    weighted = rows if mask is None else rows * mask.flatten(2).transpose(1, 2).to(rows.dtype)
-    return _product(weighted, rows) / _positions(features, mask)
+    return _product(_weighted(features, mask), rows) / _positions(features, mask)
 
 
 def style_loss(features: Tensor, target: Tensor, *, scaling: str = "relative", mask: Tensor | None = None) -> Tensor:
@@ -37,19 +37,61 @@ def style_loss(features: Tensor, target: Tensor, *, scaling: str = "relative", m
     >>> style_loss(torch.zeros(1, 2, 4, 4), torch.eye(2)[None])
     tensor([1.])
     """
-    energy = target.square().sum((1, 2)) if scaling == "relative" else target.new_full((1,), target[0].numel())
-    return _StyleLoss.apply(features, target, energy.clamp_min(1e-30), mask)
+    return StyleTerm({"": features}, {"": target}, {"": 1.0}, scaling=scaling, mask=mask)({"": features})
 
 
-def content_loss(features: Tensor, target: Tensor, *, scaling: str = "relative") -> Tensor:
+class StyleTerm:
+    """The weighted sum over layers of `style_loss`, called with features of the same shapes at each step.
+
+    What no step changes is computed once, and the Gram matrices of all layers lie in one row: a GPU takes longer to
+    start small kernels than to run them.
+    """
+
+    def __init__(
+        self,
+        features: dict[str, Tensor],
+        targets: dict[str, Tensor],
+        weights: dict[str, float | Tensor],
+        *,
+        scaling: str = "relative",
+        mask: Tensor | None = None,
+    ) -> None:
+        """Prepare for features of these shapes.
+
+        Args:
+            targets: Gram matrices (N or 1, C, C) by layer.
+            weights: by layer, one for all images or (N or 1,).
+            mask: (N or 1, 1, H, W) of any size.
+        """
+        rows, slopes, self.parts = [], [], {}
+        for name, weight in weights.items():
+            like, target = features[name], targets[name]
+            small = None if mask is None else F.interpolate(mask, like.shape[2:], mode="area")
+            slope = weight / _energy(target, scaling)
+            rows.append(target.flatten(1))
+            slopes.append(slope.view(-1, 1).expand(-1, rows[-1].shape[1]))
+            self.parts[name] = small, _positions(like, small)
+        self.target, self.slope = _side_by_side(rows), _side_by_side(slopes)
+
+    def __call__(self, features: dict[str, Tensor]) -> Tensor:
+        """Return the loss (N,)."""
+        grams = [_Gram.apply(features[name], *parts) for name, parts in self.parts.items()]
+        return _Distance.apply(self.target, self.slope, *grams)
+
+
+def content_loss(
+    features: Tensor, target: Tensor, *, scaling: str = "relative", energy: Tensor | None = None
+) -> Tensor:
     """Return the squared distance (N,) to the target features: over the target's squared norm, or their mean.
+
+    Args:
+        energy: `content_energy(target, scaling)`, if it is known.
 
     >>> content_loss(torch.zeros(1, 2, 4, 4), torch.ones(1, 2, 4, 4))
     tensor([1.])
     """
     target = at_least_float32(target)
-    energy = target.square().sum((1, 2, 3)) if scaling == "relative" else target.new_full((1,), target[0].numel())
-    return _ContentLoss.apply(features, target, energy.clamp_min(1e-30))
+    return _ContentLoss.apply(features, target, content_energy(target, scaling) if energy is None else energy)
 
 
 def total_variation(image: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -73,25 +115,40 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
-class _StyleLoss(torch.autograd.Function):
-    """‖G − G*‖² / energy, whose gradient is 4·F·(G − G*) / (energy · positions): one matrix product."""
+class _Gram(torch.autograd.Function):
+    """A Gram matrix. It expects the slope that _Distance returns: symmetric, and counting both factors."""
 
     @staticmethod
-    def forward(ctx, features: Tensor, target: Tensor, energy: Tensor, mask: Tensor | None) -> Tensor:
-        difference = gram_matrix(features, mask) - target
-        slope = 4 * difference / (energy.view(-1, 1, 1) * _positions(features, mask))
-        ctx.save_for_backward(features, slope, mask)
-        return difference.square().sum((1, 2)) / energy
+    def forward(ctx, features: Tensor, mask: Tensor | None, positions: float | Tensor) -> Tensor:
+        ctx.save_for_backward(features, mask)
+        ctx.positions = positions
+        return _product(_weighted(features, mask), features.flatten(2).transpose(1, 2)) / positions
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        features, slope, mask = ctx.saved_tensors
-        rows = features.flatten(2).transpose(1, 2)
-        pull = rows @ (slope * grad.view(-1, 1, 1)).to(rows.dtype)
-        if mask is not None:
-            pull = pull * mask.flatten(2).transpose(1, 2).to(rows.dtype)
-        return pull.transpose(1, 2).unflatten(2, features.shape[2:]), None, None, None
+        features, mask = ctx.saved_tensors
+        pull = _weighted(features, mask) @ (grad / ctx.positions).to(features.dtype)
+        return pull.transpose(1, 2).unflatten(2, features.shape[2:]), None, None
+
+
+class _Distance(torch.autograd.Function):
+    """Σ slope · (G − target)² (N,) of symmetric matrices (N, C, C) side by side; their slope counts both factors."""
+
+    @staticmethod
+    def forward(ctx, target: Tensor, slope: Tensor, *grams: Tensor) -> Tensor:
+        difference = torch.cat([gram.flatten(1) for gram in grams], 1) - target
+        pull = difference * slope
+        ctx.sides = [gram.shape[1] for gram in grams]
+        ctx.save_for_backward(pull)
+        return (pull * difference).sum(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (pull,) = ctx.saved_tensors
+        parts = (pull * (4 * grad).view(-1, 1)).split([side * side for side in ctx.sides], 1)
+        return None, None, *[part.unflatten(1, (side, side)) for part, side in zip(parts, ctx.sides, strict=True)]
 
 
 class _ContentLoss(torch.autograd.Function):
@@ -136,6 +193,30 @@ class _TotalVariation(torch.autograd.Function):
         pull[..., 1:] += right
         pull[..., :-1] -= right
         return pull, None
+
+
+def content_energy(target: Tensor, scaling: str) -> Tensor:
+    """Return what the squared distance to target features is divided by, (N or 1,)."""
+    return _energy(at_least_float32(target), scaling)
+
+
+def _energy(target: Tensor, scaling: str) -> Tensor:
+    """Return the squared norm of each target, at least 1e-30, or the count of its numbers if the scaling is classic."""
+    if scaling == "relative":
+        return target.square().flatten(1).sum(1).clamp_min(1e-30)
+    return target.new_full((1,), target[0].numel())
+
+
+def _side_by_side(rows: list[Tensor]) -> Tensor:
+    """Return (N, ·) rows joined; those for one image serve all."""
+    count = max(len(row) for row in rows)
+    return torch.cat([row.expand(count, -1) for row in rows], 1)
+
+
+def _weighted(features: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the features as rows (N, h·w, C), each position weighted by the mask."""
+    rows = features.flatten(2).transpose(1, 2)
+    return rows if mask is None else rows * mask.flatten(2).transpose(1, 2).to(rows.dtype)
 
 
 def _positions(features: Tensor, mask: Tensor | None) -> float | Tensor:
