@@ -30,6 +30,35 @@ def test_the_captured_step_does_what_single_steps_do(monkeypatch):
     torch.testing.assert_close(captured.image.cpu(), stylize(CONTENT, STYLE, Tiny(), EXACT).image, atol=0.02, rtol=0)
 
 
+@pytest.mark.gpu
+def test_a_captured_run_that_was_stopped_goes_on(tmp_path):
+    photo, style, path, calls = CONTENT.cuda(), STYLE.cuda(), tmp_path / "run.pt", []
+    whole = stylize(photo, style, Tiny(), EXACT, on_step=lambda *call: calls.append(call), every=10)
+    assert [step for step, _, _ in calls] == [10, 20, 30] and not torch.equal(calls[0][2], calls[1][2])
+    with pytest.raises(KeyboardInterrupt):
+        stylize(photo, style, Tiny(), EXACT, checkpoint=path, checkpoint_every=7, on_step=interrupt_at(25), every=5)
+    resumed = stylize(photo, style, Tiny(), EXACT, checkpoint=path)
+    torch.testing.assert_close(resumed.image, whole.image, atol=1e-3, rtol=0)
+    torch.testing.assert_close(resumed.losses.total.to_numpy(), whole.losses.total.to_numpy(), atol=0, rtol=1e-3)
+
+
+def test_a_step_that_cannot_be_captured_is_taken_singly(monkeypatch, caplog):
+    def refuse():
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", refuse)
+    images = []
+    for build in (optimize._CapturedStep, lambda run, objective: lambda: optimize._adam_step(run, objective)):
+        run = StyleRun(EXACT, 1, CPU)
+        run.enter(0, CONTENT.clone, CONTENT)
+        advance = build(run, lambda image: dict.fromkeys(optimize.TERMS, image.square().sum((1, 2, 3))))
+        for _ in range(6):
+            assert advance().shape == (4, 1)
+        images.append(run.result())
+    assert torch.equal(*images)
+    assert caplog.text.count("cannot capture this step as a graph (operation not permitted") == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "pairs"), [({}, 1), ({}, 2), ({"optimizer": "lbfgs", "lr": 1.0}, 1), ({"coarse": ((0.5, 12),)}, 2)]
 )

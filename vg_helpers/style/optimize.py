@@ -119,9 +119,9 @@ class StyleRun:
         if self.params.optimizer == "lbfgs":
             options = {"max_iter": 1, "history_size": 20, "tolerance_grad": 0.0, "tolerance_change": 0.0}
             return torch.optim.LBFGS([self.image], lr=self.params.lr, **options)
-        return torch.optim.Adam(
-            [self.image], lr=self.params.lr, eps=self.eps, capturable=self.image.device.type == "cuda"
-        )
+        # torch's kernels for many tensors run on a fraction of the GPU if there is only one
+        on_cuda = self.image.device.type == "cuda"
+        return torch.optim.Adam([self.image], lr=self.params.lr, eps=self.eps, capturable=on_cuda, foreach=False)
 
     def _carry_over(self, saved: dict, coarser: tuple[int, int] | None) -> None:
         """Take the optimiser's state along, Adam's moments enlarged from a coarser level."""
@@ -132,6 +132,11 @@ class StyleRun:
                     moment = F.interpolate(moment, self.size, mode="bilinear", align_corners=False)
                     state[name] = add_frame(moment, self.params.frame)
         self.optimizer.load_state_dict(saved)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the image has, its frame included."""
+        return self.image.shape[2] * self.image.shape[3]
 
     def check(self) -> None:
         """Raise NonFiniteLoss, with the last good image, if a loss since the last check or the image is not finite."""
@@ -224,43 +229,65 @@ def stepper(run: StyleRun, objective: Objective) -> Callable[[], Tensor]:
     step = _lbfgs_step if run.params.optimizer == "lbfgs" else _adam_step
     if run.image.device.type != "cuda" or step is _lbfgs_step:
         return lambda: step(run, objective)
-    taken, graph, losses = 0, None, None
+    return _CapturedStep(run, objective)
 
-    def advance() -> Tensor:
-        nonlocal taken, graph, losses
-        taken += 1
-        if taken <= GRAPH_AFTER:
-            return step(run, objective)
-        if graph is None:
+
+class _CapturedStep:
+    """Adam's step: single at first, then as a CUDA graph; single to the end if CUDA cannot capture it."""
+
+    def __init__(self, run: StyleRun, objective: Objective) -> None:
+        self.run, self.objective, self.taken = run, objective, 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.losses: Tensor | None = None
+        self.capturable = True
+
+    def __call__(self) -> Tensor:
+        """Take a step and return its losses (4, N)."""
+        self.taken += 1
+        if self.taken > GRAPH_AFTER and self.graph is None and self.capturable:
+            self.capturable = self._capture()
+        if self.graph is None:
+            return _adam_step(self.run, self.objective)
+        self.graph.replay()
+        return self.losses.clone()
+
+    def _capture(self) -> bool:
+        """Return whether CUDA could capture the step."""
+        try:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                losses = step(run, objective)
-        graph.replay()
-        return losses.clone()
+            # a capture that fails leaves its own stream behind: the outer context brings the present one back
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+                self.losses = _adam_step(self.run, self.objective)
+        except RuntimeError as error:  # code that waits for the GPU, or too little memory for a second set of buffers
+            self.run.image.grad, self.losses = None, None
+            logging.getLogger(__name__).warning(
+                "CUDA cannot capture this step as a graph (%s): the steps are taken one by one, more slowly.",
+                str(error).strip().splitlines()[0],
+            )
+            return False
+        self.graph = graph
+        return True
 
-    return advance
 
-
-def _gradient(run: StyleRun, objective: Objective) -> tuple[Tensor, dict[str, Tensor]]:
-    """Set the image's gradient, in units of each pair's first gradient and of a pixel; return the value and the losses.
+def _gradient(run: StyleRun, objective: Objective) -> dict[str, Tensor]:
+    """Set the image's gradient, in units of each pair's first gradient and of a pixel; return the losses.
 
     The unit makes Adam's eps a share of the first gradient's root mean square, whatever the weights and the scaling.
     A pair without a gradient, such as one that is masked everywhere, does not move; its next level tries again.
     """
     losses = objective(run.image)
-    pixels = run.image.shape[2] * run.image.shape[3]
     run.image.grad = None
-    (losses["total"].sum() * pixels).backward()
+    losses["total"].backward(torch.full_like(losses["total"], run.pixels))
     if run.unit is None:
         size, coarser = run.image.grad.square().mean((1, 2, 3), keepdim=True).sqrt(), run.coarser_unit
         size = size.masked_fill(size == 0, float("inf"))
         run.unit = size if coarser is None else torch.where(coarser.isinf(), size, coarser)
     run.image.grad /= run.unit
-    return (losses["total"].detach() * pixels / run.unit.flatten()).sum(), {k: v.detach() for k, v in losses.items()}
+    return {name: loss.detach() for name, loss in losses.items()}
 
 
 def _adam_step(run: StyleRun, objective: Objective) -> Tensor:
-    _, losses = _gradient(run, objective)
+    losses = _gradient(run, objective)
     run.optimizer.step()
     with torch.no_grad():
         run.image.clamp_(0, 1)
@@ -271,7 +298,8 @@ def _lbfgs_step(run: StyleRun, objective: Objective) -> Tensor:
     first = []
 
     def closure() -> Tensor:
-        value, losses = _gradient(run, objective)
+        losses = _gradient(run, objective)
+        value = (losses["total"] * run.pixels / run.unit.flatten()).sum()
         better = losses["total"] < run.best_loss
         run.best_loss = torch.where(better, losses["total"], run.best_loss)
         run.best_image = torch.where(better.view(-1, 1, 1, 1), run.image.detach(), run.best_image)
