@@ -5,6 +5,7 @@ Convention: images are (N, C, H, W), preferably channels_last. Each class replac
 """
 
 import copy
+import logging
 import math
 import platform
 from functools import cache
@@ -33,11 +34,12 @@ class FrozenExtractor(nn.Module):
         super().__init__()
         self.net = copy.deepcopy(extractor).to(device).requires_grad_(False).eval()
         self.device_type, self.dtype = device.type, dtype
+        self.fused: nn.Module | None = None  # the same network with fewer passes over memory
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return layer name -> features (N, C, h, w)."""
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            return self.net(images)
+            return (self.fused if self.fused is not None and not self.checkpointing else self.net)(images)
 
     @property
     def checkpointing(self) -> bool | None:
@@ -71,7 +73,28 @@ def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto")
             frozen.net.set_submodule(name, BlockConv2d(conv))
         elif fewer_products and WinogradConv2d.supports(conv):
             frozen.net.set_submodule(name, WinogradConv2d(conv))
+    if device.type == "cuda" and (kernels := load_kernels()) and kernels.supports(frozen.net):
+        frozen.fused = kernels(frozen.net)
     return frozen
+
+
+@cache
+def load_kernels() -> type | None:
+    """Return FusedExtractor, or None if Triton is not installed or cannot build its kernels on this machine."""
+    try:
+        from .fused import FusedExtractor, build_kernels
+    except ImportError:  # Windows and macOS
+        return None
+    try:
+        build_kernels()
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        logging.getLogger(__name__).warning(
+            "Triton cannot build kernels on this machine (%s): the style transfer runs without them, more slowly.",
+            reason[0],
+        )
+        return None
+    return FusedExtractor
 
 
 def convolutions(net: nn.Module) -> list[tuple[str, nn.Conv2d]]:
