@@ -88,3 +88,23 @@ def test_a_race_that_is_won_and_one_that_is_not():
 def test_what_was_left_out(repeats, steps, expected):
     sentence = findings.left_out(repeats, steps)
     assert (sentence == "") == (expected == "") and expected in sentence
+
+
+def test_figures_of_another_machine_say_whose_they_are():
+    steps = pd.DataFrame(
+        {
+            "size": 512,
+            "variant": ["baseline", "float32", "bfloat16", "bfloat16, batch of 4", "lower bound"],
+            "ms": [8.0, 4.0, 1.6, 1.0, 1.2],
+            "speed_up": [1.0, 2.0, 5.0, 8.0, 6.7],
+            "share_of_peak": [float("nan"), 0.3, 0.32, 0.5, float("nan")],
+        }
+    )
+    painted = [{"network": network, "photos": 20, "steps": 200, "seconds": 8.0} for network in ("vgg19", "alexnet")]
+    alone = findings.other_machine("Some GPU", "2.11", "2026-11-26", steps, [])
+    assert alone == (
+        "Not on this machine but on one with Some GPU and torch 2.11, a step takes 1.6 ms at 512 pixels, 5.0 times as "
+        "fast as the baseline and 32% of the best (2026-11-26)."
+    )
+    both = findings.other_machine("Some GPU", "2.11", "2026-11-26", steps, painted)
+    assert both == alone + " There VGG-19 and AlexNet painted 20 photos each, in 200 steps, in 16 s in all."

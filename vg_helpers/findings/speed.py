@@ -115,3 +115,30 @@ def left_out(style_repeats: int, quality_steps: int) -> str:
         if not count
     ]
     return f"Style transfer: this run left out {' and '.join(parts)}." if parts else ""
+
+
+def other_machine(name: str, torch: str, date: str, steps: pd.DataFrame, paintings: Sequence[Mapping]) -> str:
+    """Return what was measured on a machine that is not this one.
+
+    Args:
+        torch: its version.
+        date: of the measurement.
+        steps: columns size, variant, ms, speed_up and share_of_peak. The fastest of each size counts that has a share
+            and is no batch.
+        paintings: network, photos, steps and seconds of each network; may be empty.
+    """
+    single = steps[steps.share_of_peak.notna() & ~steps.variant.str.contains("batch")]
+    best = single.sort_values("speed_up").drop_duplicates("size", keep="last").sort_values("size")
+    parts = [
+        f"{row.ms:.2g} ms at {row.size} pixels, {row.speed_up:.1f} times as fast as the baseline and "
+        f"{row.share_of_peak:.0%} of the best"
+        for row in best.itertuples(index=False)
+    ]
+    sentence = (
+        f"Not on this machine but on one with {name} and torch {torch}, a step takes {'; '.join(parts)} ({date})."
+    )
+    if not paintings:
+        return sentence
+    count, num_steps = paintings[0]["photos"], paintings[0]["steps"]
+    networks, seconds = " and ".join(name_of(row["network"]) for row in paintings), sum(r["seconds"] for r in paintings)
+    return f"{sentence} There {networks} painted {count} photos each, in {num_steps} steps, in {seconds:.0f} s in all."
