@@ -124,7 +124,7 @@ def crops_of(pictures: Tensor, generator: torch.Generator, size: int) -> Tensor:
 
 def load_pictures(folder: Path, config: PretrainConfig, on_progress: Callable | None = None) -> tuple[Tensor, Tensor]:
     """Return pictures (N, 3, 256, 256) as uint8 and the painter of each, the photographs' tiles last."""
-    paint_demo_set(folder / "paintings", config.num_paintings, config.seed, on_progress=on_progress)
+    paint_demo_set(folder / "paintings", config.num_paintings, config.seed, on_progress=on_progress, hard=False)
     files = sorted((folder / "paintings" / "Post_Impressionism").glob("*.jpg"))
     manner = {"vincent-van-gogh": "flow"} | {f"{name}-painter": name for name in PAINTERS}
     painters = [PAINTERS.index(manner[file.name.split("_")[0]]) for file in files]
