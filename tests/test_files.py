@@ -144,19 +144,26 @@ def test_names_for_further_files_are_short_enough_for_two_in_one():
 
 
 class Full:
-    """A stream on a disk that has no room left."""
+    """A stream on a disk that has room for so many bytes."""
+
+    def __init__(self, room):
+        self.room = room
 
     def write(self, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
 
     def flush(self):
         pass
 
 
-def test_torch_does_not_hide_a_full_disk(tmp_path, monkeypatch):
+@pytest.mark.parametrize("room", [0, 300, 2000, 399_000])
+def test_torch_does_not_hide_a_full_disk(tmp_path, monkeypatch, room):
     save_torch(tmp_path / "a.pt", {"x": torch.ones(3)})
     before = (tmp_path / "a.pt").read_bytes()
-    monkeypatch.setattr(Path, "open", lambda *_: nullcontext(Full()))
+    monkeypatch.setattr(Path, "open", lambda *_: nullcontext(Full(room)))
     with pytest.raises(OSError, match="No space left"):
         save_torch(tmp_path / "a.pt", {"x": torch.ones(100_000)})
     monkeypatch.undo()
