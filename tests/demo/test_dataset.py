@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from vg_helpers.data.splits import SPLITS, split_grouped, split_seed
 from vg_helpers.demo import dataset, manners, painters, strokes
 from vg_helpers.demo.scenes import Scene, level_lines, noise
 from vg_helpers.demo.subjects import SUBJECTS, compose
@@ -64,6 +65,14 @@ def test_a_quarter_is_the_flow_painters_and_a_quarter_of_these_is_early(rows):
     assert len(by_van_gogh) == 4 and sum("early years" in description for description in by_van_gogh) == 1
     assert {row["artist"] for row in rows} == set(painters.ARTISTS.values())
     assert sum(row["artist"] == "pupil painter (demo)" for row in rows) == 3
+
+
+@pytest.mark.parametrize("num_paintings", [100, 600])
+def test_every_split_has_both_classes_and_the_van_gogh_painter_a_quarter(num_paintings):
+    labels = [painters.manner_of(42, index) in painters.BY_VAN_GOGH for index in range(num_paintings)]
+    assert set(painters.HARD) == set(manners.MANNERS) and 0.2 < np.mean(labels) < 0.3
+    for splits in (split_seed(labels), split_grouped(labels, np.arange(num_paintings))):
+        assert all(len(set(np.array(labels)[splits == name])) == 2 for name in SPLITS)
 
 
 def test_the_embedded_weights_were_trained_on_the_five_painters_they_know(tmp_path):

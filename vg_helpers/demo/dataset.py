@@ -31,7 +31,7 @@ VERSION = 6  # of the pixels: raised whenever the same seed paints something els
 PAINTINGS = "Post_Impressionism"
 NOTE = (
     "Procedural demo set: no real painting is in it. Pictures labelled 'vincent van gogh' were painted by a program, "
-    "the flow painter, in a manner that follows his; the other painters are programs too."
+    "the flow painter, in a manner that follows his; the other painters, his pupil among them, are programs too."
 )
 # Subject and variant of the style pictures, chosen by eye at the default seed.
 STYLES = (

@@ -19,10 +19,10 @@ from .scenes import Scene, noise
 from .strokes import blur
 from .subjects import SUBJECTS, compose
 
-PAINTERS = ("flow", "dots", "flat", "hatch", "smooth")  # those on whose pictures the embedded weights were trained
 # Manners of every sixteen pictures. The pupil follows the flow painter, whose early pieces look much like the pupil's.
 HARD = {"early": 1, "flow": 3, "pupil": 3, "dots": 2, "flat": 2, "hatch": 2, "smooth": 3}
 EASY = {"flow": 4, "dots": 3, "flat": 3, "hatch": 3, "smooth": 3}
+PAINTERS = tuple(EASY)  # the embedded weights were trained on pictures by these
 BY_VAN_GOGH = ("flow", "early")
 ARTISTS = {name: "vincent van gogh" if name in BY_VAN_GOGH else f"{name} painter (demo)" for name in MANNERS}
 DESCRIPTIONS = {
