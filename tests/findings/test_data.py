@@ -29,7 +29,7 @@ def test_one_size_is_a_sentence_and_several_are_a_figure():
 def test_the_demo_set_has_its_own_title():
     index = pd.DataFrame({"label": [1, 0, 0]})
     assert findings.classes_title(index, is_demo=False) is None
-    assert findings.classes_title(index, is_demo=True) == "1 of 3 procedural paintings are in the Van Gogh manner"
+    assert findings.classes_title(index, is_demo=True) == "1 of 3 procedural paintings are by the Van Gogh painter"
 
 
 def test_twins_are_counted_for_both_splits():
@@ -48,7 +48,7 @@ def test_the_result_says_what_the_paintings_are_and_what_the_grouped_split_is_go
     assert "would leak 40 held-out paintings into training" in real and "No twins" not in real
     assert "leak 1 held-out painting into" in findings.result(10, 3, 1, is_demo=False)
     demo = findings.result(600, 150, 0, is_demo=True)
-    assert "600 procedural demo paintings, 150 of them in the Van Gogh manner. No twins were found" in demo
+    assert "600 procedural demo paintings, 150 of them by the Van Gogh painter. No twins were found" in demo
 
 
 def test_the_given_split_says_what_it_holds_and_which_twins_it_separates():

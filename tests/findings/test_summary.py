@@ -20,7 +20,7 @@ def test_what_a_user_typed_stays_and_what_is_missing_is_named():
     ("facts", "words"),
     [
         ((0, 0, False), "VGG-19 and AlexNet learn to tell Van Gogh's paintings from others"),
-        ((600, 151, True), "**No number says anything about Van Gogh:** 600 procedural paintings, 151 in the demo's"),
+        ((600, 151, True), "**No number says anything about Van Gogh:** 600 procedural paintings, 151 by the demo's"),
         ((2748, 745, False), "2,748 paintings, 745 of them Van Gogh's. VGG-19 and AlexNet learn to tell his from"),
     ],
 )

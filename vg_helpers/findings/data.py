@@ -49,7 +49,7 @@ def classes_title(index: pd.DataFrame, is_demo: bool) -> str | None:
     """Return the title of the figure of artists for the demo set; None keeps the figure's own."""
     if not is_demo:
         return None
-    return f"{index['label'].sum():,} of {len(index):,} procedural paintings are in the Van Gogh manner"
+    return f"{index['label'].sum():,} of {len(index):,} procedural paintings are by the Van Gogh painter"
 
 
 def twins(groups: pd.Series, bits: int, held_out: int, leaks_random: int, leaks_grouped: int) -> str:
@@ -105,9 +105,9 @@ def given_split(counts: Mapping[str, int]) -> str:
 
 def result(paintings: int, van_goghs: int, leaks: int, is_demo: bool) -> str:
     """Return the notebook's answer: what the data set is, and what the grouped split is good for."""
-    kind, manner = ("procedural demo paintings", "in the Van Gogh manner") if is_demo else ("paintings", "by Van Gogh")
+    kind, artist = ("procedural demo paintings", "by the Van Gogh painter") if is_demo else ("paintings", "by Van Gogh")
     safety = "No twins were found, so both splits are equally safe."
     if leaks:
         leaked = counted(leaks, "held-out painting")
         safety = f"The random split would leak {leaked} into training; the grouped split keeps twins together."
-    return f"**Data.** {paintings:,} {kind}, {van_goghs:,} of them {manner}. {safety}"
+    return f"**Data.** {paintings:,} {kind}, {van_goghs:,} of them {artist}. {safety}"

@@ -37,7 +37,7 @@ def subject(paintings: int, van_gogh: int, is_demo: bool) -> str:
         return task.format("Van Gogh's paintings")
     if is_demo:
         warning = f"**No number says anything about Van Gogh:** {paintings:,} procedural paintings, "
-        return f"{warning}{van_gogh:,} in the demo's Van Gogh manner. {task.format('these')}"
+        return f"{warning}{van_gogh:,} by the demo's Van Gogh painter. {task.format('these')}"
     return f"{paintings:,} paintings, {van_gogh:,} of them Van Gogh's. {task.format('his')}"
 
 
