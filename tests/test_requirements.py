@@ -65,7 +65,7 @@ def test_every_requirement_is_imported_or_has_a_reason():
 def test_every_import_has_a_requirement():
     required = {IMPORTED_AS.get(name, name) for name in names("requirements.txt")}
     with_jupyter = {"IPython", "ipykernel", "nbformat", "nbclient", "traitlets", "jupyter_client"}
-    with_others = {"joblib": "scikit-learn", "requests": "kagglehub", "mpl_toolkits": "matplotlib"}
+    with_others = {"joblib": "scikit-learn", "requests": "kagglehub", "mpl_toolkits": "matplotlib", "triton": "torch"}
     known = required | with_jupyter | set(with_others) | {"vg_helpers", "report"}
     assert imported("vg_helpers", "report") - known <= sys.stdlib_module_names
 
