@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import subprocess
 import sys
 
 import pandas as pd
@@ -15,7 +16,7 @@ from vg_helpers import files
 from vg_helpers.classify import answers
 from vg_helpers.classify.judge import convert_weights, judge_files
 from vg_helpers.commands import predict
-from vg_helpers.files import save_torch, write_json
+from vg_helpers.files import ROOT, save_torch, write_json
 from vg_helpers.models import classifier, texture
 from vg_helpers.models.extractor import build_extractor
 
@@ -241,6 +242,15 @@ def test_a_threshold_that_is_no_probability_is_refused(trained, pictures, capsys
     for threshold in ("1.5", "-0.1", "nan"):
         assert call(pictures, f"--threshold={threshold}") == 2
         assert f"--threshold {float(threshold)} must be a probability" in capsys.readouterr().err
+
+
+def test_nothing_that_starts_slowly_is_loaded_before_the_first_answer():
+    command = (
+        "import sys; from vg_helpers.commands import predict; print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "torch" in loaded and not loaded & {"pandas", "scipy", "sklearn", "matplotlib", "optuna"}
 
 
 @pytest.mark.parametrize("chosen", ['{"threshold": NaN}', '{"threshold": 0.5, "views": -3}'])

@@ -146,7 +146,7 @@ def answer_with_texture(model: TextureClassifier, rule: Rule, images: Tensor) ->
             judges the views, and the texture judge the first of them and the patches.
     """
     with autocast(images.device):
-        logits, moments = (values.unflatten(0, images.shape[:2]) for values in model(images.flatten(0, 1)))
+        logits, moments = (values.unflatten(0, images.shape[:2]) for values in model(_in_a_row(images)))
     distances = model.judge.distances(torch.cat([moments[:, :1], moments[:, rule.views :]], dim=1).mean(1))
     texture = model.judge.log_odds(distances).cpu().double()
     odds = rule.log_odds(_odds_of(logits[:, : rule.views])[:, None], texture)
@@ -172,10 +172,15 @@ def answer_with_texture(model: TextureClassifier, rule: Rule, images: Tensor) ->
 def answer_alone(model: nn.Module, threshold: float, images: Tensor) -> list[Answer]:
     """Return the network's own answers, of two kinds, to pictures in several views: images (N, views, 3, H, W)."""
     with autocast(images.device):
-        logits = model(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        logits = model(_in_a_row(images)).unflatten(0, images.shape[:2])
     odds = _odds_of(logits)
     names = answers_of(odds.numpy(), threshold)
     return [Answer(float(p), math.nan, math.nan, str(name)) for p, name in zip(odds.sigmoid(), names, strict=True)]
+
+
+def _in_a_row(images: Tensor) -> Tensor:
+    """Return images (N, views, 3, H, W) as (N · views, 3, H, W), in the memory layout in which test paintings come."""
+    return images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def _odds_of(logits: Tensor) -> Tensor:

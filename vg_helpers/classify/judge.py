@@ -57,7 +57,7 @@ def convert_weights(model: nn.Module, device: torch.device) -> None:
 
     Autocast would convert them anew for every batch, which takes longer than the batch itself if that is small.
     """
-    model.to(device).eval()
+    model.to(device, memory_format=torch.channels_last).eval()
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.to(fast_dtype(device))

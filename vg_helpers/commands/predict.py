@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -80,6 +79,8 @@ def work(options: argparse.Namespace) -> int:
             tqdm.write(line_of(row, options.neighbours))
     finally:
         if options.out and rows:
+            import pandas as pd  # here alone, so that the first answer comes sooner
+
             write_csv(options.out, pd.DataFrame(rows, columns=COLUMNS))
     return int(any(row["error"] for row in rows))
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -175,8 +175,8 @@ def load_originals(folder: str | Path, names: Sequence[str]) -> list[Tensor]:
 
 
 def build_dataset(
-    index: pd.DataFrame, data_dir: Path, cache_dir: Path, augment: bool = False, size: int = 224, seed: int = 0
+    index: Any, data_dir: Path, cache_dir: Path, augment: bool = False, size: int = 224, seed: int = 0
 ) -> PaintingDataset:
-    """Return the dataset of an index's rows, in their order."""
+    """Return the dataset of the rows of an index (a pandas frame), in their order."""
     paths = [Path(data_dir, name) for name in index["path"]]
     return PaintingDataset(paths, index["label"].tolist(), Path(cache_dir), size, augment, seed)
