@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.special import expit, logit
 from stand_ins import CPU, RULE
 
-from vg_helpers.classify import steps
+from vg_helpers.classify import joint, steps
 from vg_helpers.classify import task as task_module
 from vg_helpers.classify import texture as texture_module
 from vg_helpers.models.classifier import load_classifier
@@ -30,9 +29,9 @@ def run(index, setup, stage):
     searches = steps.search(tasks, PLAN)
     history = steps.train(tasks, searches, PLAN)
     probs = steps.judge_held_out(tasks, stage.keep)
-    moments = steps.measure_textures(index, setup)
-    textures = steps.fit_textures(moments, index, SPLIT, 42, stage.keep)
-    steps.save(tasks, textures, {"vgg19": RULE, "alexnet": RULE}, stage.path)
+    moments = joint.measure_textures(index, setup)
+    textures = joint.fit_textures(moments, index, SPLIT, 42, stage.keep)
+    joint.save(tasks, textures, {"vgg19": RULE, "alexnet": RULE}, stage.path)
     return tasks, probes, searches, history, probs, textures
 
 
@@ -48,8 +47,8 @@ def test_both_networks_are_learned_judged_and_saved(index, setup, stage, monkeyp
         np.testing.assert_array_equal(probs[network]["test"], tasks[network].probs("test"))
         model = load_classifier(stage.path(f"{network}.pt"))
         assert model.network == network
-        joint, rule = load_texture_classifier(stage.path(f"{network}_texture.pt"), model)
-        assert rule == RULE and torch.equal(joint.judge.weights, textures[network].judge.weights)
+        loaded, rule = load_texture_classifier(stage.path(f"{network}_texture.pt"), model)
+        assert rule == RULE and torch.equal(loaded.judge.weights, textures[network].judge.weights)
     monkeypatch.setattr(task_module, "probe", raises)
     monkeypatch.setattr(texture_module, "machine", raises)
     monkeypatch.setattr(task_module.Task, "probs", raises)
@@ -60,22 +59,6 @@ def test_both_networks_are_learned_judged_and_saved(index, setup, stage, monkeyp
 
 def raises(*_, **__):
     raise AssertionError("computed again")
-
-
-def test_network_and_texture_judge_are_joined_by_what_validation_says():
-    rng, label = np.random.default_rng(0), np.tile([0, 1], 200)
-    index = pd.DataFrame({"label": label, SPLIT: np.repeat(["val", "test"], 200)})
-    good, poor = (
-        {part: expit(2 * label[:200] - 1 + noise * rng.normal(size=200)) for part in ("val", "test")}
-        for noise in (1, 4)
-    )
-    networks, textures = {"vgg19": good, "alexnet": poor}, {"vgg19_texture": poor, "alexnet_texture": good}
-    probs, weights = steps.join(networks, textures, index, SPLIT)
-    assert list(probs) == ["vgg19_with_texture", "alexnet_with_texture"]
-    assert weights["vgg19"][0] > 5 * weights["vgg19"][1] and weights["alexnet"][1] > 5 * weights["alexnet"][0]
-    a, b, bias = weights["vgg19"]
-    expected = expit(a * logit(good["test"]) + b * logit(poor["test"]) + bias)
-    np.testing.assert_allclose(probs["vgg19_with_texture"]["test"], expected, atol=1e-6)
 
 
 def test_random_weights_are_left_out_for_no_epochs(index, setup):

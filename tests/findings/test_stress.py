@@ -104,3 +104,7 @@ def test_refits():
     shares["wrong_if_unsteady"] = Estimate(0.1, 0.01, 0.5)
     assert findings.refits(SimpleNamespace(**shares)).endswith("which is no clear difference.")
     assert findings.refits(SimpleNamespace(unsteady=Estimate(0, 0, 0.01))).startswith("No answer")
+
+
+def test_no_painter_can_be_left_out():
+    assert findings.no_painters(3) == "" and "enough paintings" in findings.no_painters(0)

@@ -10,23 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
-from scipy.special import expit
 from tqdm.auto import tqdm
 
-from ..calibration import log_odds
 from ..device import fast_dtype, pick_device, seed_everything
 from ..images import load_image
-from ..models.classifier import save_classifier
-from ..models.extractor import build_extractor
 from ..models.layers import TITLES
-from ..models.texture import TEXTURE_LAYERS, Rule, TextureClassifier, save_texture_classifier
 from ..search import importances, trials_frame
 from ..tracking import tracked, trial_values_from_log
 from .checks import probe_splits, swapped_palettes, train_from_scratch
 from .task import Setup, Task, build_task, fit_probe, held_out_probs, train_finally
-from .texture import TextureFit, combine, fit_texture_judge, paintings_moments
 from .train import trained_layers
 from .tuning import pictures_per_trial, search_training
 
@@ -178,78 +170,6 @@ def judge_held_out(tasks: Mapping[str, Task], keep: Keep) -> Probs:
     """Return P(van_gogh) by the trained networks."""
     bar = tqdm(tasks.items(), desc="held-out paintings")
     return {network: keep(f"probs_{network}", held_out_probs, task) for network, task in bar}
-
-
-def measure_textures(index: pd.DataFrame, setup: Setup, patches: int = 0) -> dict[str, NDArray[np.float32]]:
-    """Return by network the moments (N, 2C) of all paintings of the index; `patches` as in `paintings_moments`."""
-    moments = {}
-    for network, title in TITLES.items():
-        with tqdm(desc=f"{title}: textures", unit=" pictures") as bar:
-            moments[network] = paintings_moments(network, index, setup, patches, bar.update)
-    return moments
-
-
-def fit_textures(
-    moments: Mapping[str, NDArray], index: pd.DataFrame, split: str, seed: int, keep: Keep
-) -> dict[str, TextureFit]:
-    """Return the texture judge of each network, fitted to the training paintings."""
-    train = (index[split] == "train").to_numpy()
-    about = index["label"][train].to_numpy(), index["group"][train].to_numpy(), index["path"][train].tolist()
-    return {
-        network: keep(f"texture_{network}", fit_texture_judge, values[train], *about, seed)
-        for network, values in tqdm(moments.items(), desc="texture judges")
-    }
-
-
-def judge_textures(
-    textures: Mapping[str, TextureFit], moments: Mapping[str, NDArray], index: pd.DataFrame, split: str
-) -> Probs:
-    """Return P(van_gogh) of val and test by each texture judge, as "vgg19_texture" and so on."""
-    parts = {part: (index[split] == part).to_numpy() for part in ("val", "test")}
-    probs = {}
-    for network, fit in textures.items():
-        odds = {part: fit.judge(torch.from_numpy(moments[network][rows])).numpy() for part, rows in parts.items()}
-        probs[f"{network}_texture"] = {part: expit(values.astype(np.float64)) for part, values in odds.items()}
-    return probs
-
-
-def join(networks: Probs, textures: Probs, index: pd.DataFrame, split: str) -> tuple[Probs, dict[str, Weights]]:
-    """Return P(van_gogh) by each network and its texture judge together, and how much each of the two counts.
-
-    The weights are fitted to the validation paintings.
-    """
-    labels, probs, weights = index["label"][index[split] == "val"].to_numpy(), {}, {}
-    for network in TITLES:
-        first, second = networks[network], textures[f"{network}_texture"]
-        weights[network] = combine(log_odds(first["val"]), log_odds(second["val"]), labels)
-        a, b, bias = weights[network]
-        both = {part: expit(a * log_odds(first[part]) + b * log_odds(second[part]) + bias) for part in first}
-        probs[f"{network}_with_texture"] = both
-    return probs, weights
-
-
-def choices_table(textures: Mapping[str, TextureFit], weights: Mapping[str, Weights]) -> pd.DataFrame:
-    """Return what cross-validation chose for each texture judge, its ROC AUC there, and the weights of the sum."""
-    rows = []
-    for network, fit in textures.items():
-        best, counts = fit.choice.tried["roc_auc"].max(), [f"{value:.2f}" for value in weights[network][:2]]
-        rows.append([TITLES[network], fit.choice.gamma, f"{fit.choice.strength:g}", best, " and ".join(counts)])
-    columns = ["network", "gamma", "C", "cross-validated ROC AUC", "weights of network and texture"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def save(
-    tasks: Mapping[str, Task],
-    textures: Mapping[str, TextureFit],
-    rules: Mapping[str, Rule],
-    path: Callable[[str], Path],
-) -> None:
-    """Write each network, and its texture judge with the rule that joins them; `path` is `Stage.path`."""
-    for network, task in tasks.items():
-        save_classifier(path(f"{network}.pt"), task.model)
-        extractor = build_extractor(network, TEXTURE_LAYERS[network], task.setup.weights)
-        joint = TextureClassifier(task.model, extractor, textures[network].judge)
-        save_texture_classifier(path(f"{network}_texture.pt"), joint, rules[network])
 
 
 def probe_both_splits(index: pd.DataFrame, split: str, setup: Setup, keep: Keep) -> dict[str, pd.DataFrame]:

@@ -32,6 +32,11 @@ def painters_left_out(unseen: Any, rates: pd.DataFrame) -> str:
     )
 
 
+def no_painters(num_painters: int) -> str:
+    """Return why there is no figure of painters left out, if there is none."""
+    return "" if num_painters else "No painter has enough paintings here to be left out."
+
+
 def unseen_answers(answers: pd.DataFrame, rate: float) -> str:
     """Return how far "cannot tell" and "unfamiliar" protect against painters that were never seen; "" without any.
 
