@@ -126,7 +126,7 @@ def test_the_model_is_left_as_it_was(net, images):
     before = state_of(prepared(net))
     images.requires_grad_()
     grad_cam(net, images, "relu2")
-    checks.deletion_curves(net, images, checks.random_maps(images), 2)
+    checks.faithfulness(net, images.detach(), {"random": checks.random_maps(images.detach())}, 2)
     checks.randomised_maps(net, images, ["fc", "conv2"], "relu2")
     torch.testing.assert_close(state_of(net), before, rtol=0, atol=0)
     assert images.grad is None
@@ -160,7 +160,7 @@ def test_cuda_agrees_with_the_cpu(net, images):
     assert maps.device == images.device  # as the images came
     torch.testing.assert_close(maps, expected, atol=2e-2, rtol=0)
     assert grad_cam(net, images.cuda(), "relu2").is_cuda
-    assert checks.deletion_curves(net, images, maps, 3).shape == (5, 4)
+    assert set(checks.faithfulness(net, images, {"map": maps}, 3)["curve"]) == {"deletion", "insertion"}
     with torch.autocast("cuda", dtype=torch.bfloat16):
         assert (grad_cam(net, images, "relu2") - expected).abs().mean() < 0.05
 

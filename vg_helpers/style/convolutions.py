@@ -87,7 +87,7 @@ def load_kernels() -> type | None:
         return None
     try:
         build_kernels()
-    except Exception as error:
+    except Exception as error:  # a missing compiler, driver or tool: Triton raises many kinds
         reason = str(error).strip().splitlines() or [type(error).__name__]
         logging.getLogger(__name__).warning(
             "Triton cannot build kernels on this machine (%s): the style transfer runs without them, more slowly.",
