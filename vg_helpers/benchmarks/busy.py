@@ -55,6 +55,7 @@ def competitor(threads: int) -> Iterator[None]:
             yield
         finally:
             process.kill()
+            process.wait()  # which Ctrl-C would cut short
 
 
 def environment() -> dict[str, str]:
