@@ -13,7 +13,7 @@ from stand_ins import RULE, tiny_judge
 from vg_helpers.classify import answer_checks as checks
 from vg_helpers.classify.answers import Neighbors
 from vg_helpers.classify.texture import Choice, TextureFit
-from vg_helpers.intervals import proportion
+from vg_helpers.intervals import Estimate, proportion
 
 ODDS = np.array([3.0, 2.0, 0.4, 0.2, -0.3, -0.5, -2.0, -4.0])
 LABELS = np.array([1, 0, 1, 0, 1, 0, 0, 1])
@@ -69,7 +69,10 @@ def test_networks_are_evaluated_on_the_test_paintings_alone():
     held = pd.DataFrame({"split": ["val"] * 8 + ["test"] * 8, "label": [*1 - LABELS, *LABELS]})
     held["p_vgg19_with_texture"] = expit([*ODDS, *ODDS])
     near = Neighbors(np.zeros((8, 3), int), np.zeros((8, 3), int), np.array([1, 2, 1, 1, 2, 1, 1, 1.0]))
-    frame = checks.evaluate_networks(held, {"vgg19": RULE}, {"vgg19": near})["vgg19"]
+    frames = checks.evaluate_networks(held, {"vgg19": RULE}, {"vgg19": near})
+    frame, metrics = frames["vgg19"], {"vgg19_with_texture": {"threshold": 0.4}}
+    checks.add_to_metrics(metrics, frames)
+    assert Estimate.read(metrics["vgg19_with_texture"]["answers"]["wrong"]) == frame.loc["three", "wrong"]
     assert frame.equals(checks.evaluate_answers(ODDS, LABELS, RULE, near.distance > 1.5))
     curve = checks.risk_curves(held, {"vgg19": RULE})["vgg19"]
     np.testing.assert_allclose(curve[-3:], checks.risk_curve(ODDS, LABELS, 0.5)[-3:], rtol=1e-6)

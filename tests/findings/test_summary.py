@@ -30,12 +30,19 @@ def test_the_subject_says_what_the_networks_learn_from(facts, words):
 
 def test_every_result_has_its_interval_and_its_figure():
     for sentence, words in (
-        (summary.classifier("VGG-19", HALF, HALF), "AUC of **0.500 [0.250, 0.750]**, with texture **0.500"),
+        (summary.classifier("VGG-19", *[HALF] * 4), "**0.500 [0.250, 0.750]**, with its texture judge **0.500"),
         (summary.style_transfer(HALF, Estimate(0, 0, 0.79)), "**50% [25%, 75%]** of the photos"),
         (summary.speed(Estimate(12.3, 11.9, 12.8), "Tesla T4"), "**12.3 [11.9, 12.8]** times as fast on the Tesla T4"),
         (summary.grad_cam(HALF, HALF), "gains **0.500 [0.250, 0.750]** by insertion and **0.500"),
     ):
         assert words in sentence and "([@fig:0" in sentence
+
+
+def test_a_classifier_that_never_answers_says_why():
+    answers = summary.classifier("VGG-19", HALF, HALF, Estimate(0.9, 0.8, 0.95), Estimate(0.04, 0.02, 0.07))
+    assert "answer for **90%** of the paintings, and **4%** of these answers are wrong" in answers
+    never = summary.classifier("VGG-19", HALF, HALF, Estimate(0, 0, 0.1), Estimate(float("nan"), 0, 1))
+    assert "cannot tell for any painting" in never and "nan" not in never
 
 
 def test_the_circumstances_name_devices_weights_and_fallbacks():

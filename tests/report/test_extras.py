@@ -35,6 +35,7 @@ def write_results(folder):
     auc = {"value": 0.9, "low": 0.8, "high": 0.95}
     network = {"threshold": 0.4, "best": {"roc_auc": auc}, "even": {"roc_auc": auc}}
     names = [f"{name}{end}" for name in ("vgg19", "alexnet") for end in ("", "_with_texture")]
+    network["answers"] = {"answered": auc, "wrong": {"value": 0.04, "low": 0.02, "high": 0.08}}
     write_json(folder / "02_classify" / "metrics.json", dict.fromkeys(names, network))
     rows = "".join(f"p{n}.jpg,test,{n % 2},{n / 4},{n / 4}\n" for n in range(4))
     write_text(folder / "02_classify" / "predictions.csv", "path,split,label,p_vgg19,p_alexnet\n" + rows)

@@ -5,6 +5,7 @@ frame of `summary.held_out`, and `rules` and `neighbors` are by network.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,13 @@ def evaluate_networks(
         name: evaluate_answers(*on_test(held, name), rule, neighbors[name].distance > rule.familiar)
         for name, rule in rules.items()
     }
+
+
+def add_to_metrics(metrics: dict[str, Any], evaluations: Mapping[str, pd.DataFrame]) -> None:
+    """Write into metrics, under "answers" of "vgg19_with_texture" and so on, the shares answered and wrong of three."""
+    for network, frame in evaluations.items():
+        three = frame.loc["three"]
+        metrics[f"{network}_with_texture"]["answers"] = {key: three[key]._asdict() for key in ("answered", "wrong")}
 
 
 def risk_curves(held: pd.DataFrame, rules: Mapping[str, Rule]) -> dict[str, pd.DataFrame]:

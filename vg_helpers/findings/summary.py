@@ -41,11 +41,22 @@ def subject(paintings: int, van_gogh: int, is_demo: bool) -> str:
     return f"{paintings:,} paintings, {van_gogh:,} of them Van Gogh's. {task.format('his')}"
 
 
-def classifier(network: str, auc: Estimate, with_texture: Estimate) -> str:
-    """Return how well a network tells the paintings apart, on its own and with its texture head."""
+def classifier(network: str, auc: Estimate, with_texture: Estimate, answered: Estimate, wrong: Estimate) -> str:
+    """Return how well a network tells the paintings apart, alone and with its texture judge, and how often it answers.
+
+    Args:
+        answered: share of the test paintings for which the two together do not say that they cannot tell.
+        wrong: share of wrong ones among these answers.
+    """
+    third = (
+        f"Together they answer for **{answered.value:.0%}** of the paintings, and **{wrong.value:.0%}** of these "
+        "answers are wrong ([@fig:02_classify-answers])."
+        if answered.value
+        else "Together they cannot tell for any painting: too few validation paintings say when an answer is safe."
+    )
     return (
-        f"**{network}** has a test ROC AUC of **{auc:.3f}**, with texture **{with_texture:.3f}** "
-        "([@fig:02_classify-metrics])."
+        f"**{network}** has a test ROC AUC of **{auc:.3f}**, with its texture judge **{with_texture:.3f}** "
+        f"([@fig:02_classify-metrics]). {third}"
     )
 
 
