@@ -48,12 +48,9 @@ def classifier(network: str, auc: Estimate, with_texture: Estimate, answered: Es
         answered: share of the test paintings for which the two together do not say that they cannot tell.
         wrong: share of wrong ones among these answers.
     """
-    third = (
-        f"Together they answer for **{answered.value:.0%}** of the paintings, and **{wrong.value:.0%}** of these "
-        "answers are wrong ([@fig:02_classify-answers])."
-        if answered.value
-        else "Together they cannot tell for any painting: too few validation paintings say when an answer is safe."
-    )
+    third = "They never answer: too few validation paintings."
+    if answered.value:
+        third = f"They answer for **{answered.value:.0%}** of the paintings, {wrong.value:.0%} of it wrongly."
     return (
         f"**{network}** has a test ROC AUC of **{auc:.3f}**, with its texture judge **{with_texture:.3f}** "
         f"([@fig:02_classify-metrics]). {third}"
