@@ -120,7 +120,7 @@ def fine_tuning_gains(gains: Mapping[str, Estimate]) -> str:
 
 
 def texture_gains(gains: Mapping[str, Estimate]) -> str:
-    """Return what the texture head adds, from the ROC AUC with it minus that without it."""
+    """Return what the texture judge adds, from the ROC AUC with it minus that without it."""
     return " ".join(
         gain.choose(
             f"Texture improves {name_of(network)} (ROC AUC {gain:+.3f}).",
