@@ -615,3 +615,25 @@ def test_damaged_files_are_pictures_or_sentences(tmp_path, name):
         except ImageError as error:
             assert str(error).count("\n") == 0 and name in str(error)
         assert isinstance(read_metadata(path), dict)
+
+
+def test_an_upload_is_read_like_the_file_it_was(tmp_path):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((40, 24), 60).convert("RGB").save(path, exif=exif)
+    upload = images.Upload("turned.jpg", path.read_bytes())
+    assert torch.equal(images.load_image(upload, 32), images.load_image(path, 32))
+    assert torch.equal(images.load_mask(upload, (9, 7)), images.load_mask(path, (9, 7)))
+    assert images.image_size(upload) == images.image_size(path)
+
+
+def test_an_upload_that_is_no_picture_is_named():
+    with pytest.raises(images.ImageError, match=r"notes\.txt cannot be read as an image"):
+        images.load_image(images.Upload("notes.txt", b"hello"))
+
+
+def test_the_bytes_of_a_png_are_those_of_the_file(tmp_path):
+    image = torch.rand(1, 3, 5, 7)
+    images.save_image(tmp_path / "a.png", image, {"Software": "é"})
+    assert images.png_bytes(image, {"Software": "é"}) == (tmp_path / "a.png").read_bytes()

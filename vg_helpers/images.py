@@ -4,12 +4,14 @@ Convention: a picture is what its maker meant to be seen: upright (EXIF), sRGB, 
 frame of an animation, the whole range of a 16-bit or float file. Whatever is wrong with a file is an ImageError.
 """
 
+import io
 import logging
 import math
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,12 +52,37 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A picture in memory that is read like a file: what somebody hands to a page is not written to disk."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def exists(self) -> bool:
+        """Return True, as `Path` does for a file."""
+        return True
+
+    is_file = exists
+
+    def is_dir(self) -> bool:
+        """Return False, as `Path` does for a file."""
+        return False
+
+    def open(self, mode: str = "rb") -> io.BytesIO:
+        """Return a stream of the bytes."""
+        return io.BytesIO(self.data)
+
+
 class ImageError(ValueError):
     """A picture that cannot be read: the sentence names the file, `reason` says why, and `advice` what helps."""
 
-    def __init__(self, path: str | Path, reason: str, advice: str = ADVICE) -> None:
-        super().__init__(path, reason, advice)  # all three, so that it can be pickled
-        self.path, self.reason, self.advice = Path(path), reason, advice
+    def __init__(self, path: str | Path | Upload, reason: str, advice: str = ADVICE) -> None:
+        super().__init__(str(path), reason, advice)  # all three, so that it can be pickled
+        self.path, self.reason, self.advice = Path(str(path)), reason, advice
 
     def __str__(self) -> str:
         return f"{printable(str(self.path))} cannot be read as an image ({self.reason}); {self.advice}"
@@ -80,7 +107,7 @@ def _max_pixels() -> float:
     raise ValueError(f"VG_MAX_MEGAPIXELS is {printable(text)} and must be a number above 0, such as 300")
 
 
-def open_image(path: str | Path, mode: str = "RGB", at_least: int | None = None) -> Image.Image:
+def open_image(path: str | Path | Upload, mode: str = "RGB", at_least: int | None = None) -> Image.Image:
     """Return a picture file as 8-bit "RGB", or as "L" (grey levels) for a mask.
 
     Transparent parts become white in a picture and black in a mask, where bright means chosen.
@@ -104,7 +131,7 @@ def open_image(path: str | Path, mode: str = "RGB", at_least: int | None = None)
         return image.copy() if image is opened else image
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
+def image_size(path: str | Path | Upload) -> tuple[int, int]:
     """Return width and height as they stand in the file, without decoding it.
 
     Raises:
@@ -115,9 +142,9 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
+def _opened(path: str | Path | Upload) -> Iterator[Image.Image]:
     """Yield the file as Pillow opens it; whatever goes wrong meanwhile becomes an ImageError."""
-    path, limit = Path(path), _max_pixels()
+    path, limit = path if isinstance(path, Upload) else Path(path), _max_pixels()
     try:
         if path.is_dir():
             raise ImageError(path, "it is a folder", "name one of the pictures in it")
@@ -143,7 +170,7 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]  # AVIF and others depend on how Pillow was built
 
 
-def _explained(path: Path, error: Exception) -> ImageError:
+def _explained(path: Path | Upload, error: Exception) -> ImageError:
     """Return the sentence for what Pillow could not do."""
     if isinstance(error, FileNotFoundError):
         return ImageError(path, "there is no such file", "check its name")
@@ -168,7 +195,7 @@ def _explained(path: Path, error: Exception) -> ImageError:
     return ImageError(path, reason)
 
 
-def _first_bytes(path: Path) -> bytes:
+def _first_bytes(path: Path | Upload) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(64)
@@ -185,7 +212,7 @@ def _orientation(image: Image.Image) -> int:
     return turn if isinstance(turn, int) else 1
 
 
-def load_image(path: str | Path, size: int | None = None) -> Any:
+def load_image(path: str | Path | Upload, size: int | None = None) -> Any:
     """Return an image file as a (1, 3, H, W) float tensor in [0, 1], upright (EXIF) and sRGB.
 
     Args:
@@ -203,7 +230,7 @@ def load_image(path: str | Path, size: int | None = None) -> Any:
     return to_tensor(image).unsqueeze(0)
 
 
-def load_mask(path: str | Path, size: tuple[int, int]) -> Any:
+def load_mask(path: str | Path | Upload, size: tuple[int, int]) -> Any:
     """Return a mask file as a (1, 1, H, W) float tensor in [0, 1] of the given height and width, upright.
 
     Raises:
@@ -218,14 +245,22 @@ def load_mask(path: str | Path, size: tuple[int, int]) -> Any:
 
 def save_image(path: str | Path, image: Any, metadata: dict[str, str] | None = None) -> None:
     """Write a (3, H, W) or (1, 3, H, W) tensor in [0, 1] as an 8-bit PNG, with `metadata` as text chunks."""
+    data = png_bytes(image, metadata)
+    with atomic(path) as part:
+        part.write_bytes(data)
+
+
+def png_bytes(image: Any, metadata: dict[str, str] | None = None) -> bytes:
+    """Return what `save_image` writes."""
     from torchvision.transforms.functional import to_pil_image
 
     picture = to_pil_image(image.detach().float().cpu().reshape(image.shape[-3:]).clamp(0, 1).mul(255).round().byte())
     info = PngImagePlugin.PngInfo()
     for key, value in (metadata or {}).items():
         info.add_itxt(key, printable(value))
-    with atomic(path) as part:
-        picture.save(part, format="PNG", pnginfo=info)
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG", pnginfo=info)
+    return stream.getvalue()
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
