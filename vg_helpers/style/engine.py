@@ -7,7 +7,7 @@ Convolutions run in the device's fastest precision; Gram matrices, losses, image
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from .losses import StyleTerm, at_least_float32, content_energy, content_loss, g
 from .optimize import Callbacks, Objective, OnStep, StyleRun, optimize
 from .pixels import add_frame, keep_luminance_only, match_colors, resize, scaled_size
 from .start import start_image
+from .tiled import TiledObjective, Tiles, choose_tiles
 
 VERSION = 4  # raised whenever the same settings give other pixels, so that kept pictures are painted again
 
@@ -52,7 +53,8 @@ class StyleParams:
         frame: pixels painted beyond each border and cut off at the end; multiplied by the same stride.
         precision: "auto" (the device's fastest), "float32" or "bfloat16", for the convolutions.
         low_memory: compute activations again in the backward pass, if the extractor has a `checkpointing` switch; None
-            does so only if they would not fit into the free memory.
+            does so only if they would not fit into the free memory. If that does not suffice either, the picture is
+            shown to the network in tiles, whose losses and gradients add up to the same; False forbids both.
 
     >>> deep = StyleParams(style_layers=("conv1_1", "conv5_1"), layer_weights=(1.0, 3.0))  # three quarters from conv5_1
     >>> deep.style_weight
@@ -150,21 +152,26 @@ class Inputs:
         return None if self.masks is None else sum(self.masks).clamp(max=1)
 
 
-def build_objective(inputs: Inputs, features: Features, params: StyleParams) -> Objective:
+def build_objective(inputs: Inputs, features: Features, params: StyleParams, tiles: Tiles | None = None) -> Objective:
     """Return the function image -> losses, each (N,), with all targets computed once.
 
     Without masks the styles' Gram matrices are blended into one target. With masks each style pulls where its mask
     applies; its term counts by the mask's share of the picture, so that a pixel is pulled as strongly as without a
     mask. Total variation counts where any style applies.
+
+    Args:
+        tiles: show the network the pictures in tiles, which takes less memory.
     """
     weights = params.layer_weights or [1.0] * len(params.style_layers)
     layers = {name: weight / sum(weights) for name, weight in zip(params.style_layers, weights, strict=True)}
     content_layer, scaling, reach = params.content_layer, params.scaling, inputs.reach()
+    if tiles is not None and tiles.count(inputs.content) > 1:
+        return _build_tiled(inputs, params, tiles, layers)
     with torch.no_grad():
         photo = features(inputs.content)
         target = at_least_float32(photo[content_layer])
-        photo_grams = {name: gram_matrix(photo[name]) for name in layers}
-        grams = [_mixed_grams(photo_grams, features(style), params.strength) for style in inputs.styles]
+        photo_grams = _grams(photo, layers)
+        grams = [_mixed_grams(photo_grams, _grams(features(style), layers), params.strength) for style in inputs.styles]
         energy = content_energy(target, scaling)
         terms = _style_terms(inputs, photo, grams, layers, scaling)
 
@@ -179,9 +186,23 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams) -> 
     return objective
 
 
+def _grams(features: dict[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:
+    return {name: gram_matrix(features[name]) for name in layers}
+
+
+@torch.no_grad()
+def _build_tiled(inputs: Inputs, params: StyleParams, tiles: Tiles, layers: dict[str, float]) -> TiledObjective:
+    """Return the same objective in tiles."""
+    objective = TiledObjective(tiles, inputs.content, params, inputs.reach())
+    photo_grams = tiles.grams(inputs.content, list(layers))
+    grams = [_mixed_grams(photo_grams, tiles.grams(style, list(layers)), params.strength) for style in inputs.styles]
+    objective.terms = _style_terms(inputs, tiles.shapes(inputs.content), grams, layers, params.scaling)
+    return objective
+
+
 def _mixed_grams(photo: dict[str, Tensor], style: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """Return layer -> Gram matrix, `strength` of the way from the photo's to that of the style's features."""
-    return {name: gram.lerp(gram_matrix(style[name]), strength) for name, gram in photo.items()}
+    """Return layer -> Gram matrix, `strength` of the way from the photo's to the style's."""
+    return {name: gram.lerp(style[name], strength) for name, gram in photo.items()}
 
 
 def _style_terms(
@@ -213,6 +234,7 @@ def stylize(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 50,
     keep_checkpoint: bool = False,
+    network: FrozenExtractor | None = None,
 ) -> StyleResult:
     """Return the content image repainted in the style of the style image.
 
@@ -226,6 +248,7 @@ def stylize(
             of the last step, (N,) each. What it raises ends the run.
         checkpoint: file from which an interrupted run continues; written every `checkpoint_every` steps and removed at
             the end unless `keep_checkpoint`, for callers that first save the result.
+        network: `prepare(extractor, device, precision)` of an earlier call, for callers that paint many pictures.
 
     Raises:
         ValueError: for images, masks, layers or sizes that do not fit; the sentence says what would.
@@ -247,9 +270,9 @@ def stylize(
     check_inputs(inputs.content, inputs.styles, inputs.blend, inputs.masks)
     if params.optimizer == "lbfgs" and len(content_image) > 1:
         raise ValueError(f"L-BFGS paints one photo at a time, not {len(content_image)}; use optimizer='adam'")
-    network = prepare(extractor, content_image.device, params.precision)
-    params = _decide_memory(params, network, content_image)
-    run = _paint(inputs, network, params, extractor, callbacks)
+    network = network or prepare(extractor, content_image.device, params.precision)
+    params, tiles = _decide_memory(params, network, extractor, content_image)
+    run = _paint(inputs, network, params, extractor, callbacks, tiles)
     if callbacks.checkpoint is not None and not keep_checkpoint:
         callbacks.checkpoint.unlink(missing_ok=True)
     image = run.result()
@@ -278,23 +301,36 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
     return replace(params, content_layer=content, style_layers=styles)
 
 
-def _decide_memory(params: StyleParams, network: FrozenExtractor, content_image: Tensor) -> StyleParams:
+def _decide_memory(
+    params: StyleParams, network: FrozenExtractor, extractor: nn.Module, content_image: Tensor
+) -> tuple[StyleParams, Tiles | None]:
     """Switch the network to low memory if the parameters say so, or leave it open and memory is short.
+
+    If even that does not suffice, the picture is shown in tiles, which are returned.
 
     Raises:
         ValueError: if the image would not fit all the same.
     """
-    low_memory = params.low_memory
+    low_memory, free = params.low_memory, free_memory(content_image.device)
     if low_memory is None:
-        short = needed_memory(network, content_image) > free_memory(content_image.device)
+        short = needed_memory(network, content_image) > free
         low_memory = short and network.checkpointing is not None
     network.checkpointing = low_memory
-    check_memory(network, content_image)
-    return replace(params, low_memory=low_memory)
+    tiles = None
+    if params.low_memory is not False and needed_memory(network, content_image) > free:
+        tiles = choose_tiles(extractor, network, content_image, free)
+    if tiles is None:
+        check_memory(network, content_image)
+    return replace(params, low_memory=low_memory), tiles
 
 
 def _paint(
-    inputs: Inputs, network: FrozenExtractor, params: StyleParams, extractor: nn.Module, callbacks: Callbacks
+    inputs: Inputs,
+    network: FrozenExtractor,
+    params: StyleParams,
+    extractor: nn.Module,
+    callbacks: Callbacks,
+    tiles: Tiles | None,
 ) -> StyleRun:
     """Return the finished run over all levels, from coarse to full size."""
     stride, count = first_stride(extractor), len(inputs.content)
@@ -313,7 +349,7 @@ def _paint(
         amount = params.strength * (1.0 if reach is None else reach)
         start = partial(start_image, params.start, scaled.content, scaled.styles, inputs.blend, params.seed, amount)
         with size_errors(inputs.content, inputs.styles, network, fraction, params.frame), memory_errors(scaled.content):
-            objective = build_objective(scaled.framed(params.frame), network, params)
+            objective = build_objective(scaled.framed(params.frame), network, params, tiles)
             run.enter(level, start, scaled.content, reach)
             optimize(run, objective, steps, callbacks)
     return run

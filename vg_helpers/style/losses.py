@@ -5,6 +5,7 @@ gradients are written out by hand, because autograd's own take several times as 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -75,7 +76,20 @@ class StyleTerm:
 
     def __call__(self, features: dict[str, Tensor]) -> Tensor:
         """Return the loss (N,)."""
-        grams = [_Gram.apply(features[name], *parts) for name, parts in self.parts.items()]
+        return self.distance(self.grams(features))
+
+    def grams(self, features: dict[str, Tensor], own: dict[str, tuple[slice, slice]] | None = None) -> list[Tensor]:
+        """Return the Gram matrices (N, C, C) by layer, or what the rows and columns `own` add to them."""
+        parts = self.parts
+        if own is not None:
+            parts = {
+                name: (None if mask is None else mask[(..., *own[name])], positions)
+                for name, (mask, positions) in parts.items()
+            }
+        return [_Gram.apply(features[name], *part) for name, part in parts.items()]
+
+    def distance(self, grams: Sequence[Tensor]) -> Tensor:
+        """Return the loss (N,) of Gram matrices by layer."""
         return _Distance.apply(self.target, self.slope, *grams)
 
 

@@ -227,7 +227,7 @@ def stepper(run: StyleRun, objective: Objective) -> Callable[[], Tensor]:
     On CUDA, Adam's step is captured as one graph after a few single steps: one launch instead of hundreds.
     """
     step = _lbfgs_step if run.params.optimizer == "lbfgs" else _adam_step
-    if run.image.device.type != "cuda" or step is _lbfgs_step:
+    if run.image.device.type != "cuda" or step is _lbfgs_step or not getattr(objective, "capturable", True):
         return lambda: step(run, objective)
     return _CapturedStep(run, objective)
 
