@@ -66,6 +66,7 @@ def test_every_import_has_a_requirement():
     required = {IMPORTED_AS.get(name, name) for name in names("requirements.txt")}
     with_jupyter = {"IPython", "ipykernel", "nbformat", "nbclient", "traitlets", "jupyter_client"}
     with_others = {"joblib": "scikit-learn", "requests": "kagglehub", "mpl_toolkits": "matplotlib", "triton": "torch"}
+    with_others |= {"tifffile": "scikit-image"}
     known = required | with_jupyter | set(with_others) | {"vg_helpers", "report"}
     assert imported("vg_helpers", "report") - known <= sys.stdlib_module_names
 

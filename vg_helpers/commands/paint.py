@@ -1,7 +1,7 @@
-"""Repaint a photo in the style of a painting, from the command line: python3 run.py paint PHOTO --style PAINTING.
+"""Repaint photos in the style of a painting, from the command line: python3 run.py paint PHOTO --style PAINTING.
 
 Convention: the place of the result is tried before anything is computed, and nothing is overwritten that this command
-did not make; the settings go into the PNG.
+did not make; the settings go into the file.
 """
 
 import argparse
@@ -30,17 +30,19 @@ from ..files import (
     short_name,
     unique_names,
 )
-from ..images import image_size, limit_megapixels, list_images, load_image, load_mask, read_metadata, save_image
+from ..images import image_size, limit_megapixels, list_images, load_image, load_mask
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES, Normalize
 from ..models.weights import CHOICES, NoWeightsError, find_imagenet_weights, load_backbone
 from ..style.checks import TooSmall, pixels
 from ..style.engine import VERSION, StyleParams, StyleResult, params_for, stylize
 from ..style.optimize import NonFiniteLoss
+from ..style.output import SOFTWARE, Format, read_settings, same_file, save_picture
+from ..style.pixels import resize, scaled_size
 from .entry import run
 
-SOFTWARE = "vg_helpers.paint"
 STYLE_PLACES = ("data/styles", "data")  # below the current folder, then the project's, if VG_STYLES_DIR is not set
+SIZE = 512  # pixels of the longer side, unless --size says otherwise
 COARSE = 256  # pixels of the longer side that a coarser level has at least
 COARSE_SHORTER = 32  # pixels of the shorter side: AlexNet's layers need 31
 BYTES_PER_PIXEL = 110  # on disk: two checkpoints at a time, each with the image, the last good one and Adam's moments
@@ -51,15 +53,44 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the `paint` command."""
     parser = argparse.ArgumentParser(
         prog="run.py paint",
-        description="Repaint a photo in the style of a painting. An interrupted run continues with the same command.",
+        description="Repaint a photo in the style of a painting, or with --out-dir many photos in many styles. An "
+        "interrupted run continues with the same command.",
     )
-    parser.add_argument("photo", type=expand_home, help="the photo (JPEG, PNG, …); its EXIF orientation is respected")
     parser.add_argument(
-        "--style", type=expand_home, action="append", metavar="PAINTING", help="a painting; several are blended"
+        "photos",
+        type=expand_home,
+        nargs="+",
+        metavar="PHOTO",
+        help="the photo (JPEG, PNG, …), its EXIF orientation is respected; with --out-dir several, and folders of them",
     )
-    parser.add_argument("--out", type=expand_home, help="the PNG to write (default: <photo>_<style>.png here)")
-    parser.add_argument("--overwrite", action="store_true", help="write --out even if it holds something else")
-    parser.add_argument("--size", type=int, default=512, help="longer side in pixels, at most the photo's own (512)")
+    parser.add_argument(
+        "--style",
+        type=expand_home,
+        action="append",
+        metavar="PAINTING",
+        help="a painting; several are blended. With --out-dir each photo is painted in each of them, "
+        "--style A B C names several, and a folder stands for all in it",
+    )
+    parser.add_argument(
+        "--out", type=expand_home, help="the PNG, JPEG or TIFF to write (default: <photo>_<style>.png here)"
+    )
+    parser.add_argument(
+        "--out-dir",
+        type=expand_home,
+        metavar="FOLDER",
+        help="paint each photo in each style into this folder, with a contact sheet and a page to compare them; what "
+        "is finished stays",
+    )
+    parser.add_argument(
+        "--format", default=".png", type=_suffix, metavar="png|jpg|tif", help="of the files in --out-dir (png)"
+    )
+    parser.add_argument("--pair", action="store_true", help="first photo in the first style, second in the second, …")
+    parser.add_argument("--overwrite", action="store_true", help="replace what this command did not make, too")
+    parser.add_argument(
+        "--size", type=int, help="longer side in pixels; a smaller photo is enlarged (512, or the photo's own if less)"
+    )
+    parser.add_argument("--dpi", type=float, help="pixels an inch in print, written into the file")
+    parser.add_argument("--bits", type=int, choices=(8, 16), help="of each colour (8; 16 in a TIFF)")
     parser.add_argument("--extractor", choices=tuple(TITLES), default="vgg19", help="network that sees the style")
     parser.add_argument("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the painting's style (1)")
     parser.add_argument(
@@ -73,6 +104,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--protect", metavar="auto|MASK.png", help="keep the photo where this mask is bright")
     parser.add_argument("--steps", type=int, default=200, help="steps at the coarsest size; half as many at each next")
+    parser.add_argument("--stop-at", type=int, metavar="N", help="take the picture as it is after N steps in all")
+    parser.add_argument(
+        "--opacity", type=float, default=1.0, help="how much of the finished painting lies over the photo, 0 to 1 (1)"
+    )
     parser.add_argument("--weights", choices=CHOICES, default="auto", help="auto: ImageNet, else the embedded ones")
     parser.add_argument(
         "--low-memory", action="store_true", default=None, help="take less memory and more time (default: if needed)"
@@ -83,36 +118,53 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _suffix(word: str) -> str:
+    return f".{word.lower().removeprefix('.')}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for index, word in enumerate(words):  # else `paint --keep-colors photo.jpg` would take the photo for a choice
         if word == "--keep-colors" and words[index + 1 : index + 2] not in (["luminance"], ["histogram"]):
             words[index] = "--keep-colors=luminance"
+    if any(word.partition("=")[0] == "--out-dir" for word in words):
+        words = _each_style(words)
     return run(build_parser(), paint, words, stopped="Stopped; the same command continues from here.")
 
 
-def paint(args: argparse.Namespace) -> None:
-    """Paint the photo, write the result and say where it is."""
+def _each_style(words: list[str]) -> list[str]:
+    """Return the words with --style before each painting: after --style A B both are styles.
+
+    Not so for one painting of a photo: `paint --style PAINTING PHOTO` may name the photo last.
+    """
+    spelled, styles = [], False
+    for word in words:
+        if word.startswith("-"):
+            styles = word == "--style"
+        elif styles and spelled[-1] != "--style":
+            spelled.append("--style")
+        spelled.append(word)
+    return spelled
+
+
+def paint(args: argparse.Namespace) -> int:
+    """Paint the photo or photos, write the result, say where it is, and return the exit code."""
     device = pick_device(args.device)
-    if args.size < 32:
-        raise ValueError(f"--size {args.size} must be at least 32 pixels")
-    if args.steps < 1:
-        raise ValueError(f"--steps {args.steps} must be at least 1")
-    if not 0 <= args.strength <= 1:
-        raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the painting's style)")
-    if abs(args.seed) >= 2**63:
-        raise ValueError(f"--seed {args.seed} must be a whole number below 2^63")
-    if args.max_megapixels is not None:
-        limit_megapixels(args.max_megapixels)
+    check_options(args)
+    args.enlarge, args.size = args.size is not None, args.size or SIZE
     args.style = args.style or [find_style()]
-    content = load_image(args.photo, args.size).to(device)
+    if args.out_dir is not None:
+        from .gallery import paint_all
+
+        return paint_all(args, device, open_extractor)
+    args.photo = args.photos[0]
+    content = load_photo(args, args.photo).to(device)
     styles = [load_image(path, args.size).to(device) for path in args.style]
     sources = {"photo": file_sha256(args.photo), "styles": [file_sha256(path) for path in args.style]}
-    out = choose_output(args, sources, room=BYTES_PER_PIXEL * content[0, 0].numel())
-    extractor = build_extractor(args.extractor, weights=args.weights)
-    if extractor.weights.source != "imagenet":
-        print(f"Note: {extractor.weights.note}", file=sys.stderr)
+    layout = Format(args.dpi, args.bits)
+    out = choose_output(args, sources, layout, room=BYTES_PER_PIXEL * content[0, 0].numel())
+    extractor = open_extractor(args)
     params = plan(args, coarse_levels(content, *styles), StyleParams(**params_for(extractor.weights)))
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
     settings = describe(args, params, sources, extractor)
@@ -120,16 +172,57 @@ def paint(args: argparse.Namespace) -> None:
     try:
         result = _with_bar(content, styles, extractor, params, masks, checkpoint)
     except NonFiniteLoss as error:
-        save_image(out, error.image, settings)
+        save_picture(out, error.image, settings, layout)
         raise ValueError(f"{error}; {printable(str(out))} shows it") from error
     except TooSmall as error:
-        raise ValueError(_too_small(args, error, [content, *styles])) from error
-    save_image(out, result.image, settings)
+        raise ValueError(too_small(args, error, [content, *styles])) from error
+    save_picture(out, cover(content, result.image, args.opacity), settings, layout)
     checkpoint.unlink(missing_ok=True)
     print(f"Painted {printable(str(out))}")
+    return 0
 
 
-def choose_output(args: argparse.Namespace, sources: dict[str, object], room: int) -> Path:
+def check_options(args: argparse.Namespace) -> None:
+    """Raise a ValueError that names the option that does not fit, alone or beside others."""
+    if args.size is not None and args.size < 32:
+        raise ValueError(f"--size {args.size} must be at least 32 pixels")
+    if args.steps < 1:
+        raise ValueError(f"--steps {args.steps} must be at least 1")
+    if not 0 <= args.strength <= 1:
+        raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the painting's style)")
+    if not 0 <= args.opacity <= 1:
+        raise ValueError(f"--opacity {args.opacity:g} must be from 0 (the photo) to 1 (the painting)")
+    if args.stop_at is not None and args.stop_at < 1:
+        raise ValueError(f"--stop-at {args.stop_at} must be at least 1")
+    if abs(args.seed) >= 2**63:
+        raise ValueError(f"--seed {args.seed} must be a whole number below 2^63")
+    if args.max_megapixels is not None:
+        limit_megapixels(args.max_megapixels)
+    if args.out_dir is None:
+        if args.pair:
+            raise ValueError("--pair needs --out-dir, the folder for the paintings")
+        if len(args.photos) > 1 or args.photos[0].is_dir():
+            raise ValueError("several photos or a folder of them need --out-dir, the folder for the paintings")
+    elif args.out is not None:
+        raise ValueError("--out names one painting and --out-dir a folder for many; give one of the two")
+
+
+def load_photo(args: argparse.Namespace, path: Path) -> Tensor:
+    """Return the photo at --size, (1, 3, H, W) in [0, 1]; a smaller one is enlarged if --size was given."""
+    photo = load_image(path, args.size)
+    longer = max(photo.shape[2:])
+    return resize(photo, scaled_size(photo, args.size / longer)) if args.enlarge and longer < args.size else photo
+
+
+def open_extractor(args: argparse.Namespace) -> nn.Module:
+    """Return the network that sees the style; prints a note if its weights are not ImageNet's."""
+    extractor = build_extractor(args.extractor, weights=args.weights)
+    if extractor.weights.source != "imagenet":
+        print(f"Note: {extractor.weights.note}", file=sys.stderr)
+    return extractor
+
+
+def choose_output(args: argparse.Namespace, sources: dict[str, object], layout: Format, room: int) -> Path:
     """Return the file to write, after trying its place.
 
     Raises:
@@ -137,13 +230,10 @@ def choose_output(args: argparse.Namespace, sources: dict[str, object], room: in
         OSError: if it cannot be written, or fewer than `room` bytes are free.
     """
     out = args.out or Path(f"{short_name('_'.join(unique_names([args.photo, *args.style])))}.png")
-    if out.suffix.lower() != ".png":
-        raise ValueError(f"--out {printable(str(out))} must end in .png, the format that also keeps the settings")
+    layout.check(out)
     check_place(out, room)
-    inputs = [args.photo, *args.style, *([] if args.protect in (None, "auto") else [Path(args.protect)])]
-    for path in inputs:
-        if out.exists() and path.exists() and out.samefile(path):
-            raise ValueError(f"--out {printable(str(out))} is one of the pictures to read; give another name")
+    if same_file(out, [args.photo, *args.style, *([] if args.protect in (None, "auto") else [Path(args.protect)])]):
+        raise ValueError(f"--out {printable(str(out))} is one of the pictures to read; give another name")
     if out.exists() and not args.overwrite and not _made_of(out, sources):
         raise ValueError(
             f"{printable(str(out))} exists and was not painted from these pictures: give --out another name, or "
@@ -154,7 +244,7 @@ def choose_output(args: argparse.Namespace, sources: dict[str, object], room: in
 
 def _made_of(path: Path, sources: dict[str, object]) -> bool:
     """Return whether this command painted the file from the same photo and styles."""
-    metadata = read_metadata(path)
+    metadata = read_settings(path)
     if metadata.get("Software") != SOFTWARE:
         return False
     try:
@@ -176,6 +266,9 @@ def plan(args: argparse.Namespace, levels: int, base: StyleParams) -> StyleParam
         base: has the fields that the options do not decide.
     """
     halves = [(0.5**level, max(1, args.steps // 2 ** (levels - level))) for level in range(levels, -1, -1)]
+    if args.stop_at is not None:
+        before = [sum(steps for _, steps in halves[:level]) for level in range(len(halves))]
+        halves = [(f, min(steps, max(0, args.stop_at - b))) for (f, steps), b in zip(halves, before, strict=True)]
     return replace(
         base,
         strength=args.strength,
@@ -186,6 +279,11 @@ def plan(args: argparse.Namespace, levels: int, base: StyleParams) -> StyleParam
         low_memory=args.low_memory,
         seed=args.seed,
     )
+
+
+def cover(photo: Tensor, painting: Tensor, opacity: float) -> Tensor:
+    """Return the painting laid over the photo."""
+    return painting if opacity == 1 else photo.lerp(painting, opacity)
 
 
 def find_style() -> Path:
@@ -233,14 +331,19 @@ def _main_object(content_image: Tensor) -> Tensor:
 def describe(
     args: argparse.Namespace, params: StyleParams, sources: dict[str, object], extractor: nn.Module
 ) -> dict[str, str]:
-    """Return what the PNG says about how it was made; `sources` are the hashes of the pictures it was made of."""
+    """Return what the file says about how it was made; `sources` are the hashes of the pictures it was made of."""
     names = {"photo": args.photo.name, "styles": [path.name for path in args.style], "protect": args.protect}
-    network = {"extractor": args.extractor, "weights": extractor.weights.source, "size": args.size}
+    network = {
+        "extractor": args.extractor,
+        "weights": extractor.weights.source,
+        "size": args.size,
+        "opacity": args.opacity,
+    }
     settings = names | network | {"sources": sources} | asdict(params)
     return {"Software": SOFTWARE, "Settings": json.dumps(settings, ensure_ascii=False)}
 
 
-def _too_small(args: argparse.Namespace, error: TooSmall, images: list[Tensor]) -> str:
+def too_small(args: argparse.Namespace, error: TooSmall, images: list[Tensor]) -> str:
     """Return a sentence that names the picture that is too small, and what would be large enough."""
     if error.role == "content":
         path, image = args.photo, images[0]
@@ -250,7 +353,8 @@ def _too_small(args: argparse.Namespace, error: TooSmall, images: list[Tensor]) 
         )
     shorter, longer = sorted(image_size(path))
     size = math.ceil((error.needed + 0.5) * longer / shorter)
-    advice = f"give --size {size} or more" if size <= longer else "give a larger picture"
+    can_grow = size <= longer or error.role == "content"  # a photo is enlarged, a painting is not
+    advice = f"give --size {size} or more" if can_grow else "give a larger picture"
     return (
         f"{printable(str(path))} has {pixels(image)} pixels at --size {args.size}, and {TITLES[args.extractor]} needs "
         f"at least {error.needed} on the shorter side: {advice}"
