@@ -19,6 +19,7 @@ from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.weights import NoWeightsError, Weights
 from vg_helpers.style.engine import VERSION, StyleParams, params_for
 from vg_helpers.style.optimize import NonFiniteLoss
+from vg_helpers.style.output import read_settings
 
 ORIENTATION = 0x0112  # EXIF tag
 ROTATED = 6  # its value for a camera held upright
@@ -260,7 +261,7 @@ def test_another_photo_or_version_begins_anew(place, interrupted, monkeypatch):
 
 def test_a_result_that_cannot_be_saved_is_not_painted_twice(place, monkeypatch, capsys):
     with monkeypatch.context() as patched:
-        patched.setattr(commands_paint, "save_image", full_disk)
+        patched.setattr(commands_paint, "save_picture", full_disk)
         assert paint(*LONG, "out.png") == 2
     assert "the disk is full" in capsys.readouterr().err
     steps, real = [], commands_paint.stylize
@@ -391,3 +392,68 @@ def test_coarser_levels_have_half_the_size_and_twice_the_steps():
 def test_debug_shows_where_an_error_arose(place, capsys):
     assert paint("--style", "nowhere.jpg", "--debug") == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size, shape", [([], (40, 24)), (["--size", "80"], (80, 48)), (["--size", "32"], (32, 19))])
+def test_a_size_above_the_photos_own_enlarges_it(place, size, shape):
+    assert paint("--style", "stars.png", "--out", "out.png", "--steps", "2", *size) == 0
+    assert load_image("out.png").shape[2:] == shape
+
+
+def test_a_print_says_its_settings_and_may_be_painted_again(place, capsys):
+    few = ("--style", "stars.png", "--steps", "2", "--out", "out.tif", "--dpi", "300")
+    assert paint(*few) == 0 and paint(*few) == 0
+    assert json.loads(read_settings(place / "out.tif")["Settings"])["num_steps"] == 2
+    with Image.open("out.tif") as image:
+        assert image.info["dpi"] == (300, 300)
+    assert paint("--style", "stars.png", "--out", "out.jpg", "--bits", "16") == 2
+    assert "--bits 16 needs a .png or .tif file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["photo.jpg", "stars.png"], "several photos or a folder of them need --out-dir"),
+        (["."], "several photos or a folder of them need --out-dir"),
+        (["photo.jpg", "--pair"], "--pair needs --out-dir"),
+        (["photo.jpg", "--out-dir", "d", "--out", "a.png"], "give one of the two"),
+    ],
+)
+def test_options_of_one_and_of_many_do_not_mix(place, capsys, words, sentence):
+    assert commands_paint.main([*words, "--style", "wheat.png"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_photo_may_come_last(place):
+    assert commands_paint.main(["--steps", "2", "--style", "stars.png", "photo.jpg"]) == 0
+    assert (place / "photo_stars.png").exists()
+
+
+def test_the_way_is_kept_on_request(place, interrupted):
+    words = (*LONG, "out.png", "--snapshots", "50", "--film", "out.webp")
+    interrupted(*words)
+    assert paint(*words) == 0 and paint(*words) == 0  # its own results may be painted again
+    names = {path.name for path in place.iterdir()}
+    assert {"out.png", "out.webp", "out_step0050.png", "out_step0100.png"} <= names
+    assert not [name for name in names if name.startswith(".") or name.endswith("0120.png")]
+    paint(*LONG, "plain.png")
+    assert torch.equal(load_image("plain.png"), load_image("out.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--film", "out.gif"], "--film out.gif must end in .webp"),
+        (["--film", "mine.webp"], "mine.webp exists and was not painted from these pictures: give --film"),
+        (["--snapshots", "0"], "--snapshots 0 must be at least 1 step"),
+        (["--snapshots", "5"], "out_step0005.png exists and was not painted from these pictures"),
+        (["--film", "out.webp", "--out-dir", "d"], "--film and --snapshots show the way of one photo"),
+    ],
+)
+def test_films_and_snapshots_are_safe(place, monkeypatch, capsys, words, sentence):
+    write_picture(place / "mine.webp", 5)
+    write_picture(place / "out_step0005.png", 5)
+    forbid_painting(monkeypatch)
+    where = [] if "--out-dir" in words else ["--out", "out.png"]
+    assert paint("--style", "stars.png", *where, *words) == 2
+    assert sentence in capsys.readouterr().err

@@ -36,6 +36,7 @@ from ..models.layers import TITLES, Normalize
 from ..models.weights import CHOICES, NoWeightsError, find_imagenet_weights, load_backbone
 from ..style.checks import TooSmall, pixels
 from ..style.engine import VERSION, StyleParams, StyleResult, params_for, stylize
+from ..style.film import Way
 from ..style.optimize import NonFiniteLoss
 from ..style.output import SOFTWARE, Format, read_settings, same_file, save_picture
 from ..style.pixels import resize, scaled_size
@@ -88,6 +89,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace what this command did not make, too")
     parser.add_argument(
         "--size", type=int, help="longer side in pixels; a smaller photo is enlarged (512, or the photo's own if less)"
+    )
+    parser.add_argument("--snapshots", type=int, metavar="N", help="write the picture every N steps, too")
+    parser.add_argument(
+        "--film", type=expand_home, metavar="FILE.webp", help="write an animated WebP from the photo to the painting"
     )
     parser.add_argument("--dpi", type=float, help="pixels an inch in print, written into the file")
     parser.add_argument("--bits", type=int, choices=(8, 16), help="of each colour (8; 16 in a TIFF)")
@@ -168,16 +173,22 @@ def paint(args: argparse.Namespace) -> int:
     params = plan(args, coarse_levels(content, *styles), StyleParams(**params_for(extractor.weights)))
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
     settings = describe(args, params, sources, extractor)
-    checkpoint = out.with_name(f".{unique_names([out])[0]}.{fingerprint(VERSION, settings)}.checkpoint")
+    kept = [] if args.film is args.snapshots is None else [args.film is not None, args.snapshots]  # of its way
+    checkpoint = out.with_name(f".{unique_names([out])[0]}.{fingerprint(VERSION, settings, *kept)}.checkpoint")
+    way = _prepare_way(args, content, params, out, settings, layout)
     try:
-        result = _with_bar(content, styles, extractor, params, masks, checkpoint)
+        result = _with_bar(content, styles, extractor, params, masks, checkpoint, way)
     except NonFiniteLoss as error:
         save_picture(out, error.image, settings, layout)
         raise ValueError(f"{error}; {printable(str(out))} shows it") from error
     except TooSmall as error:
         raise ValueError(too_small(args, error, [content, *styles])) from error
-    save_picture(out, cover(content, result.image, args.opacity), settings, layout)
+    painting = cover(content, result.image, args.opacity)
+    save_picture(out, painting, settings, layout)
+    if args.film is not None:
+        way.write_film(args.film, painting, settings)
     checkpoint.unlink(missing_ok=True)
+    way.remove_frames()  # last: an interrupted run would miss them
     print(f"Painted {printable(str(out))}")
     return 0
 
@@ -205,6 +216,12 @@ def check_options(args: argparse.Namespace) -> None:
             raise ValueError("several photos or a folder of them need --out-dir, the folder for the paintings")
     elif args.out is not None:
         raise ValueError("--out names one painting and --out-dir a folder for many; give one of the two")
+    elif args.film is not None or args.snapshots is not None:
+        raise ValueError("--film and --snapshots show the way of one photo; leave out --out-dir")
+    if args.film is not None and args.film.suffix.lower() != ".webp":
+        raise ValueError(f"--film {printable(str(args.film))} must end in .webp")
+    if args.snapshots is not None and args.snapshots < 1:
+        raise ValueError(f"--snapshots {args.snapshots} must be at least 1 step")
 
 
 def load_photo(args: argparse.Namespace, path: Path) -> Tensor:
@@ -232,14 +249,42 @@ def choose_output(args: argparse.Namespace, sources: dict[str, object], layout: 
     out = args.out or Path(f"{short_name('_'.join(unique_names([args.photo, *args.style])))}.png")
     layout.check(out)
     check_place(out, room)
-    if same_file(out, [args.photo, *args.style, *([] if args.protect in (None, "auto") else [Path(args.protect)])]):
-        raise ValueError(f"--out {printable(str(out))} is one of the pictures to read; give another name")
-    if out.exists() and not args.overwrite and not _made_of(out, sources):
+    _check_output("--out", out, args, sources)
+    if args.film is not None:
+        check_place(args.film)
+        _check_output("--film", args.film, args, sources)
+    return out
+
+
+def _check_output(option: str, file: Path, args: argparse.Namespace, sources: dict[str, object]) -> None:
+    """Raise a ValueError if the file is one of the inputs, or something else that was not painted from them."""
+    if same_file(file, [args.photo, *args.style, *([] if args.protect in (None, "auto") else [Path(args.protect)])]):
+        raise ValueError(f"{option} {printable(str(file))} is one of the pictures to read; give another name")
+    if file.exists() and not args.overwrite and not _made_of(file, sources):
         raise ValueError(
-            f"{printable(str(out))} exists and was not painted from these pictures: give --out another name, or "
+            f"{printable(str(file))} exists and was not painted from these pictures: give {option} another name, or "
             "--overwrite"
         )
-    return out
+
+
+def _prepare_way(
+    args: argparse.Namespace,
+    content: Tensor,
+    params: StyleParams,
+    out: Path,
+    settings: dict[str, str],
+    layout: Format,
+) -> Way:
+    """Return what keeps the pictures on the way, after trying the places of those that are asked for."""
+    way = Way(content, params.num_steps + sum(steps for _, steps in params.coarse), params.colors, args.opacity)
+    if args.snapshots is not None:
+        for file in way.keep_snapshots(out, args.snapshots, settings, layout):
+            check_place(file)
+            _check_output("--out", file, args, json.loads(settings["Settings"])["sources"])
+    if args.film is not None:
+        name = f".{unique_names([args.film])[0]}.{fingerprint(VERSION, settings)}.frames"
+        way.keep_frames(args.film.with_name(name))
+    return way
 
 
 def _made_of(path: Path, sources: dict[str, object]) -> bool:
@@ -368,6 +413,7 @@ def _with_bar(
     params: StyleParams,
     masks: list[Tensor] | None,
     checkpoint: Path,
+    way: Way,
 ) -> StyleResult:
     """Return the result of the transfer, which shows a bar of its steps."""
     total = params.num_steps + sum(steps for _, steps in params.coarse)
@@ -376,8 +422,14 @@ def _with_bar(
         def show(step: int, losses: dict[str, Tensor], image: Tensor) -> None:
             bar.set_postfix_str(f"{pixels(image)} px, loss {losses['total'].item():.3f}", refresh=False)
             bar.update(step - bar.n)
+            way.add(step, image)
 
-        options = {"on_step": show, "every": BAR_EVERY, "checkpoint": checkpoint, "keep_checkpoint": True}
+        options = {
+            "on_step": show,
+            "every": 1 if way.is_kept else BAR_EVERY,
+            "checkpoint": checkpoint,
+            "keep_checkpoint": True,
+        }
         shares = [1 / len(styles)] * len(styles)
         return stylize(content, styles, extractor, params, blend=shares, masks=masks, **options)
 

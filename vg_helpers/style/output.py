@@ -1,7 +1,8 @@
 """Paintings as files: PNG, JPEG or TIFF, of 8 or 16 bits, with the settings they were made with and the size in print.
 
 Convention: the settings are a dict of text, of which "Software" says what made the file. PNG has them in text chunks,
-JPEG in EXIF (UserComment) and TIFF in its description, the last two as JSON. An existing file is replaced as a whole.
+JPEG and WebP in EXIF (UserComment), TIFF in its description, the last three as JSON. An existing file is replaced as a
+whole.
 """
 
 import json
@@ -76,10 +77,10 @@ def read_settings(path: Path) -> dict[str, str]:
     if path.suffix.lower() == ".png":
         return read_metadata(path)
     try:
-        with Image.open(path, formats=("JPEG", "TIFF")) as picture:
+        with Image.open(path, formats=("JPEG", "TIFF", "WEBP")) as picture:
             picture.load()
             exif = picture.getexif()
-            if picture.format == "JPEG":
+            if picture.format != "TIFF":
                 comment = exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
                 text = comment.removeprefix(UNICODE).decode("utf-16-le")
             else:
@@ -94,13 +95,19 @@ def save_pil_jpeg(
     path: Path, picture: Image.Image, metadata: dict[str, str], dpi: float | None = None, quality: int = QUALITY
 ) -> None:
     """Write a picture as JPEG with its settings."""
+    exif = exif_of(metadata)
+    options = {} if dpi is None else {"dpi": (dpi, dpi)}
+    with atomic(path) as part:
+        picture.save(part, "JPEG", quality=quality, subsampling=0, exif=exif, **options)
+
+
+def exif_of(metadata: dict[str, str]) -> Image.Exif:
+    """Return EXIF that holds the settings."""
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = metadata.get("Software", SOFTWARE)
     comment = UNICODE + _as_json(metadata).encode("utf-16-le")
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
-    options = {} if dpi is None else {"dpi": (dpi, dpi)}
-    with atomic(path) as part:
-        picture.save(part, "JPEG", quality=quality, subsampling=0, exif=exif, **options)
+    return exif
 
 
 def _write_tiff(path: Path, array: np.ndarray, metadata: dict[str, str], dpi: float | None) -> None:
