@@ -6,8 +6,8 @@ directions; the label is Van Gogh's name only so that everything runs on the dem
 painters' names are invented. All painters share subjects and palettes and differ in brushwork.
 
 The set is made so that a classifier can be wrong. A pupil follows the flow painter in shorter, narrower and more even
-strokes on a light ground, and a quarter of the flow painter's own pictures are early ones, in strokes much like the
-pupil's. The embedded weights were trained without these two manners.
+strokes on a light ground, and at times nearly copies him. A quarter of the flow painter's own pictures are early ones,
+in strokes much like the pupil's. The embedded weights were trained without these two manners.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from ..files import atomic, read_csv, read_json, write_csv, write_json
 from .painters import ARTISTS, end_with_parent, paint, paint_file, photograph
 
-VERSION = 6  # of the pixels: raised whenever the same seed paints something else
+VERSION = 7  # of the pixels: raised whenever the same seed paints something else
 PAINTINGS = "Post_Impressionism"
 NOTE = (
     "Procedural demo set: no real painting is in it. Pictures labelled 'vincent van gogh' were painted by a program, "
