@@ -188,7 +188,7 @@ def headline(summary: Mapping[str, Mapping[str, Any]], num_paintings: int, is_de
     Args:
         summary: by classifier, the metrics at its threshold under "best", as in metrics.json.
     """
-    task = "the demo's Van Gogh manner from other manners" if is_demo else "Van Gogh from other painters"
+    task = "the demo's Van Gogh painter from other painters" if is_demo else "Van Gogh from other painters"
     lines = []
     for name in HEADLINE:
         auc, f1, accuracy = (Estimate.read(summary[name]["best"][metric]) for metric in ("roc_auc", "f1", "accuracy"))
