@@ -51,8 +51,8 @@ def test_the_curve_ends_with_all_answers_and_ties_share_a_point():
 def test_examples_are_the_clearest_of_their_kind():
     distance = np.array([1, 1, 1, 1, 1.6, 1, 1.9, 1])
     found = checks.examples(ODDS, LABELS, RULE, distance)
-    assert found == {"rightly van_gogh": 0, "rightly other": 6, "wrong": 7, "cannot_tell": 3, "unfamiliar": 6}
-    assert checks.examples(ODDS[:1], LABELS[:1], RULE, [1.0]) == {"rightly van_gogh": 0}
+    assert found == {"rightly Van Gogh": 0, "rightly other": 6, "wrong": 7, "cannot_tell": 3, "unfamiliar": 6}
+    assert checks.examples(ODDS[:1], LABELS[:1], RULE, [1.0]) == {"rightly Van Gogh": 0}
 
 
 def test_shown_paintings_stand_in_the_order_of_the_figure():
@@ -86,3 +86,14 @@ def test_neighbours_are_those_of_the_test_paintings():
     distances = judge.distances(torch.from_numpy(moments[[0, 3]])).numpy()
     np.testing.assert_allclose(near.distance, distances.min(axis=1), rtol=1e-6)
     assert near.van_goghs[:, 0].tolist() == [[1, 3, 5, 7][row[1::2].argmin()] for row in distances]
+
+
+def test_close_paintings_are_counted_and_left_out():
+    label = np.tile([0, 1], 20)
+    held = pd.DataFrame({"split": ["val"] * 10 + ["test"] * 30, "label": label, "group": range(40)})
+    held = held.assign(p_vgg19=np.where(label == 1, 0.9, 0.1))
+    held.loc[10:13, "p_vgg19"] = [0.95, 0.05, 0.95, 0.05]  # wrong, all of them close to a training painting
+    distance = np.where(np.arange(30) < 4, 0.1, 0.6)
+    count, whole, rest = checks.without_close(held, "vgg19", distance)
+    assert count == 4 and whole.value < rest.value == 1
+    assert checks.without_close(held, "vgg19", distance + 1)[1:] == (whole, whole)

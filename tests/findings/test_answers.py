@@ -69,3 +69,11 @@ def test_unfamiliar_paintings_that_matter_or_not_or_do_not_exist():
     assert findings.unfamiliar(frame(90, 1, familiar=(1, 90)), 0.0).startswith("No test painting is unfamiliar")
     assert findings.unfamiliar(frame(90, 1), 0.03) == ""
     assert findings.unfamiliar(frame(0, 0, familiar=(0, 0)), 0.03) == ""
+
+
+def test_close_paintings_may_be_the_same_work():
+    whole, rest = Estimate(0.98, 0.97, 0.99), Estimate(0.975, 0.96, 0.99)
+    assert "No test painting" in findings.close_paintings(0, 275, whole, whole)
+    several = findings.close_paintings(5, 275, whole, rest)
+    assert "5 test paintings of 275 have" in several and "0.975 [0.960, 0.990], instead of 0.980" in several
+    assert "1 test painting of 275 has" in findings.close_paintings(1, 275, whole, rest)

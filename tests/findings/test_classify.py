@@ -155,7 +155,7 @@ def test_what_is_missing_is_said():
     assert findings.no_mediums(pd.DataFrame({"medium": ["not stated", "print"]})) == ""
 
 
-@pytest.mark.parametrize(("is_demo", "words"), [(True, "the demo's Van Gogh painter"), (False, "Van Gogh from other p")])
+@pytest.mark.parametrize(("is_demo", "words"), [(True, "the demo's Van Gogh"), (False, "Van Gogh from other p")])
 def test_headline(is_demo, words):
     entry = {"value": 0.9, "low": 0.8, "high": 0.95}
     metrics = {"best": dict.fromkeys(("roc_auc", "f1", "accuracy"), entry)}

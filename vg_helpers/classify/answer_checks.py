@@ -13,12 +13,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..calibration import log_odds as log_odds_of
-from ..intervals import proportion
+from ..intervals import Estimate, proportion
+from ..metrics import score_table
 from ..models.texture import Rule
 from .answers import CANNOT_TELL, OTHER, VAN_GOGH, Neighbors, answers_of, is_answered, logit, neighbors_of
 from .texture import TextureFit
 
 ROWS = {"two": "van_gogh or other", "three": "or cannot_tell", "familiar": "or cannot_tell, and familiar"}
+SAME_WORK = 0.25  # texture distance below which all pairs that we looked at were photographs of one work
 
 
 def evaluate_answers(
@@ -76,6 +78,24 @@ def add_to_metrics(metrics: dict[str, Any], evaluations: Mapping[str, pd.DataFra
         metrics[f"{network}_with_texture"]["answers"] = {key: three[key]._asdict() for key in ("answered", "wrong")}
 
 
+def without_close(
+    held: pd.DataFrame, classifier: str, distance: ArrayLike, limit: float = SAME_WORK, seed: int = 0
+) -> tuple[int, Estimate, Estimate]:
+    """Return how many test paintings are closer than `limit` to a training painting, and the ROC AUC with and without.
+
+    Args:
+        distance: (N,) of the test paintings from the training painting of nearest texture.
+    """
+    test, close = held[held["split"] == "test"], np.asarray(distance) < limit
+    aucs = [
+        Estimate.read(
+            score_table(rows["label"], rows[f"p_{classifier}"], groups=rows["group"], seed=seed).loc["roc_auc"]
+        )
+        for rows in (test, test[~close])
+    ]
+    return int(close.sum()), *aucs
+
+
 def risk_curves(held: pd.DataFrame, rules: Mapping[str, Rule]) -> dict[str, pd.DataFrame]:
     """Return `risk_curve` on the test paintings for each network with its texture judge, by network."""
     return {name: risk_curve(*on_test(held, name), rule.threshold) for name, rule in rules.items()}
@@ -120,7 +140,7 @@ def examples(log_odds: ArrayLike, labels: ArrayLike, rule: Rule, distance: Array
     away = np.abs(odds - logit(rule.threshold))
     right = (answers == VAN_GOGH) == (labels == 1)
     kinds = {
-        "rightly van_gogh": (right & (answers == VAN_GOGH), away),
+        "rightly Van Gogh": (right & (answers == VAN_GOGH), away),
         "rightly other": (right & (answers == OTHER), away),
         "wrong": (~right & (answers != CANNOT_TELL), away),
         CANNOT_TELL: (answers == CANNOT_TELL, -away),
