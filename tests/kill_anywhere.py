@@ -1,4 +1,4 @@
-"""Kill commands at random moments, by hand: `python tests/kill_anywhere.py [--kills 10] paint predict report`.
+"""Kill commands at random moments, by hand: `python tests/kill_anywhere.py [--kills 10] paint folder predict report`.
 
 Each command runs once undisturbed. Then it is killed (SIGKILL) at a random moment and started again, until it ends by
 itself; if there were fewer kills than asked for, all begins again in an empty folder. Each second kill waits until a
@@ -30,17 +30,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PREDICT = "import sys, pathlib; from vg_helpers.commands import predict; "
 PREDICT += "predict.BUILD = pathlib.Path('build'); sys.exit(predict.main(sys.argv[1:]))"
 PAINT = "photo.jpg --style style.jpg --out out.png --size 192 --steps 160 --extractor alexnet --weights embedded"
+FOLDER = "photos --style style.jpg --out-dir out --size 192 --steps 20 --extractor alexnet --weights embedded"
 COMMANDS = {
     "paint": ["-m", "vg_helpers.commands.paint", *PAINT.split()],
+    "folder": ["-m", "vg_helpers.commands.paint", *FOLDER.split()],
     "predict": ["-c", PREDICT, "pictures", "--model", "alexnet", "--out", "answers.csv"],
     "report": ["-m", "report.build", "--profile", "smoke", "--build-dir", "build/smoke"],
 }
 RESULTS = {
     "paint": ["out.png"],
+    "folder": ["out/*"],
     "predict": ["answers.csv"],
     "report": ["build/smoke/0*/**/*.csv", "build/smoke/0*/**/*.json", "build/smoke/0[346]*/**/*.png"],
 }
-SHARE = {"paint": 1, "predict": 1, "report": 0.3}  # of the undisturbed time: a kill comes within it
+SHARE = {"paint": 1, "folder": 1, "predict": 1, "report": 0.3}  # of the undisturbed time: a kill comes within it
 # What depends on the clock: the notebook on speed, dates, and durations in tables (so the PDF is not compared)
 TIMED = re.compile(r"05_gpu_bench/|/state/|/wandb/|/manifest\.json$|/\.")
 TIMED_KEYS = re.compile(r"second|duration|started|finished|_at$|_per_s")
@@ -49,11 +52,13 @@ TIMED_KEYS = re.compile(r"second|duration|started|finished|_at$|_per_s")
 def make_inputs(
     command: str,
     folder: Path,
+    photos: int,
 ) -> None:
     """Write the pictures that a command reads, and for `predict` a classifier with random weights."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
     names = {"paint": ["photo.jpg", "style.jpg"], "predict": [f"pictures/{n:02}.jpg" for n in range(30)], "report": []}
+    names["folder"] = [*(f"photos/{n:03}.jpg" for n in range(photos)), "style.jpg"]
     for name in names[command]:
         (folder / name).parent.mkdir(exist_ok=True)
         coarse = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
@@ -126,10 +131,10 @@ def timeless(value: object) -> object:
     return [timeless(part) for part in value] if isinstance(value, list) else value
 
 
-def check(command: str, kills: int, folder: Path, rng: random.Random) -> bool:
+def check(command: str, kills: int, folder: Path, rng: random.Random, photos: int) -> bool:
     """Return whether a killed command ends as an undisturbed one; prints a line for each kill and each end."""
     undisturbed = folder / command / "undisturbed"
-    make_inputs(command, undisturbed)
+    make_inputs(command, undisturbed, photos)
     began = time.perf_counter()
     if code := start(command, undisturbed).wait():
         print((undisturbed / "log.txt").read_text(encoding="utf-8", errors="replace")[-2000:])
@@ -141,7 +146,7 @@ def check(command: str, kills: int, folder: Path, rng: random.Random) -> bool:
         tries += 1
         place = folder / command / f"killed{ends}"
         if not place.exists():
-            make_inputs(command, place)
+            make_inputs(command, place, photos)
         process, moment = start(command, place), rng.uniform(0, seconds * SHARE[command])
         what = kill(process, moment, tries % 2 == 0, tries % 4 > 1, place)
         if what:
@@ -169,12 +174,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commands", nargs="*", default=["paint", "predict"], metavar="COMMAND")
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--photos", type=int, default=12, help="that the command `folder` paints (12)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="an empty folder on a disk with 5 GB (default: a temporary one)")
     options = parser.parse_args()
     folder, rng = options.folder or Path(tempfile.mkdtemp()), random.Random(options.seed)
     print(f"seed {options.seed}, in {folder}", flush=True)
-    ends = [check(command, options.kills, folder, rng) for command in options.commands]
+    ends = [check(command, options.kills, folder, rng, options.photos) for command in options.commands]
     print("all as undisturbed" if all(ends) else "NOT all as undisturbed")
     return int(not all(ends))
 

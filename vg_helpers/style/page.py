@@ -66,17 +66,18 @@ def write_sheet(folder: Path, jobs: Sequence[Job]) -> Path:
     width, height = 2 * cell + GAP, cell + LABEL
     columns = max(1, round(math.sqrt(len(jobs) * height / width)))
     rows = math.ceil(len(jobs) / columns)
-    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + GAP) + GAP), "white")
+    sheet = Image.new("RGB", (columns * (width + 3 * GAP) + GAP, rows * (height + GAP) + GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for number, job in enumerate(jobs):
-        left = GAP + number % columns * (width + GAP)
+        left = GAP + number % columns * (width + 3 * GAP)
         top = GAP + number // columns * (height + GAP)
         for place, path in ((left, job.photo), (left + cell + GAP, job.file)):
             picture = ImageOps.contain(_small(path, cell), (cell, cell))
             sheet.paste(picture, (place + (cell - picture.width) // 2, top + (cell - picture.height) // 2))
         draw.text((left, top + cell + 3), _fitting(job.file.stem, font, width), fill="black", font=font)
     file = folder / SHEET
-    save_pil_jpeg(file, sheet, {"Software": SOFTWARE, "Key": fingerprint([job.file.name for job in jobs])})
+    about = {"Software": SOFTWARE, "Key": fingerprint([job.file.name for job in jobs])}
+    save_pil_jpeg(file, sheet, about, quality=QUALITY)
     return file
 
 
