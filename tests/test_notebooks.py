@@ -21,7 +21,8 @@ from vg_helpers.code import python_of
 from vg_helpers.files import read_json
 from vg_helpers.stage import STAGES
 
-STORY = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STORY = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+PLAYGROUND = ROOT / "notebooks" / "playground.ipynb"  # stands beside the chain: neither parameters nor report
 NOTEBOOKS = [*STORY, build.HERE / "front_matter.ipynb", build.HERE / "appendix.ipynb"]
 PROFILES = sorted(build.PROFILES.glob("*.yaml"))
 TYPICAL, LONGEST, NAMES = 5, 15, 8  # lines of a cell: half are shorter, nearly all are shorter; names besides modules
@@ -52,6 +53,14 @@ def notebook(path):
 
 def test_all_six_are_here():
     assert tuple(path.stem for path in STORY) == STAGES
+
+
+def test_the_playground_is_a_few_lines():
+    notebook = read_notebook(PLAYGROUND)
+    code = code_of(notebook)
+    assert notebook["cells"][0]["source"].startswith("# ") and len(code) == 2
+    assert all(len(cell["source"].splitlines()) == 1 and not cell["outputs"] for cell in code)
+    assert not any(cell["execution_count"] for cell in code) and not nodes_of(notebook, ast.FunctionDef, ast.ClassDef)
 
 
 def test_no_outputs_are_kept(notebook):

@@ -51,8 +51,6 @@ def settings(args: argparse.Namespace) -> list[str]:
         "--VoilaConfiguration.allow_template_override=NO",
         "--VoilaConfiguration.allow_theme_override=NO",
         "--VoilaConfiguration.strip_sources=True",
-        "--VoilaConfiguration.file_allowlist=['$^']",  # nothing in the notebooks' folder is served
-        "--Voila.mathjax_url=",
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
+from traitlets import Unicode
 
 from ..images import Upload
 from . import drawing, pictures
@@ -24,6 +25,12 @@ HERE = Path(__file__).parent
 COPY = "navigator.clipboard.writeText(this.parentNode.querySelector('code').textContent);this.textContent='Copied'"
 
 
+class Picture(w.Image):
+    """An image whose tooltip is its title: the browser's code for tooltips asks each widget for a description."""
+
+    description = Unicode("").tag(sync=True)
+
+
 class Chooser:
     """A list of pictures with a button for one's own; `picture` is the one that is chosen."""
 
@@ -31,7 +38,7 @@ class Chooser:
         self.choices, self.on_change = dict(choices), on_change
         self.list = w.Dropdown(options=list(choices), description=title, layout=w.Layout(flex="1 1 auto", width="auto"))
         self.upload = w.FileUpload(accept=PICTURES, description="Upload", tooltip=f"{title}: a picture of mine")
-        self.preview = w.Image(format="jpeg", tooltip=title, layout=w.Layout(width="auto", max_height="120px"))
+        self.preview = Picture(format="jpeg", tooltip=title, layout=w.Layout(width="auto", max_height="120px"))
         self.box = w.VBox([w.HBox([self.list, self.upload]), self.preview])
         self.upload.observe(self._take, "value")
         self.list.observe(self._chosen, "value")
@@ -117,13 +124,14 @@ class Page:
         self.share = w.IntSlider(0, description="Before", readout_format="d")
         self.share.tooltip = "Percent of the picture, from the left, that show the photo"
         self.why = w.ToggleButton(False, description="Why?", tooltip="Grad-CAM: where the judge sees a Van Gogh")
-        self.image = w.Image(format="jpeg", tooltip="The picture", layout=w.Layout(width="100%"))
+        self.image = Picture(format="jpeg", tooltip="The picture", layout=w.Layout(width="100%"))
         self.image.add_class("vg-picture")
         self.status, self.charts, self.verdict, self.download = w.HTML(), w.HTML(), w.HTML(), w.HTML()
         self.bar = w.FloatProgress(max=1, layout=w.Layout(width="100%"))
         self.history = w.HBox(layout=w.Layout(flex_flow="row wrap"))
         self._wire()
         self._arrange()
+        self._settings_changed()
 
     def _wire(self) -> None:
         self.paint.on_click(lambda _: self._paint())
@@ -247,7 +255,7 @@ class Page:
             small = drawing.jpeg(drawing.pixels_of(variant.picture()), drawing.THUMBNAIL)
             button = w.Button(description=f"Variant {number}", tooltip=f"Bring back: {words}")
             button.on_click(lambda _, variant=variant: self._bring_back(variant))
-            cards.append(w.VBox([w.Image(value=small, format="jpeg", tooltip=words), button]).add_class("vg-card"))
+            cards.append(w.VBox([Picture(value=small, format="jpeg", tooltip=words), button]).add_class("vg-card"))
         self.history.children = cards
 
     def _bring_back(self, variant: Any) -> None:

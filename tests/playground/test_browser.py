@@ -1,0 +1,150 @@
+"""The page in a real browser, by Voilà: a photo is uploaded, painted, stopped, continued, blended and downloaded."""
+
+import base64
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+ROOT = Path(__file__).parents[2]
+SLOW = 400  # seconds: a machine may be busy
+STATUS = "document.querySelector('.vg-right .vg-line').textContent"
+SHOWN = "document.querySelector('.vg-picture').src"
+BUTTON = "Array.from(document.querySelectorAll('.vg-page button')).find(b => b.textContent.includes('{}'))"
+
+
+def choose(tab, label, text):
+    """Choose the entry of a list by its words."""
+    tab(
+        f"{{const s = Array.from(document.querySelectorAll('.widget-dropdown')).find(d => d.textContent.includes('{label}'))"
+        f".querySelector('select'); s.selectedIndex = Array.from(s.options).findIndex(o => o.text.includes('{text}')); "
+        "s.dispatchEvent(new Event('change', {bubbles: true}))}"
+    )
+
+
+def click(tab, text):
+    tab(f"{BUTTON.format(text)}.click()")
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Serve the page; return its address."""
+    command = [sys.executable, "-P", "-m", "vg_helpers.commands.play", "--no-browser", "--port", "8931"]
+    environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
+    try:
+        lines = []
+        for line in server.stderr:
+            lines.append(line)
+            if match := re.search(r"http://127\.0\.0\.1:\d+/\?token=\w+", line):
+                threading.Thread(target=server.stderr.read, daemon=True).start()
+                yield match[0]
+                break
+        else:
+            pytest.fail("".join(lines[-20:]))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    from browser import browser
+
+    with browser(tmp_path_factory.mktemp("browser")) as port:
+        yield port
+
+
+def shots(tmp_path):
+    """Return the folder for pictures of the page: VG_SHOTS_DIR if somebody wants to look at them."""
+    folder = Path(os.environ.get("VG_SHOTS_DIR", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_a_visit(address, port, tmp_path):
+    from browser import Tab
+
+    photo = tmp_path / "my photo.jpg"
+    Image.open(ROOT / "report" / "pictures" / "photo.jpg").save(photo)
+    tab, folder = Tab(port, address), shots(tmp_path)
+    tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
+    tab.shot(folder / "start.png")
+    tab.give_file(".vg-left input[type=file], .widget-upload input", photo)
+    tab.wait("document.querySelector('.widget-dropdown select').selectedOptions[0].text.includes('my photo')", SLOW)
+    choose(tab, "Size", "192")
+    choose(tab, "Network", "AlexNet")
+    click(tab, "Paint")
+    tab.wait(f"{STATUS}.startsWith('Painting')", SLOW)
+    click(tab, "Stop")
+    tab.wait(f"{STATUS}.startsWith('Stopped')", SLOW)
+    stopped = tab(SHOWN)
+    click(tab, "Continue")
+    frames = {stopped}
+    while not tab(STATUS).startswith("Finished"):
+        frames.add(tab(SHOWN))
+    assert tab("document.querySelectorAll('.vg-chart polyline').length") >= 1
+    tab.wait("document.querySelector('.vg-take a')", SLOW)
+    before = tab(SHOWN)
+    tab("document.querySelector('.widget-checkbox input').click()")
+    tab.wait(
+        f"{SHOWN} != '{before}' && document.querySelector('.vg-take code').textContent.includes('keep-colors')", SLOW
+    )
+    tab("document.querySelectorAll('.vg-right .noUi-handle')[1].focus()")
+    tab.press("ArrowLeft", 37)
+    tab.wait("document.querySelector('.vg-take code').textContent.includes('--opacity=0.95')", SLOW)
+    tab.shot(folder / "painted.png")
+    tab.resize(800, 900, dark=True)
+    tab.shot(folder / "painted_dark_800.png")
+    assert tab("document.documentElement.scrollWidth <= 800")
+    same_by_command(tab, tmp_path)
+    assert len(frames) >= 5, len(frames)
+    assert not tab.errors
+    outside = [place for place in tab.requests if not re.match(r"(http|ws)://127\.0\.0\.1:|data:|blob:", place)]
+    assert not outside
+
+
+def same_by_command(tab, folder):
+    """Check that the command on the page writes the very bytes that the page offers."""
+    data = base64.b64decode(tab("document.querySelector('.vg-take a').href").partition(",")[2])
+    words = shlex.split(tab("document.querySelector('.vg-take code').textContent"))
+    assert words[:3] == ["python3", "run.py", "paint"]
+    command = [sys.executable, "-m", "vg_helpers.commands.paint", *words[3:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    assert (folder / "painting.png").read_bytes() == data
+
+
+def test_two_pages_do_not_mix(address, port):
+    from browser import Tab
+
+    tabs = [Tab(port, address), Tab(port, address)]
+    for tab, photo in zip(tabs, ("cat", "rocket"), strict=True):
+        tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
+        tab.wait("document.querySelector('.widget-dropdown select').options.length > 3", SLOW)
+        choose(tab, "Photo", photo)
+        choose(tab, "Size", "192")
+        choose(tab, "Network", "AlexNet")
+        click(tab, "Paint")
+    for tab, photo in zip(tabs, ("chelsea", "rocket"), strict=True):
+        tab.wait(f"{STATUS}.startsWith('Finished') && document.querySelector('.vg-take code')", SLOW)
+        assert photo in tab("document.querySelector('.vg-take code').textContent")
+
+
+def test_without_the_token_there_is_no_page(address):
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    try:
+        text = urlopen(address.partition("?")[0], timeout=SLOW).read().decode()
+    except HTTPError as error:
+        assert error.code in (401, 403)
+    else:
+        assert "vg-page" not in text and "Playground" not in text

@@ -1,0 +1,171 @@
+"""The widgets without a browser: what they show, what they ask the session for, and what comes back."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from ipywidgets import Widget
+from PIL import Image
+from stand_ins import CPU, Tiny
+
+from vg_helpers.classify.answers import Answer
+from vg_helpers.commands import paint as command
+from vg_helpers.images import Upload
+from vg_helpers.playground import judges, page, pictures, session
+from vg_helpers.style.convolutions import prepare
+
+
+class Judge(SimpleNamespace):
+    """Believes in yellow, and looks at the left half."""
+
+    def belief(self, picture):
+        return picture.mean().item()
+
+    def answer(self, picture):
+        return Answer(picture.mean().item(), 0.1, 0.9, "cannot_tell", True)
+
+    def cam(self, picture):
+        cam = torch.zeros_like(picture[:, :1])
+        cam[..., : picture.shape[-1] // 2] = 1
+        return cam
+
+
+class Extractor(Tiny):
+    checkpointing = False
+
+    def __init__(self, network, weights):
+        super().__init__()
+
+
+def save(path, seed):
+    pixels = np.random.default_rng(seed).integers(60, 190, (48, 72, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def open_page(tmp_path, monkeypatch):
+    """Return a function that opens a page with these judges, and waits until it has loaded."""
+    network = Extractor("vgg19", "auto"), prepare(Extractor("vgg19", "auto"), CPU, "auto")
+    monkeypatch.setattr(session, "open_network", lambda name: network)
+    monkeypatch.setattr(session.Session.__init__, "__defaults__", (lambda: None, None, lambda name: network))
+    monkeypatch.setattr(command, "build_extractor", Extractor)
+    monkeypatch.setattr(pictures, "photos", lambda: {"one": save(tmp_path / "one.png", 1)})
+    monkeypatch.setattr(pictures, "styles", lambda: {"two": save(tmp_path / "two.png", 2)})
+    monkeypatch.setattr(pictures, "bundled_photos", dict)
+
+    def build(*present):
+        monkeypatch.setattr(judges, "load_judges", lambda: list(present))
+        opened = page.Page()
+        until(lambda: opened.session is not None and (opened.judges or opened.why.disabled))
+        opened.size.value, opened.steps.value = 192, 10
+        return opened
+
+    return build
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def painted(opened):
+    opened.paint.click()
+    assert opened.session.wait(60) == "finished", opened.session.problem
+    return opened.image.value.tobytes()
+
+
+def test_it_paints_and_offers_file_and_command(open_page):
+    opened = open_page()
+    before = opened.image.value.tobytes()
+    assert painted(opened) != before
+    assert "Finished" in opened.status.value and "data:image/png;base64," in opened.download.value
+    assert "run.py paint" in opened.download.value and "loss" in opened.charts.value
+    assert "P(van_gogh)" not in opened.charts.value and "run.py report" in opened.verdict.value and opened.why.disabled
+
+
+def test_opacity_colours_and_the_photo_uncovered_change_the_picture_at_once(open_page):
+    opened = open_page()
+    shown = {painted(opened)}
+    for change in ({"opacity": 0.5}, {"colors": True}, {"share": 50}):
+        [(name, value)] = change.items()
+        getattr(opened, name).value = value
+        shown.add(opened.image.value.tobytes())
+    assert len(shown) == 4
+    assert "--opacity=0.5" in opened.download.value and "--keep-colors=luminance" in opened.download.value
+
+
+def test_judges_draw_curves_give_a_verdict_and_show_where_they_look(open_page):
+    opened = open_page(Judge(network="vgg19"))
+    plain = painted(opened)
+    assert "P(van_gogh)" in opened.charts.value and "polyline" in opened.charts.value
+    until(lambda: "cannot tell" in opened.verdict.value)
+    assert "learned from no painting like this" in opened.verdict.value
+    opened.why.value = True
+    assert opened.image.value.tobytes() != plain
+    opened.why.value = False
+    assert opened.image.value.tobytes() == plain
+
+
+def test_a_variant_comes_back_with_its_settings(open_page):
+    opened = open_page()
+    first = painted(opened)
+    opened.steps.value, opened.opacity.value = 20, 0.8
+    assert painted(opened) != first and len(opened.history.children) == 2
+    opened.history.children[0].children[1].click()
+    assert (opened.steps.value, opened.opacity.value) == (10, 0.8) or opened.steps.value == 10
+    assert opened.session.current is opened.session.variants[0]
+
+
+def test_an_upload_is_chosen_and_not_kept_in_the_widget(open_page, tmp_path):
+    opened = open_page()
+    data = save(tmp_path / "mine.png", 5).read_bytes()
+    opened.photo.upload.value = (
+        {"name": "mine.png", "type": "", "size": 1, "last_modified": page_time(), "content": data},
+    )
+    assert opened.photo.picture == Upload("mine.png", data) and len(opened.photo.upload.value) == 0
+    opened.photo.preview.value = b""
+    painted(opened)
+    assert "paint mine.png" in opened.download.value
+
+
+def page_time():
+    from datetime import UTC, datetime
+
+    return datetime(2025, 1, 2, tzinfo=UTC)
+
+
+def test_what_cannot_be_read_is_said(open_page, tmp_path):
+    opened = open_page()
+    opened.photo.add({"broken": Upload("broken.jpg", b"no picture")})
+    opened.photo.list.value = "broken"
+    opened.paint.click()
+    assert opened.session.wait(60) == "failed"
+    assert 'role="alert"' in opened.status.value and "broken.jpg" in opened.status.value
+
+
+def test_every_widget_that_takes_input_has_a_name(open_page):
+    opened = open_page()
+
+    def walk(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from walk(child)
+
+    for widget in walk(opened.box):
+        if isinstance(widget, Widget) and type(widget).__name__ in (
+            "Dropdown",
+            "IntSlider",
+            "FloatSlider",
+            "Button",
+            "ToggleButton",
+            "Checkbox",
+            "FileUpload",
+        ):
+            assert widget.description, widget
+        if isinstance(widget, page.Picture):
+            assert widget.tooltip
