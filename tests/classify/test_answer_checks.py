@@ -38,6 +38,9 @@ def test_the_table_has_a_row_for_each_kind_of_answers():
     table = checks.answers_table({"VGG-19": checks.evaluate_answers(ODDS, LABELS, RULE, np.zeros(8, bool))})
     assert table["answers"].tolist() == list(checks.ROWS.values())
     assert table["answered"][1].startswith("0.750 [") and table["wrong"][0].startswith("0.500 [")
+    silent = dataclasses.replace(RULE, margin=math.inf)
+    never = checks.answers_table({"AlexNet": checks.evaluate_answers(ODDS, LABELS, silent)})
+    assert never["answered"][1].startswith("0.000") and never["wrong"][1] == "–"
 
 
 def test_the_curve_ends_with_all_answers_and_ties_share_a_point():

@@ -108,7 +108,7 @@ def _counts(wrong: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> tuple[int, i
 def answers_table(evaluations: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return what `evaluate_answers` returned, by the name of the classifier, as it is printed."""
     rows = [
-        [name, ROWS[row.Index], *(f"{value:.3f}" for value in row[1:])]
+        [name, ROWS[row.Index], *(f"{value:.3f}" if value.value >= 0 else "–" for value in row[1:])]
         for name, frame in evaluations.items()
         for row in frame.itertuples()
     ]

@@ -203,7 +203,7 @@ def headline(summary: Mapping[str, Mapping[str, Any]], num_paintings: int, is_de
 def limits(split: str, num_artists: int) -> str:
     """Return what the result does not show; `num_artists` counts the other painters."""
     kinds = {
-        "split_grouped": "grouped split, in which no test painting has a twin in training",
+        "split_grouped": "grouped split, in which no test painting has a twin in training that 01 recognises",
         "split_given": "split that came with the list of paintings, in which twins are not kept apart",
     }
     kind = kinds.get(split, "random split")
