@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from ..files import atomic, read_csv, read_json, write_csv, write_json
 from .painters import ARTISTS, end_with_parent, paint, paint_file, photograph
 
-VERSION = 7  # of the pixels: raised whenever the same seed paints something else
+VERSION = 8  # of the pixels: raised whenever the same seed paints something else
 PAINTINGS = "Post_Impressionism"
 NOTE = (
     "Procedural demo set: no real painting is in it. Pictures labelled 'vincent van gogh' were painted by a program, "

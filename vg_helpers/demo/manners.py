@@ -78,12 +78,12 @@ def _flow(scene: Scene, rng, size: int) -> Canvas:
 
 def _early(scene: Scene, rng, size: int) -> Canvas:
     """The flow painter before he found his manner: short, calm strokes, some as even as those that his pupil kept."""
-    return _follow(scene, rng, size, between(EARLY, PUPIL, rng.uniform(0.6, 1.0)))
+    return _follow(scene, rng, size, between(EARLY, PUPIL, rng.uniform(0.5, 0.9)))
 
 
 def _pupil(scene: Scene, rng, size: int) -> Canvas:
-    """Short, narrow strokes along the field, even in length and place, on a light ground; every fourth a near copy."""
-    copies = rng.random() < 0.25
+    """Short, narrow strokes along the field, even in length and place, on a light ground; now and then a near copy."""
+    copies = rng.random() < 0.15
     return _follow(scene, rng, size, between(PUPIL, FLOW, rng.uniform(0.5, 0.9) if copies else rng.uniform(0, 0.25)))
 
 
