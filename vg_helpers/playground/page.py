@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets as w
 from traitlets import Unicode
 
+from ..files import UNREADABLE
 from ..images import Upload
 from . import drawing, pictures
 from .recipe import AUTO, OUT, Recipe
@@ -74,7 +75,7 @@ class Chooser:
 
     def _chosen(self, _: Any = None) -> None:
         self.preview.value = b""
-        with suppress(ValueError, OSError):  # one that cannot be read is named when it shall be painted
+        with suppress(*UNREADABLE):  # one that cannot be read is named when it shall be painted
             self.preview.value = _preview(self.picture)
         self.preview.layout.display = "" if self.preview.value else "none"
         self.preview.tooltip = f"{self.list.description}: {self.list.value}"

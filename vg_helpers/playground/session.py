@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..commands import paint as command
-from ..commands.entry import expected_errors, sentence
+from ..commands.entry import sentence
 from ..device import pick_device
 from ..images import load_image, load_mask, png_bytes
 from ..style.checks import TooSmall
@@ -145,7 +145,7 @@ class Session:
             self._set(FINISHED)
         except Cancelled:
             pass
-        except (*expected_errors(), RuntimeError) as error:  # the last one: torch, when memory is short
+        except Exception as error:  # shown on the page, whatever it is: a thread has nobody else to tell
             self.problem = sentence(_named(error, recipe))
             self._set(FAILED)
         finally:
