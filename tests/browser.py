@@ -24,6 +24,7 @@ class Tab:
 
         page = json.load(urlopen(Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")))
         self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], suppress_origin=True, timeout=120)
+        self.chooser = None
         self.number, self.requests, self.errors, self.console = 0, [], [], []
         for domain in ("Page", "Network", "Runtime", "DOM"):
             self.do(f"{domain}.enable")
@@ -44,6 +45,8 @@ class Tab:
             self.requests.append(event["params"]["request"]["url"])
         elif event["method"] == "Network.webSocketCreated":
             self.requests.append(event["params"]["url"])
+        elif event["method"] == "Page.fileChooserOpened":
+            self.chooser = event["params"]["backendNodeId"]
         elif event["method"] == "Runtime.consoleAPICalled":
             words = [str(word.get("value", word.get("description", ""))) for word in event["params"]["args"]]
             self.console.append(" ".join(words))
@@ -75,11 +78,14 @@ class Tab:
         data = self.do("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
 
-    def give_file(self, selector, path):
-        """Choose a file in an input of the page."""
-        root = self.do("DOM.getDocument")["root"]["nodeId"]
-        node = self.do("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.do("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+    def give_file(self, button, path):
+        """Choose a file in the dialog that a button (an expression) opens."""
+        self.do("Page.setInterceptFileChooserDialog", enabled=True)
+        self.do("Runtime.evaluate", expression=f"{button}.click()", userGesture=True)
+        while self.chooser is None:
+            self("1")
+        self.do("DOM.setFileInputFiles", backendNodeId=self.chooser, files=[str(path)])
+        self.chooser = None
 
     def press(self, key, code):
         """Press and release a key."""

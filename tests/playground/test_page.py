@@ -1,6 +1,7 @@
 """The widgets without a browser: what they show, what they ask the session for, and what comes back."""
 
 import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -124,19 +125,19 @@ def test_a_variant_comes_back_with_its_settings(open_page):
 def test_an_upload_is_chosen_and_not_kept_in_the_widget(open_page, tmp_path):
     opened = open_page()
     data = save(tmp_path / "mine.png", 5).read_bytes()
-    opened.photo.upload.value = (
-        {"name": "mine.png", "type": "", "size": 1, "last_modified": page_time(), "content": data},
-    )
+    about = {"name": "mine.png", "type": "", "size": 1, "last_modified": datetime(2025, 1, 2, tzinfo=UTC)}
+    opened.photo.upload.value = (about | {"content": data},)
     assert opened.photo.picture == Upload("mine.png", data) and len(opened.photo.upload.value) == 0
     opened.photo.preview.value = b""
     painted(opened)
     assert "paint mine.png" in opened.download.value
 
 
-def page_time():
-    from datetime import UTC, datetime
-
-    return datetime(2025, 1, 2, tzinfo=UTC)
+def test_choices_that_come_later_leave_the_chosen_one(open_page, tmp_path):
+    opened = open_page()
+    opened.photo.choose(Upload("mine.png", save(tmp_path / "mine.png", 5).read_bytes()))
+    opened.photo.add({"three": tmp_path / "one.png"})
+    assert opened.photo.list.value == "mine" and list(opened.photo.choices) == ["one", "mine", "three"]
 
 
 def test_what_cannot_be_read_is_said(open_page, tmp_path):

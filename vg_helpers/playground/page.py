@@ -51,9 +51,11 @@ class Chooser:
         return self.choices[self.list.value]
 
     def add(self, choices: dict[str, Any]) -> None:
-        """Add choices at the end of the list."""
+        """Add choices at the end of the list; the one that is chosen stays."""
+        chosen = self.list.value
         self.choices |= {name: picture for name, picture in choices.items() if name not in self.choices}
-        self.list.options = list(self.choices)
+        self.list.options = list(self.choices)  # which chooses the first one
+        self.list.value = chosen
 
     def choose(self, picture: Any) -> None:
         """Choose a picture, which is added if the list lacks it."""
