@@ -82,7 +82,9 @@ class Tab:
         """Choose a file in the dialog that a button (an expression) opens."""
         self.do("Page.setInterceptFileChooserDialog", enabled=True)
         self.do("Runtime.evaluate", expression=f"{button}.click()", userGesture=True)
+        end = time.monotonic() + 60
         while self.chooser is None:
+            assert time.monotonic() < end, f"{button} opens no dialog"
             self("1")
         self.do("DOM.setFileInputFiles", backendNodeId=self.chooser, files=[str(path)])
         self.chooser = None

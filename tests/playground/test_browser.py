@@ -4,9 +4,11 @@ import base64
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,10 @@ def click(tab, text):
 @pytest.fixture(scope="module")
 def address():
     """Serve the page; return its address."""
-    command = [sys.executable, "-P", "-m", "vg_helpers.commands.play", "--no-browser", "--port", "8931"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-P", "-m", "vg_helpers.commands.play", "--no-browser", "--port", str(port)]
     environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
     try:
@@ -90,7 +95,9 @@ def test_a_visit(address, port, tmp_path):
     stopped = tab(SHOWN)
     click(tab, "Continue")
     frames = {stopped}
+    end = time.monotonic() + SLOW
     while not tab(STATUS).startswith("Finished"):
+        assert time.monotonic() < end, tab(STATUS)
         frames.add(tab(SHOWN))
     assert tab("document.querySelectorAll('.vg-chart polyline').length") >= 1
     tab.wait("document.querySelector('.vg-take a')", SLOW)
