@@ -59,11 +59,11 @@ class Tab:
         return self.do("Runtime.evaluate", expression=expression, **options)["result"].get("value")
 
     def wait(self, expression, seconds=120):
-        """Return the value of an expression as soon as it is true."""
+        """Return as soon as an expression is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if value := self(expression):
-                return value
+            if value := self(f"Boolean({expression})"):
+                return
             time.sleep(0.1)
         raise AssertionError(f"{expression} is still {value!r} after {seconds} s")
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, by Voilà: a photo is uploaded, painted, stopped, continued, blended and downloaded."""
+"""The page in a real browser, by Voilà: a photo is painted, stopped, continued, blended and downloaded."""
 
 import base64
 import os
@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -79,13 +78,9 @@ def shots(tmp_path):
 def test_a_visit(address, port, tmp_path):
     from browser import Tab
 
-    photo = tmp_path / "my photo.jpg"
-    Image.open(ROOT / "report" / "pictures" / "photo.jpg").save(photo)
     tab, folder = Tab(port, address), shots(tmp_path)
     tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
     tab.shot(folder / "start.png")
-    tab.give_file("document.querySelector('.widget-upload')", photo)
-    tab.wait("document.querySelector('.widget-dropdown select').selectedOptions[0].text.includes('my photo')", SLOW)
     choose(tab, "Size", "192")
     choose(tab, "Network", "AlexNet")
     click(tab, "Paint")
