@@ -81,7 +81,7 @@ def test_a_visit(address, port, tmp_path):
     tab, folder = Tab(port, address), shots(tmp_path)
     tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
     tab.shot(folder / "start.png")
-    choose(tab, "Size", "192")
+    choose(tab, "Size", "256")
     choose(tab, "Network", "AlexNet")
     click(tab, "Paint")
     tab.wait(f"{STATUS}.startsWith('Painting')", SLOW)
