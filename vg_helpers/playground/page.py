@@ -36,7 +36,7 @@ class Chooser:
     """A list of pictures with a button for one's own; `picture` is the one that is chosen."""
 
     def __init__(self, title: str, choices: dict[str, Any], on_change: Callable[[], None]) -> None:
-        self.choices, self.on_change = dict(choices), on_change
+        self.choices, self.on_change, self.lock = dict(choices), on_change, threading.RLock()
         self.list = w.Dropdown(options=list(choices), description=title, layout=w.Layout(flex="1 1 auto", width="auto"))
         self.upload = w.FileUpload(accept=PICTURES, description="Upload", tooltip=f"{title}: a picture of mine")
         self.preview = Picture(format="jpeg", tooltip=title, layout=w.Layout(width="auto", max_height="120px"))
@@ -52,10 +52,16 @@ class Chooser:
 
     def add(self, choices: dict[str, Any]) -> None:
         """Add choices at the end of the list; the one that is chosen stays."""
-        chosen = self.list.value
-        self.choices |= {name: picture for name, picture in choices.items() if name not in self.choices}
-        self.list.options = list(self.choices)  # which chooses the first one
-        self.list.value = chosen
+        with self.lock:
+            new = {name: picture for name, picture in choices.items() if name not in self.choices}
+            self._set({**self.choices, **new}, self.list.value)
+
+    def _set(self, choices: dict[str, Any], chosen: str) -> None:
+        """Replace the list; page and loading thread may do so at once."""
+        with self.lock, self.list.hold_sync():
+            self.choices = choices
+            self.list.options = list(choices)  # which chooses the first one
+            self.list.value = chosen
 
     def choose(self, picture: Any) -> None:
         """Choose a picture, which is added if the list lacks it."""
@@ -70,9 +76,7 @@ class Chooser:
         if self.upload.value:
             file = self.upload.value[0]
             name = f"{file['name']} (mine)"
-            self.choices[name] = Upload(file["name"], bytes(file["content"]))
-            self.list.options = list(self.choices)
-            self.list.value = name
+            self._set({**self.choices, name: Upload(file["name"], bytes(file["content"]))}, name)
             self.upload.value = ()
 
     def _chosen(self, _: Any = None) -> None:
