@@ -44,7 +44,8 @@ def address():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-P", "-m", "vg_helpers.commands.play", "--no-browser", "--port", str(port)]
-    environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1"}
+    bundled = {name: value for name, value in os.environ.items() if not name.startswith("VG_")}
+    environment = bundled | {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
     try:
         lines = []
