@@ -18,7 +18,7 @@ from .classifier import RETRAIN, Classifier
 from .extractor import FeatureExtractor
 from .layers import LAYERS
 
-TEXTURE_LAYERS = {  # chosen by grouped cross-validation on training and validation paintings
+TEXTURE_LAYERS = {  # chosen by grouped cross-validation; other middle layers did about as well
     "vgg19": ("relu4_2", "relu4_4", "relu5_1", "relu5_2"),
     "alexnet": ("relu1", "relu2", "relu3", "relu4", "relu5"),
 }
