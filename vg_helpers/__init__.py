@@ -17,16 +17,17 @@ Foundations
 
 Subjects
     data/       paintings and labels, near-duplicates, splits, cache and transforms, download
-    models/     layers by name, weights and where they come from, classifier, feature extractor, embedded weights
-    classify/   the classification task: features, tuning, training, judging pictures
+    models/     layers by name, weights and their origin, classifier, feature extractor, texture judge, embedded weights
+    classify/   the classification task: features, tuning, training, texture, answers, checks
     style/      style transfer: losses, engine, optimisation, search for its weights
-    gradcam/    Grad-CAM maps, and checks whether to trust them
+    gradcam/    Grad-CAM maps, evidence by texture, and checks whether to trust them
     demo/       the painted data set for machines without paintings
 
 What people see and call
     findings/   the sentences of each notebook that depend on its results
     plots/      one function per figure
-    commands/   the words of run.py: data, paint, predict, search
+    commands/   the words of run.py: data, paint, play, predict, search
+    playground/ the widgets of `run.py play` and of its notebook
     benchmarks/ timings of training, style transfer and loading; distance to the style; README's pictures
 """
 

@@ -5,6 +5,7 @@ Convention: `keep` is `Stage.keep`; networks and their judges come by the networ
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,11 @@ class JointJudge:
     fit: TextureFit
     weights: Weights
 
+    @cached_property
+    def model(self) -> TextureClassifier:
+        """The two together; the pre-trained layers are read from disk once."""
+        return texture_classifier(self.task, self.fit)
+
     def content(self) -> tuple[Any, ...]:
         """Return what its answers depend on, for `Stage.keep`."""
         return self.task.content(), self.fit.judge.content(), self.weights
@@ -159,7 +165,7 @@ class JointJudge:
     def __call__(self, pictures: Iterable[Tensor]) -> dict[str, NDArray[np.float64]]:
         """Return P(van_gogh) of pictures (1, 3, H, W) in [0, 1], as "vgg19", "vgg19_texture", "vgg19_with_texture"."""
         setup, pictures, odds = self.task.setup, iter(pictures), []
-        model = texture_classifier(self.task, self.fit).to(setup.device)
+        model = self.model.to(setup.device).eval()
         while batch := list(islice(pictures, BATCH)):
             views = torch.stack([views_of(picture[0], EVAL_VIEWS, setup.size) for picture in batch])
             with autocast(setup.device):

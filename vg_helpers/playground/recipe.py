@@ -7,7 +7,7 @@ command cannot differ.
 import argparse
 import hashlib
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,6 @@ class Recipe:
     opacity: float = 1.0
     keep_colors: bool = False
     stop_at: int | None = None
-
-    def painted_alike(self, other: "Recipe") -> bool:
-        """Return whether the other one differs at most in what is applied afterwards."""
-        afterwards = {"opacity": 1.0, "keep_colors": False, "stop_at": None}
-        return replace(self, **afterwards) == replace(other, **afterwards)
 
     def words(self) -> list[str]:
         """Return the arguments of `run.py paint`, without --out."""

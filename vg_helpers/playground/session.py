@@ -261,9 +261,3 @@ def _named(error: BaseException, recipe: Recipe) -> BaseException:
     if not isinstance(error, TooSmall):
         return error
     return error.named(recipe.photo, recipe.style)
-
-
-def warm_up() -> None:
-    """Load what the first painting needs."""
-    with torch.no_grad():
-        open_network("vgg19")
