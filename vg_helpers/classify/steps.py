@@ -23,7 +23,6 @@ from .train import trained_layers
 from .tuning import pictures_per_trial, search_training
 
 Keep = Callable[..., Any]
-Weights = tuple[float, float, float]  # of a network's log odds and of its texture judge's, and the bias of their sum
 Probs = dict[str, dict[str, np.ndarray]]  # by classifier, P(van_gogh) of "val" and "test"
 
 
