@@ -160,3 +160,10 @@ def test_what_a_stage_keeps_of_a_task_depends_on_its_training_not_its_folders(in
     np.testing.assert_array_equal(kept(first)[0]["test"], held_out_probs(again)["test"])
     train_finally(first, {"lr": 1e-3, "batch_size": 4}, 1)
     assert kept(first)[1] == 2
+
+
+def test_replaced_pictures_are_another_task(index, setup):
+    hashed = index.assign(phash=[f"{number:016x}" for number in range(len(index))])
+    replaced = hashed.assign(phash=hashed["phash"].where(hashed["phash"] != f"{3:016x}", f"{99:016x}"))
+    keys = [build_task("alexnet", frame, "split_grouped", setup).key for frame in (hashed, hashed.copy(), replaced)]
+    assert keys[0] == keys[1] != keys[2]

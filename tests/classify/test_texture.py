@@ -106,7 +106,12 @@ def test_moments_are_kept_on_disk_and_computed_once(index, setup):
     seen = []
     first = texture.paintings_moments("alexnet", index, setup, 0, seen.append)
     again = texture.paintings_moments("alexnet", index, setup, 0, seen.append)
-    assert sum(seen) == len(index) and first.shape == (24, 2 * 5 * 6) and first.dtype == np.float32
+    hashed = index.assign(phash=[f"{number:016x}" for number in range(len(index))])
+    for frame in (hashed, hashed.assign(phash=hashed["phash"][::-1].tolist())):  # other pictures under the same names
+        before = sum(seen)
+        texture.paintings_moments("alexnet", frame, setup, 0, seen.append)
+        assert sum(seen) == before + len(index)
+    assert sum(seen) == 3 * len(index) and first.shape == (24, 2 * 5 * 6) and first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
 
 

@@ -125,7 +125,7 @@ def build_task(
             module.p = DROPOUT[network]
     lower, upper = prepare(model, depth)
     made_from = (PROTOCOL, network, depth, setup.views, setup.size, setup.seed, model.weights.sha256)
-    rows = index[["path", "label", split]].to_dict("list")
+    rows = identity(index) | index[["label", split]].to_dict("list")
     folder = Path(setup.state_dir, f"{network}-{fingerprint(made_from, rows)}")
     folder.mkdir(parents=True, exist_ok=True)
     sets, learning = _pictures(index, split, setup), model
@@ -134,6 +134,11 @@ def build_task(
         sets, learning = _features(lower, sets, setup, folder, on_batch), upper
     config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, search_rows, config, setup, folder)
+
+
+def identity(index: pd.DataFrame) -> dict[str, list[str]]:
+    """Return what names the paintings of an index: their paths and, so that a replaced file counts, their hashes."""
+    return index.filter(["path", "phash"]).to_dict("list")
 
 
 def _features(

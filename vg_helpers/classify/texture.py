@@ -23,7 +23,7 @@ from ..files import fingerprint
 from ..models.extractor import FeatureExtractor, build_extractor
 from ..models.texture import TEXTURE_LAYERS, TextureJudge, channel_moments, mean_squared_differences, statistics
 from .features import cache_features
-from .task import PROTOCOL, Setup
+from .task import PROTOCOL, Setup, identity
 
 GAMMAS = (0.4, 0.75, 1.5)  # of the mean squared difference between standardised statistics
 STRENGTHS = (3.0, 10.0)
@@ -76,7 +76,7 @@ def paintings_moments(
     if patches:
         pictures = PatchDataset(pictures.paths, pictures.targets, pictures.cache_dir, setup.size, patches=patches)
     made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, patches
-    path = Path(setup.state_dir, f"{network}-moments-{fingerprint(made_from, index['path'].tolist())}.npy")
+    path = Path(setup.state_dir, f"{network}-moments-{fingerprint(made_from, identity(index))}.npy")
     with FileLock(path.with_suffix(".lock")):
         options = VIEWS, path, setup.device, on_batch, np.float32
         return cache_features(Moments(extractor), pictures, *options).features.mean(0)
