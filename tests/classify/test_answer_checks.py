@@ -97,6 +97,9 @@ def test_close_paintings_are_counted_and_left_out():
     held = held.assign(p_vgg19=np.where(label == 1, 0.9, 0.1))
     held.loc[10:13, "p_vgg19"] = [0.95, 0.05, 0.95, 0.05]  # wrong, all of them close to a training painting
     distance = np.where(np.arange(30) < 4, 0.1, 0.6)
-    count, whole, rest = checks.without_close(held, "vgg19", distance)
+    count, whole, rest = checks.without_close(held, "vgg19", distance, 1.0)
     assert count == 4 and whole.value < rest.value == 1
-    assert checks.without_close(held, "vgg19", distance + 1)[1:] == (whole, whole)
+    assert checks.without_close(held, "vgg19", distance / 100, 0.01) == (count, whole, rest)  # in any unit
+    assert checks.without_close(held, "vgg19", distance, 0.1) == (0, whole, whole)
+    assert checks.without_close(held, "vgg19", distance, np.inf) == (0, whole, whole)
+    assert checks.without_close(held, "vgg19", distance, 100.0) == (30, whole, None)

@@ -77,3 +77,4 @@ def test_close_paintings_may_be_the_same_work():
     several = findings.close_paintings(5, 275, whole, rest)
     assert "5 test paintings of 275 have" in several and "0.975 [0.960, 0.990], instead of 0.980" in several
     assert "1 test painting of 275 has" in findings.close_paintings(1, 275, whole, rest)
+    assert "too few for a ROC AUC" in findings.close_paintings(275, 275, whole, None)

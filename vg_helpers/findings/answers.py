@@ -93,19 +93,24 @@ def unfamiliar(evaluation: pd.DataFrame, share: float) -> str:
     )
 
 
-def close_paintings(count: int, total: int, with_them: Estimate, without: Estimate) -> str:
+def close_paintings(count: int, total: int, with_them: Estimate, without: Estimate | None) -> str:
     """Return how many test paintings may have a photograph of the same work in training, and what that changes.
 
     Args:
-        with_them: ROC AUC on all test paintings; without: on the others.
+        with_them: ROC AUC on all test paintings; without: on the others, None if those lack a class.
     """
     if not count:
         return (
             "No test painting is so close in texture to a training painting that both could be photographs of one work."
         )
     have = "has" if count == 1 else "have"
+    aucs = (
+        "The others are too few for a ROC AUC of their own."
+        if without is None
+        else f"Without them, VGG-19 and its texture judge together have a ROC AUC of {without:.3f}, instead of "
+        f"{with_them:.3f}."
+    )
     return (
         f"{counted(count, 'test painting')} of {total:,} {have} almost the texture of a training painting: they may be "
-        "photographs of one work, with other colours or another crop, which the hash of 01 does not recognise. Without "
-        f"them, VGG-19 and its texture judge together have a ROC AUC of {without:.3f}, instead of {with_them:.3f}."
+        f"photographs of one work, with other colours or another crop, which the hash of 01 does not recognise. {aucs}"
     )
