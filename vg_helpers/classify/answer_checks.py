@@ -82,7 +82,7 @@ def add_to_metrics(metrics: dict[str, Any], evaluations: Mapping[str, pd.DataFra
 def without_close(
     held: pd.DataFrame, classifier: str, distance: ArrayLike, familiar: float, seed: int = 0
 ) -> tuple[int, Estimate, Estimate | None]:
-    """Return how many test paintings nearly equal a training painting in texture, and the ROC AUC with them and without.
+    """Return how many test paintings nearly equal a training painting in texture, and the ROC AUC with and without.
 
     There is no second one (None) if the others lack a class.
 
