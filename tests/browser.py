@@ -89,6 +89,14 @@ class Tab:
         self.do("DOM.setFileInputFiles", backendNodeId=self.chooser, files=[str(path)])
         self.chooser = None
 
+    def drag(self, places):
+        """Press the left button at the first of several places (x, y), and let it go at the last one."""
+        kinds = ["mousePressed", *["mouseMoved"] * (len(places) - 1)]
+        for kind, (x, y) in zip(kinds, places, strict=True):
+            self.do("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+        x, y = places[-1]
+        self.do("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left", clickCount=1)
+
     def press(self, key, code):
         """Press and release a key."""
         for kind in ("keyDown", "keyUp"):

@@ -120,6 +120,32 @@ def test_a_visit(address, port, tmp_path):
     assert not outside
 
 
+def test_the_brush_makes_a_mask(address, port, tmp_path):
+    from browser import Tab
+
+    tab = Tab(port, address)
+    tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
+    choose(tab, "Size", "192")
+    choose(tab, "Network", "AlexNet")
+    click(tab, "Brush")
+    canvas = "document.querySelector('.vg-brush canvas')"
+    tab.wait(f"{canvas} && {canvas}.width > 300", SLOW)
+    box = tab(f"(b => [b.left, b.top, b.width, b.height])({canvas}.getBoundingClientRect())")
+    places = [(box[0] + box[2] * share, box[1] + box[3] / 2) for share in (0.2, 0.4, 0.6)]
+    tab.drag(places)
+    chosen = "Array.from(document.querySelectorAll('.widget-dropdown select')).map(s => s.selectedOptions[0].text)"
+    tab.wait(f"{chosen}.some(t => t.replaceAll('\u00a0', ' ').includes('brush covers'))", SLOW)
+    tab.shot(shots(tmp_path) / "brush.png")
+    click(tab, "Paint")
+    tab.wait(f"{STATUS}.startsWith('Finished') && document.querySelectorAll('.vg-take a').length == 2", SLOW)
+    data = tab("document.querySelectorAll('.vg-take a')[1].href").partition(",")[2]
+    (tmp_path / "mask.png").write_bytes(base64.b64decode(data))
+    same_by_command(tab, tmp_path)
+    mask = Image.open(tmp_path / "mask.png").convert("L")
+    assert mask.getpixel((mask.width * 4 // 10, mask.height // 2)) == 255 and mask.getpixel((5, 5)) == 0
+    assert not tab.errors
+
+
 def same_by_command(tab, folder):
     """Check that the command on the page writes the very bytes that the page offers."""
     data = base64.b64decode(tab("document.querySelector('.vg-take a').href").partition(",")[2])

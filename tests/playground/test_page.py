@@ -13,7 +13,7 @@ from stand_ins import CPU, Tiny
 
 from vg_helpers.classify.answers import Answer
 from vg_helpers.commands import paint as command
-from vg_helpers.images import Upload
+from vg_helpers.images import Upload, png_bytes
 from vg_helpers.playground import judges, page, pictures, session
 from vg_helpers.style.convolutions import prepare
 
@@ -131,6 +131,40 @@ def test_an_upload_is_chosen_and_not_kept_in_the_widget(open_page, tmp_path):
     opened.photo.preview.value = b""
     painted(opened)
     assert "paint mine.png" in opened.download.value
+
+
+def mask_of(photo):
+    """Return a mask that covers a photo's left half, as the brush sends it."""
+    pixels = np.zeros((48, 72), np.uint8)
+    pixels[:, :36] = 255
+    return png_bytes(torch.from_numpy(pixels)[None, None].expand(1, 3, -1, -1) / 255)
+
+
+def test_what_the_brush_covers_stays_of_the_photo(open_page):
+    opened = open_page()
+    opened.brushing.value = True
+    assert opened.brush.photo and opened.image.layout.display == "none"
+    opened.brush.mask = mask_of(opened.photo.picture)
+    assert opened.protect.list.value == page.BRUSHED
+    painted(opened)
+    assert opened.image.layout.display == "" and not opened.brushing.value
+    variant = opened.session.current
+    change = (variant.picture() - variant.photo).abs().mean((0, 1, 2))
+    half = len(change) // 2
+    assert change[: half // 2].max() == 0 and change[-half // 2 :].min() > 0
+    assert "--protect mask.png" in opened.download.value and 'download="mask.png"' in opened.download.value
+
+
+def test_a_brushed_mask_goes_with_its_photo_and_when_it_is_cleared(open_page, tmp_path):
+    opened = open_page()
+    opened.photo.add({"three": save(tmp_path / "three.png", 3)})
+    for forget in (lambda: setattr(opened.brush, "mask", b""), lambda: setattr(opened.photo.list, "value", "three")):
+        opened.brushing.value = True
+        opened.brush.mask = mask_of(opened.photo.picture)
+        assert page.BRUSHED in opened.protect.choices
+        forget()
+        assert page.BRUSHED not in opened.protect.choices and opened.protect.picture is None
+    assert opened.brush.photo == page._preview(tmp_path / "three.png", page.BRUSH_SIZE)
 
 
 def test_choices_that_come_later_leave_the_chosen_one(open_page, tmp_path):

@@ -17,11 +17,14 @@ from traitlets import Unicode
 from ..files import UNREADABLE
 from ..images import Upload
 from . import drawing, pictures
+from .brush import NAME as MASK
+from .brush import Brush
 from .recipe import AUTO, OUT, Recipe
 
 SIZES = (192, 256, 384, 512, 768)  # pixels of the longer side
 PICTURES = ".jpg,.jpeg,.jfif,.png,.webp,.tif,.tiff,.bmp,.gif,.avif"
-PROTECTED = {"nothing": None, "the main object": AUTO}  # and masks that are uploaded
+PROTECTED = {"nothing": None, "the main object": AUTO}  # and masks that are uploaded or painted
+BRUSHED, BRUSH_SIZE = "what the brush covers", 640  # pixels of the photo's longer side under the brush
 HERE = Path(__file__).parent
 COPY = "navigator.clipboard.writeText(this.parentNode.querySelector('code').textContent);this.textContent='Copied'"
 
@@ -56,6 +59,18 @@ class Chooser:
             new = {name: picture for name, picture in choices.items() if name not in self.choices}
             self._set({**self.choices, **new}, self.list.value)
 
+    def put(self, name: str, picture: Any) -> None:
+        """Choose a picture; it takes the place of an earlier one of this name."""
+        self._set({**self.choices, name: picture}, name)
+        self._chosen()
+
+    def remove(self, name: str) -> None:
+        """Take a choice from the list; if it was chosen, the first one is."""
+        if name in self.choices:
+            choices = {key: picture for key, picture in self.choices.items() if key != name}
+            self._set(choices, next(iter(choices)) if self.list.value == name else self.list.value)
+            self._chosen()
+
     def _set(self, choices: dict[str, Any], chosen: str) -> None:
         """Replace the list; page and loading thread may do so at once."""
         with self.lock, self.list.hold_sync():
@@ -75,8 +90,7 @@ class Chooser:
     def _take(self, _: Any) -> None:
         if self.upload.value:
             file = self.upload.value[0]
-            name = f"{file['name']} (mine)"
-            self._set({**self.choices, name: Upload(file["name"], bytes(file["content"]))}, name)
+            self.put(f"{file['name']} (mine)", Upload(file["name"], bytes(file["content"])))
             self.upload.value = ()
 
     def _chosen(self, _: Any = None) -> None:
@@ -88,15 +102,15 @@ class Chooser:
         self.on_change()
 
 
-def _preview(picture: Any) -> bytes:
-    """Return a small JPEG of a picture; nothing of one that is yet to be painted, or where there is none."""
+def _preview(picture: Any, longest: int = 240) -> bytes:
+    """Return a JPEG of at most `longest` pixels a side; nothing where there is no picture, or one yet to be painted."""
     if not isinstance(picture, Path | Upload) or not picture.exists():
         return b""
     import numpy as np
 
     from ..images import open_image
 
-    return drawing.jpeg(np.asarray(open_image(picture, at_least=240)), 240)
+    return drawing.jpeg(np.asarray(open_image(picture, at_least=longest)), longest)
 
 
 class Page:
@@ -114,7 +128,7 @@ class Page:
         threading.Thread(target=self._load, daemon=True).start()
 
     def _build(self) -> None:
-        self.photo = Chooser("Photo", pictures.photos(), self._settings_changed)
+        self.photo = Chooser("Photo", pictures.photos(), self._photo_changed)
         self.style = Chooser("Style", pictures.styles(), self._settings_changed)
         self.size = w.Dropdown(options=[(f"{size} pixels", size) for size in SIZES], value=256, description="Size")
         self.steps = w.IntSlider(30, min=5, max=300, step=5, description="Steps", continuous_update=False)
@@ -122,6 +136,8 @@ class Page:
         self.protect = Chooser("Protect", PROTECTED, lambda: None)
         self.protect.upload.description = "Mask"
         self.protect.upload.tooltip = "A mask of mine, bright where the photo stays"
+        self.brushing = w.ToggleButton(False, description="Brush", tooltip="Paint over what shall stay of the photo")
+        self.brush = Brush()
         self.paint = w.Button(description="Paint", button_style="primary", tooltip="Begin a painting")
         self.stop = w.Button(description="Stop", tooltip="Stop after this step and keep what there is", disabled=True)
         self.resume = w.Button(description="Continue", tooltip="Go on where it stopped", disabled=True)
@@ -144,20 +160,25 @@ class Page:
         self.paint.on_click(lambda _: self._paint())
         self.stop.on_click(lambda _: self.session and self.session.stop())
         self.resume.on_click(lambda _: self.session and self.session.resume())
+        self.brushing.observe(self._show_brush, "value")
+        self.brush.observe(self._brushed, "mask")
         for widget in (self.opacity, self.colors):
             widget.observe(self._blend, "value")
         for widget in (self.share, self.why):
             widget.observe(lambda _: self.render(), "value")
 
     def _arrange(self) -> None:
+        row, preview = self.protect.box.children
+        self.protect.box.children = row, self.brushing.add_class("vg-brushing"), preview
         how = [self.size, self.steps, self.extractor, self.protect.box]
         buttons = w.HBox([self.paint, self.stop, self.resume]).add_class("vg-buttons")
         self.left = w.VBox([self.photo.box, self.style.box, *how, buttons]).add_class("vg-left")
         after = w.HBox([self.opacity, self.colors], layout=w.Layout(flex_flow="row wrap"))
         looks = w.HBox([self.share, self.why], layout=w.Layout(flex_flow="row wrap"))
-        parts = [self.status, self.bar, self.image, looks, after, self.verdict, self.charts, self.download]
+        parts = [self.status, self.bar, self.brush, self.image, looks, after, self.verdict, self.charts, self.download]
         self.right = w.VBox([*parts, self.history]).add_class("vg-right")
         self.status.value = _line("The networks are being loaded.", "status")
+        self._show_brush()
 
     def _load(self) -> None:
         """Load torch, the networks and the judges, so that the page is there before them."""
@@ -185,17 +206,37 @@ class Page:
         return Recipe(self.photo.picture, self.style.picture, protect=self.protect.picture, **how, **after)
 
     def _paint(self) -> None:
-        self.paint.disabled = True
+        self.paint.disabled, self.brushing.value = True, False
         try:
             self.loaded.wait()
             self.session.paint(self.recipe())
         finally:
             self.paint.disabled = False
 
+    def _photo_changed(self) -> None:
+        self._settings_changed()
+        if getattr(self, "brush", None) is not None and self.brush.photo:
+            self.brush.photo, self.brush.mask = b"", b""  # a mask belongs to the photo it was painted on
+            self._show_brush()
+
     def _settings_changed(self) -> None:
         """Show the photo that is chosen while nothing is painted yet."""
         if getattr(self, "image", None) is not None and (self.session is None or self.session.current is None):
             self.image.value = self.photo.preview.value
+
+    def _show_brush(self, _: Any = None) -> None:
+        """Show the photo under the brush in place of the picture, or the picture again."""
+        is_on = self.brushing.value
+        if is_on and not self.brush.photo:
+            with suppress(*UNREADABLE):  # it is named when it shall be painted
+                self.brush.photo = _preview(self.photo.picture, BRUSH_SIZE)
+        self.brush.layout.display, self.image.layout.display = ("", "none") if is_on else ("none", "")
+
+    def _brushed(self, _: Any) -> None:
+        if self.brush.mask:
+            self.protect.put(BRUSHED, Upload(MASK, bytes(self.brush.mask)))
+        else:
+            self.protect.remove(BRUSHED)
 
     def _blend(self, _: Any) -> None:
         if self.session is not None and not self._is_setting:
@@ -299,15 +340,22 @@ def _marked(text: str) -> str:
 
 
 def _download(variant: Any) -> str:
-    """Return the link to the file and the command that makes the same one."""
-    data = base64.b64encode(variant.png()).decode()
-    command = html.escape(variant.recipe.command())
+    """Return the links to the file and to a mask by the brush, and the command that makes the same file."""
+    command, protect = html.escape(variant.recipe.command()), variant.recipe.protect
+    links = [_link("Download the PNG", OUT, variant.png())]
+    if isinstance(protect, Upload) and protect.name == MASK:
+        links.append(_link("Download the mask", MASK, protect.data))
     return (
-        f'<div class="vg-take"><a class="jupyter-button widget-button vg-link" download="{OUT}" '
-        f'href="data:image/png;base64,{data}">Download the PNG</a>'
+        f'<div class="vg-take">{"".join(links)}'
         f'<button type="button" class="jupyter-button widget-button" onclick="{COPY}">Copy the command</button>'
         f'<code tabindex="0" aria-label="The command that makes the same picture">{command}</code></div>'
     )
+
+
+def _link(text: str, name: str, png: bytes) -> str:
+    data = base64.b64encode(png).decode()
+    classes = "jupyter-button widget-button vg-link"
+    return f'<a class="{classes}" download="{name}" href="data:image/png;base64,{data}">{text}</a>'
 
 
 def show() -> w.VBox:
