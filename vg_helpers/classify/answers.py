@@ -80,7 +80,7 @@ def choose_margin(
     other: each group counts as one painting, and its members share its weight.
 
     Args:
-        log_odds: (N,) of paintings that neither the judges nor the threshold learned from.
+        log_odds: (N,) of paintings from which neither the judges nor the threshold learned.
         labels: (N,), 1 = van_gogh.
         groups: (N,), equal for twins.
     """
