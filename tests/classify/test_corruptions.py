@@ -8,6 +8,7 @@ from stand_ins import blotches, textured
 
 from vg_helpers.classify import corruptions
 from vg_helpers.classify.corruptions import CORRUPTIONS, UNCHANGED
+from vg_helpers.data.views import eval_view
 from vg_helpers.metrics import auc_difference, score
 from vg_helpers.stage import Stage
 
@@ -184,3 +185,12 @@ def test_changes_are_paired_with_the_unchanged_pictures():
     assert first.change == (0, 0, 0) and first.auc.value == score(rows.label, clear)["roc_auc"]
     assert second.change == auc_difference(rows.label, probs["blur"]["vgg19"], clear, groups=rows.group)
     assert (second.corruption, second.model) == ("blur", "vgg19") and second.auc.low < second.auc.value
+
+
+def test_copies_are_of_all_kinds_and_each_is_what_its_corruption_makes(index, setup):
+    many = corruptions.CopyDataset([f"{number}.jpg" for number in range(300)], [0] * 300, setup)
+    assert {many.kind(position) for position in range(300)} == set(CORRUPTIONS) - {UNCHANGED}
+    copies = corruptions.CopyDataset(index["path"].tolist(), index["label"].tolist(), setup)
+    picture, target = copies[1]
+    expected = corruptions.corrupted(copies.kind(1), index["path"][1], setup)[0]
+    assert torch.equal(picture, eval_view(expected, setup.size, 0)) and target == index["label"][1]

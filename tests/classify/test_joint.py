@@ -39,7 +39,8 @@ def test_network_and_texture_judge_are_joined_by_what_validation_says():
 
 def test_rules_come_from_validation_and_training_paintings_alone(index, setup, stage):
     moments = joint.measure_textures(index, setup)
-    textures = joint.fit_textures(moments, index, SPLIT, 42, stage.keep)
+    copies = joint.measure_copies(index[index[SPLIT] == "train"], setup)
+    textures = joint.fit_textures(moments, copies, index, SPLIT, 42, stage.keep)
     train = index[index[SPLIT] == "train"]
     label = np.tile([0, 1], 100)
     held = pd.DataFrame({"label": label, "group": range(200), "split": np.repeat(["val", "test"], 100)})
@@ -88,7 +89,8 @@ def test_the_last_paintings_before_the_threshold_count_as_errors_if_they_set_it(
 def test_pictures_are_judged_as_the_kept_paintings_are(index, setup, stage):
     task = steps.build_tasks(index, SPLIT, setup)["alexnet"]
     moments = joint.measure_textures(index, setup)
-    fits = joint.fit_textures(moments, index, SPLIT, 42, stage.keep)
+    copies = joint.measure_copies(index[index[SPLIT] == "train"], setup)
+    fits = joint.fit_textures(moments, copies, index, SPLIT, 42, stage.keep)
     test = (index[SPLIT] == "test").to_numpy()
     ask = joint.JointJudge(task, fits["alexnet"], (0.7, 0.4, -0.2))
     pictures = [load_image(f"{setup.data_dir}/{path}") for path in index.path[test]]

@@ -30,7 +30,8 @@ def run(index, setup, stage):
     history = steps.train(tasks, searches, PLAN)
     probs = steps.judge_held_out(tasks, stage.keep)
     moments = joint.measure_textures(index, setup)
-    textures = joint.fit_textures(moments, index, SPLIT, 42, stage.keep)
+    copies = joint.measure_copies(index[index[SPLIT] == "train"], setup)
+    textures = joint.fit_textures(moments, copies, index, SPLIT, 42, stage.keep)
     joint.save(tasks, textures, {"vgg19": RULE, "alexnet": RULE}, stage.path)
     return tasks, probes, searches, history, probs, textures
 

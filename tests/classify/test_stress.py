@@ -153,7 +153,7 @@ def test_results_are_kept_whatever_other_columns_an_index_has(fit, index, scores
     again = stress.leave_painters_out(fit, index.assign(title="a"), 42, stage.keep)
     pd.testing.assert_frame_equal(again, scores)
     curve, _ = stress.learn_from_fewer(fit, index.assign(title="a"), 42, stage.keep)
-    monkeypatch.setattr(stress, "_scores", None)
+    monkeypatch.setattr(stress, "scores_of", None)
     pd.testing.assert_frame_equal(stress.leave_painters_out(fit, index.assign(title="b"), 42, stage.keep), scores)
     pd.testing.assert_frame_equal(stress.learn_from_fewer(fit, index, 42, stage.keep)[0], curve)
 

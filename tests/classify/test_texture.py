@@ -1,5 +1,7 @@
 """The texture judge learns: textures apart, twins together, out-of-fold scores that nobody has seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from sklearn.svm import SVC
 from stand_ins import blotches, textured
 
 from vg_helpers.classify import texture
+from vg_helpers.classify.answers import neighbors_of
 from vg_helpers.classify.texture import choose, combine, fit_texture_judge, group_draws, machine, out_of_fold
 from vg_helpers.data.views import native_patches
 from vg_helpers.models.extractor import build_extractor
@@ -66,6 +69,36 @@ def test_no_painting_is_scored_by_a_machine_that_saw_it_or_its_twin():
     honest = out_of_fold(kernel, labels, groups, 10.0, 0)
     leaky = out_of_fold(kernel, labels, np.arange(80), 10.0, 0)
     assert roc_auc_score(labels, leaky) > 0.9 > 0.7 > roc_auc_score(labels, honest)
+
+
+def test_a_painting_is_not_scored_by_a_machine_that_saw_its_copy():
+    rng = np.random.default_rng(1)
+    groups, labels = np.arange(60), rng.integers(0, 2, 60)
+    same = np.tile(np.eye(60), (2, 2))  # a copy is like its painting and like nothing else
+    assert abs(roc_auc_score(labels, out_of_fold(same * 0.95 + 0.05, labels, groups, 10.0, 0)) - 0.5) < 0.15
+    weights, bias = machine(same * 0.95 + 0.05, labels, 10.0)
+    assert roc_auc_score(np.tile(labels, 2), (same * 0.95 + 0.05) @ weights + bias) == 1
+
+
+def test_copies_teach_but_count_less_and_are_nobodys_neighbours(moments, fitted):
+    copies = moments[::-1].copy()  # misleading: a copy looks like the other class
+    taught = fit_texture_judge(moments, LABELS, GROUPS, NAMES, 3, copies)
+    assert taught.judge.support.shape[0] == taught.judge.weights.shape[1] == 80 and len(taught.judge.labels) == 40
+    assert taught.out_of_fold.shape == (40,)
+    torch.testing.assert_close(taught.judge.center, fitted.judge.center)
+    assert np.abs(taught.out_of_fold).mean() < np.abs(fitted.out_of_fold).mean()
+    assert roc_auc_score(LABELS, taught.out_of_fold) > 0.9
+    near = neighbors_of(taught.judge, torch.from_numpy(copies[:5]), 2)
+    assert near.others.max() < 20 <= near.van_goghs.min() and near.van_goghs.max() < 40
+    assert near.distance.max() < 1e-3
+
+
+def test_copies_are_kept_on_disk_and_depend_on_the_seed(index, setup):
+    first = texture.copies_moments("alexnet", index[:4], setup)
+    assert np.array_equal(texture.copies_moments("alexnet", index[:4], setup), first)
+    other = texture.copies_moments("alexnet", index[:4], replace(setup, seed=setup.seed + 1))
+    plain = texture.paintings_moments("alexnet", index[:4], setup)
+    assert not np.allclose(other, first, rtol=1e-3) and not np.allclose(plain, first, rtol=1e-3)
 
 
 def test_width_and_strength_are_those_of_the_highest_cross_validated_auc(moments):

@@ -128,8 +128,11 @@ def neighbors_of(judge: TextureJudge, moments: Tensor, count: int = NEIGHBORS) -
 
 
 def nearest(distances: Tensor, labels: Tensor, count: int = NEIGHBORS) -> Neighbors:
-    """Return the neighbours of pictures that are `distances` (N, n) away from training paintings with `labels` (n,)."""
-    places = []
+    """Return the neighbours of pictures that are `distances` (N, M) away from training paintings with `labels` (n,).
+
+    Further columns are those of copies, which are nobody's neighbours.
+    """
+    places, distances = [], distances[:, : len(labels)]
     for wanted in (1, 0):
         members = torch.nonzero(labels == wanted).flatten()
         order = distances[:, members].topk(min(count, len(members)), dim=1, largest=False).indices

@@ -6,7 +6,8 @@ draw, so that all classifiers see the same pictures.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -17,11 +18,12 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import Dataset
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 from tqdm.auto import tqdm
 
-from ..data.views import load_pixels
+from ..data.views import eval_view, load_pixels
 from ..intervals import Estimate
 from ..metrics import auc_difference, score_table
 from .task import Setup
@@ -120,6 +122,28 @@ def corrupted(name: str, path: str, setup: Setup) -> Tensor:
     pixels = load_pixels(Path(setup.data_dir, path), Path(setup.cache_dir))
     rng = np.random.default_rng([setup.seed, zlib.crc32(path.encode()), zlib.crc32(name.encode())])
     return CORRUPTIONS[name](torch.from_numpy(pixels).permute(2, 0, 1), rng)[None] / 255
+
+
+@dataclass
+class CopyDataset(Dataset):
+    """Paintings as (centre of a corrupted copy (3, size, size) in [0, 1], target); path and seed choose the kind."""
+
+    paths: Sequence[str]
+    targets: Sequence[int]
+    setup: Setup
+    view: int = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def kind(self, position: int) -> str:
+        """Return the name of the corruption."""
+        rng = np.random.default_rng([self.setup.seed, zlib.crc32(self.paths[position].encode())])
+        return str(rng.choice(list(CORRUPTIONS)[1:]))
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        image = corrupted(self.kind(position), self.paths[position], self.setup)[0]
+        return eval_view(image, self.setup.size, self.view), int(self.targets[position])
 
 
 def examples(path: str, setup: Setup) -> dict[str, Tensor]:

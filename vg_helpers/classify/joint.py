@@ -36,7 +36,7 @@ from .answers import choose_margin, familiar_limit, nearest_of_other_groups
 from .judge import views_of
 from .steps import Keep, Probs
 from .task import Setup, Task
-from .texture import TextureFit, combine, fit_texture_judge, paintings_moments
+from .texture import TextureFit, combine, copies_moments, fit_texture_judge, paintings_moments
 
 Weights = tuple[float, float, float]  # of a network's log odds and of its texture judge's, and the bias of their sum
 BATCH = 8  # pictures that are judged together
@@ -51,14 +51,31 @@ def measure_textures(index: pd.DataFrame, setup: Setup, patches: int = 0) -> dic
     return moments
 
 
+def measure_copies(train: pd.DataFrame, setup: Setup, patches: int = 0) -> dict[str, NDArray[np.float32] | None]:
+    """Return by network the moments (N, 2C) of a corrupted copy of each training painting.
+
+    With patches there are none: a copy has no finer picture to take them from.
+    """
+    copies = {}
+    for network, title in TITLES.items():
+        with tqdm(desc=f"{title}: corrupted copies", unit=" pictures") as bar:
+            copies[network] = None if patches else copies_moments(network, train, setup, bar.update)
+    return copies
+
+
 def fit_textures(
-    moments: Mapping[str, NDArray], index: pd.DataFrame, split: str, seed: int, keep: Keep
+    moments: Mapping[str, NDArray],
+    copies: Mapping[str, NDArray | None],
+    index: pd.DataFrame,
+    split: str,
+    seed: int,
+    keep: Keep,
 ) -> dict[str, TextureFit]:
-    """Return the texture judge of each network, fitted to the training paintings."""
+    """Return the texture judge of each network, fitted to the training paintings and to their corrupted copies."""
     train = (index[split] == "train").to_numpy()
     about = index["label"][train].to_numpy(), index["group"][train].to_numpy(), index["path"][train].tolist()
     return {
-        network: keep(f"texture_{network}", fit_texture_judge, values[train], *about, seed)
+        network: keep(f"texture_{network}", fit_texture_judge, values[train], *about, seed, copies[network])
         for network, values in tqdm(moments.items(), desc="texture judges")
     }
 
@@ -108,7 +125,7 @@ def fit_rules(
     """
     val, rules, error_rate = held[held["split"] == "val"], {}, options.pop("error_rate")
     for network, fit in textures.items():
-        support, threshold = fit.judge.support.float(), thresholds[f"{network}_with_texture"]
+        support, threshold = fit.judge.support[: len(train)].float(), thresholds[f"{network}_with_texture"]
         odds = left_out_log_odds(val[f"p_{network}"], val[f"p_{network}_texture"], val["label"], val["group"])
         margin = choose_margin(odds, val["label"], val["group"], 0.5, error_rate)
         distances = nearest_of_other_groups(mean_squared_differences(support, support), train["group"])

@@ -21,7 +21,7 @@ from ..intervals import Estimate, proportion
 from ..metrics import auc_difference, resample_counts, score_table
 from ..models.texture import TextureJudge, mean_squared_differences
 from .answers import choose_margin, is_answered
-from .texture import FOLDS, TextureFit, group_draws, machine
+from .texture import FOLDS, TextureFit, group_draws, scores_of
 
 FEWEST = 20  # paintings by a painter who is left out: with fewer, his rates would be guesses
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -65,12 +65,12 @@ def painters_left_out(
     painters = _left_out(rows)
     seen, unseen, nearest = np.empty((3, len(rows)))
     for train, held in _folds(rows, seed):
-        seen[held] = unseen[held] = _scores(kernel, labels, strength, train, held)
+        seen[held] = unseen[held] = scores_of(kernel, labels, strength, train, held)
         nearest[held] = kernel[np.ix_(held, train)].max(axis=1)
         for painter in painters:
             his, others = held[artists[held] == painter], train[artists[train] != painter]
             if len(his):
-                unseen[his] = _scores(kernel, labels, strength, others, his)
+                unseen[his] = scores_of(kernel, labels, strength, others, his)
                 nearest[his] = kernel[np.ix_(his, others)].max(axis=1)
             if on_machine:
                 on_machine(1)
@@ -183,7 +183,7 @@ def learning_curve(
         for draw in range(draws):
             for train, held in folds:
                 part = train[_drawn(rows.iloc[train], share, rng)]
-                probs[share][draw, held] = probs_of(judge, _scores(kernel, labels, strength, part, held))
+                probs[share][draw, held] = probs_of(judge, scores_of(kernel, labels, strength, part, held))
                 sizes.append(len(part))
                 if on_machine:
                     on_machine(1)
@@ -230,9 +230,9 @@ def refit_stability(fit: TextureFit, index: pd.DataFrame, threshold: float, seed
     judge, rows = fit.judge, paintings_of(fit.judge, index)
     labels = rows["label"].to_numpy()
     draws = np.array(group_draws(rows["group"].to_numpy(), labels, len(judge.weights) - 1, seed))
-    if judge.weights[1:].numpy()[draws == 0].any():
+    if judge.weights[1:, : len(rows)].numpy()[draws == 0].any():
         raise ValueError(f"seed={seed} is not the seed of the texture judge: give the one that it was fitted with")
-    odds = judge.log_odds(distances_of(judge))[:, 1:].T.numpy()
+    odds = judge.log_odds(distances_of(judge)[: len(rows)])[:, 1:].T.numpy()
     answers = fit.out_of_fold >= log_odds(threshold)
     others = ((odds >= log_odds(threshold)) != answers) & (draws == 0)
     with np.errstate(invalid="ignore"):  # a painting that every refit drew
@@ -248,13 +248,13 @@ def paintings_of(judge: TextureJudge, index: pd.DataFrame) -> pd.DataFrame:
 
 
 def distances_of(judge: TextureJudge) -> torch.Tensor:
-    """Return the mean squared differences (n, n) between a judge's paintings."""
+    """Return the mean squared differences (M, M) between a judge's paintings and their copies."""
     support = judge.support.float()
     return mean_squared_differences(support, support)
 
 
 def kernel_of(judge: TextureJudge) -> NDArray[np.float64]:
-    """Return the kernel (n, n) between a judge's paintings."""
+    """Return the kernel (M, M) between a judge's paintings and their copies."""
     return np.exp(-float(judge.gamma) * distances_of(judge).double().numpy())
 
 
@@ -273,12 +273,6 @@ def _folds(rows: pd.DataFrame, seed: int) -> Iterator[tuple[NDArray, NDArray]]:
     """Yield the folds of `out_of_fold`, as positions."""
     labels, groups = rows["label"].to_numpy(), rows["group"].to_numpy()
     return StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
-
-
-def _scores(kernel: NDArray, labels: NDArray, strength: float, train: NDArray, held: NDArray) -> NDArray[np.float64]:
-    """Return the decision values of the paintings `held` by a machine that learned from the paintings `train`."""
-    weights, bias = machine(kernel[np.ix_(train, train)], labels[train], strength)
-    return kernel[np.ix_(held, train)] @ weights + bias
 
 
 def _drawn(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -1,11 +1,14 @@
 """The texture judge learns: moments of paintings, width and strength by grouped cross-validation, refits to resamples.
 
-Convention: moments (N, 2C) as in models.texture; labels are 0 or 1 (1 = van_gogh); groups hold twins together.
+Convention: moments (N, 2C) as in models.texture; labels are 0 or 1 (1 = van_gogh); groups hold twins together. A judge
+may learn from a corrupted copy of each painting as well: then kernels and distances are (2N, 2N), copies last, and
+labels and groups are still those of the N paintings.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +20,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import SVC
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from ..data.views import PatchDataset, build_dataset
 from ..files import fingerprint
 from ..models.extractor import FeatureExtractor, build_extractor
 from ..models.texture import TEXTURE_LAYERS, TextureJudge, channel_moments, mean_squared_differences, statistics
+from .corruptions import CopyDataset
 from .features import cache_features
 from .task import PROTOCOL, Setup, identity
 
@@ -29,6 +34,7 @@ GAMMAS = (0.4, 0.75, 1.5)  # of the mean squared difference between standardised
 STRENGTHS = (3.0, 10.0)
 FOLDS = 5
 REFITS = 30
+COPY_WEIGHT = 0.3  # of a copy's error; by grouped cross-validation 1 costs AlexNet accuracy, 0.1 helps less
 VIEWS = 1  # of a painting: its centre
 
 
@@ -71,11 +77,25 @@ def paintings_moments(
     Args:
         patches: how many patches near its own resolution join the centre of a painting whose file is large enough.
     """
-    extractor = build_extractor(network, TEXTURE_LAYERS[network], setup.weights)
     pictures = build_dataset(index, setup.data_dir, setup.cache_dir, False, setup.size, setup.seed)
     if patches:
         pictures = PatchDataset(pictures.paths, pictures.targets, pictures.cache_dir, setup.size, patches=patches)
-    made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, patches
+    return _kept_moments(network, index, pictures, setup, patches, on_batch)
+
+
+def copies_moments(
+    network: str, index: pd.DataFrame, setup: Setup, on_batch: Callable[[int], None] | None = None
+) -> NDArray[np.float32]:
+    """Return the moments (N, 2C) of a copy of each painting, corrupted in one of many ways; they are kept on disk."""
+    pictures = CopyDataset(index["path"].tolist(), index["label"].tolist(), setup)
+    return _kept_moments(network, index, pictures, setup, ("copies", setup.seed), on_batch)
+
+
+def _kept_moments(
+    network: str, index: pd.DataFrame, pictures: Any, setup: Setup, kind: Any, on_batch: Callable[[int], None] | None
+) -> NDArray[np.float32]:
+    extractor = build_extractor(network, TEXTURE_LAYERS[network], setup.weights)
+    made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, kind
     path = Path(setup.state_dir, f"{network}-moments-{fingerprint(made_from, identity(index))}.npy")
     with FileLock(path.with_suffix(".lock")):
         options = VIEWS, path, setup.device, on_batch, np.float32
@@ -96,17 +116,26 @@ def combine(network: NDArray, texture: NDArray, labels: NDArray) -> tuple[float,
 
 
 def fit_texture_judge(
-    moments: NDArray, labels: Sequence[int], groups: Sequence[int], names: Sequence[str], seed: int = 42
+    moments: NDArray,
+    labels: Sequence[int],
+    groups: Sequence[int],
+    names: Sequence[str],
+    seed: int = 42,
+    copies: NDArray | None = None,
 ) -> TextureFit:
     """Return the judge of training paintings.
 
     Width and strength have the highest ROC AUC of a grouped cross-validation, whose scores also calibrate the machine
     (Platt 1999). The refits learn from groups that are drawn with replacement; they show what depends on the draw of
     the paintings.
+
+    Args:
+        copies: moments (N, 2C) of a corrupted copy of each painting, to learn from as well.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
-    values = statistics(torch.from_numpy(np.asarray(moments, dtype=np.float32)))
-    center, scale = values.mean(0), values.std(0).clamp(min=1e-6)
+    rows = moments if copies is None else np.concatenate([moments, copies])
+    values = statistics(torch.from_numpy(np.asarray(rows, dtype=np.float32)))
+    center, scale = values[: len(labels)].mean(0), values[: len(labels)].std(0).clamp(min=1e-6)
     support = ((values - center) / scale).half()  # as it is saved, so that a loaded judge gives the same answers
     distances = mean_squared_differences(support.float(), support.float()).numpy()
     choice, scores = choose(distances, labels, groups, seed)
@@ -114,7 +143,7 @@ def fit_texture_judge(
     slope, shift = float(platt.coef_[0, 0]), float(platt.intercept_[0])
     kernel = np.exp(-choice.gamma * distances)
     draws = [np.ones(len(labels)), *group_draws(groups, labels, REFITS, seed)]
-    machines = [machine(kernel, labels, choice.strength, draw) for draw in draws]
+    machines = [machine(kernel, labels, choice.strength, draw) for draw in tqdm(draws, desc="refits", leave=False)]
     tensors = {
         "center": center, "scale": scale, "support": support, "labels": torch.tensor(labels),
         "weights": torch.tensor(np.array([weights for weights, _ in machines]), dtype=torch.float32),
@@ -144,21 +173,32 @@ def out_of_fold(
     scores = np.empty(len(labels))
     splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
     for train, held in splits:
-        weights, bias = machine(kernel[np.ix_(train, train)], labels[train], strength)
-        scores[held] = kernel[np.ix_(held, train)] @ weights + bias
+        scores[held] = scores_of(kernel, labels, strength, train, held)
     return scores
+
+
+def scores_of(kernel: NDArray, labels: NDArray, strength: float, train: NDArray, held: NDArray) -> NDArray[np.float64]:
+    """Return the decision values of the paintings `held` by a machine that learned from the paintings `train`."""
+    learned = train if len(kernel) == len(labels) else np.concatenate([train, train + len(labels)])
+    weights, bias = machine(kernel[np.ix_(learned, learned)], labels[train], strength)
+    return kernel[np.ix_(held, learned)] @ weights + bias
 
 
 def machine(
     kernel: NDArray, labels: NDArray, strength: float, sample_weight: NDArray | None = None
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the weights (N,) and the bias of a support vector machine on a kernel (N, N); both classes count alike."""
+    """Return the weights (M,) and the bias of a support vector machine on a kernel (M, M); both classes count alike.
+
+    Args:
+        labels, sample_weight: (N,) of the paintings; copies, if the kernel has them, count COPY_WEIGHT as much.
+    """
     svc = SVC(C=strength, kernel="precomputed", class_weight="balanced", cache_size=500)
-    weights, rows = np.zeros(len(labels)), np.arange(len(labels))
-    if sample_weight is not None:  # scikit-learn names the wrong support vectors if some weights are 0
-        rows = np.flatnonzero(sample_weight)
-        kernel, sample_weight = kernel[np.ix_(rows, rows)], sample_weight[rows]
-    svc.fit(kernel, labels[rows], sample_weight=sample_weight)
+    sample_weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    if len(kernel) > len(labels):
+        labels, sample_weight = np.tile(labels, 2), np.concatenate([sample_weight, COPY_WEIGHT * sample_weight])
+    weights = np.zeros(len(labels))
+    rows = np.flatnonzero(sample_weight)  # scikit-learn names the wrong support vectors if some weights are 0
+    svc.fit(kernel[np.ix_(rows, rows)], labels[rows], sample_weight=sample_weight[rows])
     weights[rows[svc.support_]] = svc.dual_coef_[0]
     return weights, float(svc.intercept_[0])
 

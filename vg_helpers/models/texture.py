@@ -47,8 +47,9 @@ def statistics(moments: Tensor) -> Tensor:
 class TextureJudge(nn.Module):
     """A support vector machine with RBF kernel on standardised `statistics`, and the same one refitted to resamples.
 
-    `support` (n, 2C) holds the statistics of all training paintings, `labels` (n,) their classes, `names` their paths;
-    `weights` (R, n) and `biases` (R,) are those of the machine itself and then of its R − 1 refits.
+    `labels` (n,) holds the classes of all training paintings, `names` their paths, and `support` (M, 2C) their
+    statistics, after which those of a corrupted copy of each may follow; `weights` (R, M) and `biases` (R,) are those
+    of the machine itself and then of its R − 1 refits.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], names: list[str]) -> None:
@@ -62,7 +63,7 @@ class TextureJudge(nn.Module):
         return (statistics(moments) - self.center) / self.scale
 
     def distances(self, moments: Tensor) -> Tensor:
-        """Return the mean squared differences (N, n) from the training paintings, over all statistics."""
+        """Return the mean squared differences (N, M) from the training paintings and then their copies."""
         return mean_squared_differences(self.standardise(moments), self.support.float())
 
     def log_odds(self, distances: Tensor) -> Tensor:
