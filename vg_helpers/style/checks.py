@@ -29,7 +29,11 @@ class TooSmall(ValueError):
 
 
 def check_inputs(
-    content_image: Tensor, styles: Sequence[Tensor], blend: Sequence[float], masks: Sequence[Tensor] | None
+    content_image: Tensor,
+    styles: Sequence[Tensor],
+    blend: Sequence[float],
+    masks: Sequence[Tensor] | None,
+    regions: Sequence[Tensor] | None = None,
 ) -> None:
     """Raise a ValueError that says which image, mask or weight does not fit, and what would."""
     for role, image in [("content", content_image), *(("style", style) for style in styles)]:
@@ -45,6 +49,7 @@ def check_inputs(
             )
     if len(blend) != len(styles) or not styles or min(blend) < 0 or sum(blend) <= 0:
         raise ValueError(f"blend={list(blend)} must have one weight, 0 or more, for each of the {len(styles)} styles")
+    _check_regions(styles, regions)
     if masks is None:
         return
     if len(masks) != len(styles):
@@ -55,6 +60,22 @@ def check_inputs(
             raise ValueError(f"a mask has shape {tuple(mask.shape)}; give (N or 1, 1, {height}, {width})")
         if not ((mask >= 0) & (mask <= 1)).all():
             raise ValueError("a mask has values outside [0, 1]; scale it")
+
+
+def _check_regions(styles: Sequence[Tensor], regions: Sequence[Tensor] | None) -> None:
+    """Raise a ValueError that says which mask on a style does not fit, and what would."""
+    if regions is None:
+        return
+    if len(regions) != len(styles):
+        raise ValueError(f"{len(regions)} style masks for {len(styles)} styles; give one mask per style")
+    for region, style in zip(regions, styles, strict=True):
+        height, width = style.shape[2:]
+        if region.shape[1:] != (1, height, width) or len(region) not in (1, len(style)):
+            raise ValueError(f"a style mask has shape {tuple(region.shape)}; give (N or 1, 1, {height}, {width})")
+        if not ((region >= 0) & (region <= 1)).all():
+            raise ValueError("a style mask has values outside [0, 1]; scale it")
+        if not region.amax((1, 2, 3)).all():
+            raise ValueError("a style mask is dark everywhere, so that nothing is left to learn from; brighten a part")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ Convolutions run in the device's fastest precision; Gram matrices, losses, image
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,17 +15,18 @@ from typing import Any
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..files import fingerprint
 from ..models.weights import Weights
 from .checks import Features, check_inputs, check_memory, free_memory, memory_errors, needed_memory, size_errors
 from .convolutions import FrozenExtractor, first_stride, prepare
-from .losses import StyleTerm, at_least_float32, content_energy, content_loss, gram_matrix, total_variation
+from .inputs import Inputs
+from .losses import at_least_float32, content_energy, content_loss, total_variation
 from .optimize import Callbacks, Objective, OnStep, StyleRun, optimize
-from .pixels import add_frame, keep_luminance_only, match_colors, resize, scaled_size
+from .pixels import keep_luminance_only
 from .start import start_image
+from .targets import DEEPEST, LOSSES, gram_terms, style_terms
 from .tiled import TiledObjective, Tiles, choose_tiles
 
 VERSION = 4  # raised whenever the same settings give other pixels, so that kept pictures are painted again
@@ -43,6 +44,9 @@ class StyleParams:
             only total variation suppresses noise.
         content_layer, style_layers: None takes the extractor's last named layer, and all its others.
         strength: 0 aims at the photo's own Gram matrices, 1 at the style's; between them the two are mixed.
+        loss: "gram", "wasserstein" (distance between Gaussians fitted to the features) or "neighbours" (distance to
+            features of the painting, the most similar one at each place). `params_for` has the weights that suit each.
+        style_scale: the painting is resized by this factor first, so that 2 doubles the size of its brushstrokes.
         layer_weights: one per style layer, scaled to sum to 1; None weighs them equally.
         optimizer: "adam", or "lbfgs" (one photo; lr is then a fraction of the quasi-Newton step, commonly 1).
         start: "content", "style" (the photo in the style's colours) or "patches" (the photo made of the style's
@@ -71,6 +75,8 @@ class StyleParams:
     num_steps: int = 200
     lr: float = 0.02
     optimizer: str = "adam"
+    loss: str = "gram"
+    style_scale: float = 1.0
     scaling: str = "relative"
     content_layer: str | None = None
     style_layers: tuple[str, ...] | None = None
@@ -86,6 +92,7 @@ class StyleParams:
     def __post_init__(self) -> None:
         choices = {
             "optimizer": ("adam", "lbfgs"),
+            "loss": LOSSES,
             "scaling": ("relative", "classic"),
             "start": ("content", "style", "patches"),
             "colors": ("style", "luminance", "histogram"),
@@ -99,6 +106,8 @@ class StyleParams:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or a positive number")
         if not 0 <= self.strength <= 1:
             raise ValueError(f"strength={self.strength} must be from 0 (the photo) to 1 (the style)")
+        if not 0 < self.style_scale < float("inf"):
+            raise ValueError(f"style_scale={self.style_scale} must be above 0; 1 leaves the painting as it is")
         if min(self.num_steps, self.frame) < 0 or not self.lr > 0:
             raise ValueError(f"num_steps={self.num_steps}, frame={self.frame} must be 0 or more, lr={self.lr} above 0")
 
@@ -126,38 +135,12 @@ class StyleResult:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a transfer is made of: photos, styles, how much of each style, and where it applies."""
-
-    content: Tensor
-    styles: Sequence[Tensor]
-    blend: Sequence[float] = (1.0,)
-    masks: Sequence[Tensor] | None = None
-
-    def scaled(self, fraction: float) -> "Inputs":
-        """Return the inputs at a fraction of their size."""
-        content = resize(self.content, scaled_size(self.content, fraction))
-        styles = [resize(style, scaled_size(style, fraction)) for style in self.styles]
-        masks = self.masks and [F.interpolate(mask, content.shape[2:], mode="area") for mask in self.masks]
-        return Inputs(content, styles, self.blend, masks)
-
-    def framed(self, width: int) -> "Inputs":
-        """Return the inputs with a frame around the photo and the masks."""
-        masks = self.masks and [add_frame(mask, width) for mask in self.masks]
-        return Inputs(add_frame(self.content, width), self.styles, self.blend, masks)
-
-    def reach(self) -> Tensor | None:
-        """Return how far any style applies at each pixel, (N or 1, 1, H, W) in [0, 1]; None is everywhere."""
-        return None if self.masks is None else sum(self.masks).clamp(max=1)
-
-
 def build_objective(inputs: Inputs, features: Features, params: StyleParams, tiles: Tiles | None = None) -> Objective:
     """Return the function image -> losses, each (N,), with all targets computed once.
 
-    Without masks the styles' Gram matrices are blended into one target. With masks each style pulls where its mask
-    applies; its term counts by the mask's share of the picture, so that a pixel is pulled as strongly as without a
-    mask. Total variation counts where any style applies.
+    Without masks the styles are blended into one target. With masks each style pulls where its mask applies; its term
+    counts by the mask's share of the picture, so that a pixel is pulled as strongly as without a mask. Total variation
+    counts where any style applies.
 
     Args:
         tiles: show the network the pictures in tiles, which takes less memory.
@@ -170,10 +153,8 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams, til
     with torch.no_grad():
         photo = features(inputs.content)
         target = at_least_float32(photo[content_layer])
-        photo_grams = _grams(photo, layers)
-        grams = [_mixed_grams(photo_grams, _grams(features(style), layers), params.strength) for style in inputs.styles]
         energy = content_energy(target, scaling)
-        terms = _style_terms(inputs, photo, grams, layers, scaling)
+        terms = style_terms(inputs, photo, features, layers, params)
 
     def objective(image: Tensor) -> dict[str, Tensor]:
         outputs = features(image)
@@ -183,42 +164,18 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams, til
         total = params.content_weight * content + params.style_weight * style + params.tv_weight * tv
         return {"total": total, "content": content, "style": style, "tv": tv}
 
+    objective.capturable = params.loss != "wasserstein"  # eigenvectors make the host wait for the GPU
     return objective
-
-
-def _grams(features: dict[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:
-    return {name: gram_matrix(features[name]) for name in layers}
 
 
 @torch.no_grad()
 def _build_tiled(inputs: Inputs, params: StyleParams, tiles: Tiles, layers: dict[str, float]) -> TiledObjective:
     """Return the same objective in tiles."""
     objective = TiledObjective(tiles, inputs.content, params, inputs.reach())
-    photo_grams = tiles.grams(inputs.content, list(layers))
-    grams = [_mixed_grams(photo_grams, tiles.grams(style, list(layers)), params.strength) for style in inputs.styles]
-    objective.terms = _style_terms(inputs, tiles.shapes(inputs.content), grams, layers, params.scaling)
+    pairs = [(inputs.content, None), *zip(inputs.styles, inputs.regions_or_none(), strict=True)]
+    photo, *styles = (tiles.grams(image, list(layers), region) for image, region in pairs)
+    objective.terms = gram_terms(inputs, tiles.shapes(inputs.content), photo, styles, layers, params)
     return objective
-
-
-def _mixed_grams(photo: dict[str, Tensor], style: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """Return layer -> Gram matrix, `strength` of the way from the photo's to the style's."""
-    return {name: gram.lerp(style[name], strength) for name, gram in photo.items()}
-
-
-def _style_terms(
-    inputs: Inputs, photo: dict[str, Tensor], grams: list[dict[str, Tensor]], layers: dict[str, float], scaling: str
-) -> list[StyleTerm]:
-    """Return the terms of the style loss: one, or one for each mask."""
-    if inputs.masks is not None:
-        parts = [
-            ({name: weight * share * mask.mean((1, 2, 3)) for name, weight in layers.items()}, gram, mask)
-            for mask, share, gram in zip(inputs.masks, inputs.blend, grams, strict=True)
-        ]
-    else:
-        shares = [share / sum(inputs.blend) for share in inputs.blend]
-        blended = {name: sum(s * gram[name] for s, gram in zip(shares, grams, strict=True)) for name in grams[0]}
-        parts = [(layers, blended, None)]
-    return [StyleTerm(photo, gram, weights, scaling=scaling, mask=mask) for weights, gram, mask in parts]
 
 
 def stylize(
@@ -229,6 +186,7 @@ def stylize(
     *,
     blend: Sequence[float] | None = None,
     masks: Tensor | Sequence[Tensor] | None = None,
+    style_masks: Tensor | Sequence[Tensor] | None = None,
     on_step: OnStep | None = None,
     every: int = 10,
     checkpoint: str | Path | None = None,
@@ -244,6 +202,7 @@ def stylize(
         blend: how much each of several styles counts; equal if left out.
         masks: where each style applies, (N or 1, 1, H, W) in [0, 1], one per style; 0 leaves the photo unchanged.
             `blend` then says how strongly each pulls, 1 if left out.
+        style_masks: which part of each style is learnt from, (N or 1, 1, h, w) in [0, 1], one per style.
         on_step: called as on_step(step, losses, image) every `every` steps and after the last one. The losses are those
             of the last step, (N,) each. What it raises ends the run.
         checkpoint: file from which an interrupted run continues; written every `checkpoint_every` steps and removed at
@@ -266,8 +225,9 @@ def stylize(
     params = _with_layers(params or StyleParams(), extractor)
     styles = [style_image] if isinstance(style_image, Tensor) else list(style_image)
     masks = [masks] if isinstance(masks, Tensor) else masks
-    inputs = Inputs(content_image, styles, list(blend or [1.0] * len(styles)), masks)
-    check_inputs(inputs.content, inputs.styles, inputs.blend, inputs.masks)
+    regions = [style_masks] if isinstance(style_masks, Tensor) else style_masks
+    inputs = Inputs(content_image, styles, list(blend or [1.0] * len(styles)), masks, regions)
+    check_inputs(inputs.content, inputs.styles, inputs.blend, inputs.masks, inputs.regions)
     if params.optimizer == "lbfgs" and len(content_image) > 1:
         raise ValueError(f"L-BFGS paints one photo at a time, not {len(content_image)}; use optimizer='adam'")
     network = network or prepare(extractor, content_image.device, params.precision)
@@ -290,6 +250,8 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
     names = tuple(extractor.layers)
     content = params.content_layer or names[-1]
     styles = params.style_layers or tuple(name for name in names if name != content)
+    if params.loss == "neighbours" and params.style_layers is None:
+        styles = styles[-DEEPEST:]
     for name in (content, *styles):
         if name not in names:
             raise ValueError(f"the extractor has no layer {name!r}; it was built with {', '.join(names)}")
@@ -317,10 +279,16 @@ def _decide_memory(
         low_memory = short and network.checkpointing is not None
     network.checkpointing = low_memory
     tiles = None
-    if params.low_memory is not False and needed_memory(network, content_image) > free:
+    if params.low_memory is not False and params.loss == "gram" and needed_memory(network, content_image) > free:
         tiles = choose_tiles(extractor, network, content_image, free)
     if tiles is None:
-        check_memory(network, content_image)
+        try:
+            check_memory(network, content_image)
+        except ValueError as error:
+            if params.loss == "gram" or params.low_memory is False:
+                raise
+            advice = f"loss={params.loss!r} needs the whole picture at once; loss='gram' can be painted in tiles"
+            raise ValueError(f"{error}; {advice}") from error
     return replace(params, low_memory=low_memory), tiles
 
 
@@ -338,16 +306,17 @@ def _paint(
     run = StyleRun(params, count, inputs.content.device, masked=inputs.masks is not None)
     if callbacks.checkpoint is not None:
         run.load(callbacks.checkpoint, _identity(unscaled, extractor, inputs))
+    inputs = inputs.with_styles_scaled(params.style_scale)
     if params.colors == "histogram":
-        matched = [match_colors(style.expand(count, -1, -1, -1), inputs.content) for style in inputs.styles]
-        inputs = replace(inputs, styles=matched)
+        inputs = inputs.with_colors_of_photo()
     for level, (fraction, steps) in enumerate([*params.coarse, (1.0, params.num_steps)]):
         if level < run.level:
             continue
         scaled = inputs.scaled(fraction)
         reach = scaled.reach()
         amount = params.strength * (1.0 if reach is None else reach)
-        start = partial(start_image, params.start, scaled.content, scaled.styles, inputs.blend, params.seed, amount)
+        pictures = params.start, scaled.content, scaled.styles, inputs.blend
+        start = partial(start_image, *pictures, params.seed, amount, scaled.regions_or_none())
         with size_errors(inputs.content, inputs.styles, network, fraction, params.frame), memory_errors(scaled.content):
             objective = build_objective(scaled.framed(params.frame), network, params, tiles)
             run.enter(level, start, scaled.content, reach)
@@ -357,7 +326,8 @@ def _paint(
 
 def _identity(params: StyleParams, extractor: nn.Module, inputs: Inputs) -> str:
     """Return a hash of all that decides the picture; low_memory does not."""
-    images = (inputs.content, *inputs.styles, *(inputs.masks or []))
+    images = inputs.images()
     digests = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).hexdigest() for image in images]
     origin = [str(getattr(extractor, name, "")) for name in ("network", "layers", "weights")]
-    return fingerprint(VERSION, asdict(replace(params, low_memory=False)), origin, list(inputs.blend), digests)
+    roles = [list(inputs.blend), inputs.masks is not None, inputs.regions is not None]
+    return fingerprint(VERSION, asdict(replace(params, low_memory=False)), origin, roles, digests)

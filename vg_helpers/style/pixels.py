@@ -39,24 +39,33 @@ def keep_luminance_only(image: Tensor, content_image: Tensor) -> Tensor:
     return (content_image + rgb_to_grayscale(image - content_image)).clamp(0, 1)
 
 
-def match_colors(image: Tensor, reference: Tensor) -> Tensor:
+def match_colors(
+    image: Tensor, reference: Tensor, image_region: Tensor | None = None, reference_region: Tensor | None = None
+) -> Tensor:
     """Return the image with the mean and covariance of the reference's colours, clamped to [0, 1].
 
     The linear map is the symmetric one, Σ_ref^½ Σ_image^-½ (Gatys et al. 2016, arXiv:1606.05897, equations 4 and 5).
+
+    Args:
+        image_region, reference_region: masks of the pixels that count; None is all of them.
     """
-    pixels, mean, covariance = _color_statistics(image)
-    _, wanted_mean, wanted = _color_statistics(reference)
+    pixels, mean, covariance = _color_statistics(image, image_region)
+    _, wanted_mean, wanted = _color_statistics(reference, reference_region)
     transform = _matrix_power(wanted, 0.5) @ _matrix_power(covariance, -0.5)
     matched = transform @ (pixels - mean) + wanted_mean
     return matched.to(image.dtype).reshape(image.shape).clamp(0, 1)
 
 
-def _color_statistics(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _color_statistics(image: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     pixels = image.double().flatten(2)
-    mean = pixels.mean(2, keepdim=True)
-    centred = pixels - mean
     noise_floor = 1e-5 * torch.eye(3, dtype=pixels.dtype, device=pixels.device)
-    return pixels, mean, centred @ centred.transpose(1, 2) / pixels.shape[2] + noise_floor
+    if region is None:
+        mean = pixels.mean(2, keepdim=True)
+        centred = pixels - mean
+        return pixels, mean, centred @ centred.transpose(1, 2) / pixels.shape[2] + noise_floor
+    shares = region.double().flatten(2) / region.double().sum((2, 3)).clamp_min(1e-6)[..., None]
+    mean = (shares * pixels).sum(2, keepdim=True)
+    return pixels, mean, (shares * (pixels - mean)) @ (pixels - mean).transpose(1, 2) + noise_floor
 
 
 def _matrix_power(matrix: Tensor, exponent: float) -> Tensor:

@@ -30,6 +30,7 @@ def start_image(
     blend: list[float],
     seed: int = 0,
     amount: float | Tensor = 1.0,
+    regions: list[Tensor | None] | None = None,
 ) -> Tensor:
     """Return the image that the optimisation starts from.
 
@@ -40,19 +41,31 @@ def start_image(
             patches.
         styles: (N or 1, 3, h, w) each; `blend` says how much of each.
         amount: mixes the photo (0) and its repainted version (1), or a map (N or 1, 1, H, W) of it.
+        regions: masks (N or 1, 1, h, w) of the parts of the styles that count; None is all of a style.
     """
     if kind == "content":
         return content_image.clone()
     shares = [share / sum(blend) for share in blend]
-    start = sum(match_colors(content_image, style) * share for style, share in zip(styles, shares, strict=True))
+    regions = [None] * len(styles) if regions is None else regions
+    parts = zip(styles, regions, shares, strict=True)
+    start = sum(match_colors(content_image, style, None, region) * share for style, region, share in parts)
     if kind == "patches":
-        pairs = [[style[pair % len(style)][None] for style in styles] for pair in range(len(start))]
-        rebuilt = [_rebuild(photo[None], patches, shares, seed) for photo, patches in zip(start, pairs, strict=True)]
+        rebuilt = [
+            _rebuild(photo[None], _of_pair(pair, styles), shares, seed, _of_pair(pair, regions))
+            for pair, photo in enumerate(start)
+        ]
         start = torch.cat(rebuilt)
     return content_image + (start - content_image) * amount
 
 
-def _rebuild(photo: Tensor, styles: list[Tensor], shares: list[float], seed: int) -> Tensor:
+def _of_pair(pair: int, batches: list[Tensor | None]) -> list[Tensor | None]:
+    """Return what each batch has for one image; a batch of one serves all."""
+    return [None if batch is None else batch[pair % len(batch)][None] for batch in batches]
+
+
+def _rebuild(
+    photo: Tensor, styles: list[Tensor], shares: list[float], seed: int, regions: list[Tensor | None]
+) -> Tensor:
     """Return an image (1, 3, H, W) made of patches of the styles; levels smaller than two patches are left out."""
     generator, image = torch.Generator().manual_seed(seed), None
     for level in LEVELS:
@@ -64,8 +77,8 @@ def _rebuild(photo: Tensor, styles: list[Tensor], shares: list[float], seed: int
         pull = resize(photo, sizes[0])
         image = pull if image is None else resize(image, sizes[0])
         keys = [
-            _draw(_patches(resize(style, size), 1), round(MOST_KEYS * share), generator)
-            for style, size, share in zip(styles, sizes[1:], shares, strict=True)
+            _draw(_keys(style, size, region), round(MOST_KEYS * share), generator)
+            for style, region, size, share in zip(styles, regions, sizes[1:], shares, strict=True)
         ]
         for _ in range(ROUNDS):
             image = _replace((image + CONTENT * pull) / (1 + CONTENT), torch.cat(keys))
@@ -75,6 +88,15 @@ def _rebuild(photo: Tensor, styles: list[Tensor], shares: list[float], seed: int
 def _patches(image: Tensor, stride: int) -> Tensor:
     """Return the patches (P, 3·PATCH²) of an image (1, 3, H, W)."""
     return F.unfold(image, PATCH, stride=stride)[0].t().contiguous()
+
+
+def _keys(style: Tensor, size: tuple[int, int], region: Tensor | None) -> Tensor:
+    """Return the patches of a style at this size; those that lie mostly in its region, if it has one."""
+    patches = _patches(resize(style, size), 1)
+    if region is None:
+        return patches
+    inside = _patches(F.interpolate(region, size, mode="area"), 1).mean(1)
+    return patches[inside >= 0.5 * inside.max()]
 
 
 def _draw(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -159,15 +160,19 @@ class Tiles:
         for window in self.windows(image):
             yield window, self.show(cut(image, window), window)
 
-    def grams(self, image: Tensor, names: Sequence[str]) -> Grams:
-        """Return the Gram matrices of the whole image."""
+    def grams(self, image: Tensor, names: Sequence[str], region: Tensor | None = None) -> Grams:
+        """Return the Gram matrices of the whole image, or of its part in the region (N or 1, 1, H, W)."""
         shapes, sums = self.shapes(image), {}
-        for _, features in self.look(image):
+        for window, features in self.look(image):
             for name in names:
-                own = features[name]
+                own, part = features[name], None
                 share = own[0, 0].numel() / shapes[name][0, 0].numel()
-                if share:
-                    sums[name] = sums.get(name, 0) + gram_matrix(own) * share
+                if region is not None:
+                    small = F.interpolate(region, shapes[name].shape[2:], mode="area")
+                    part = small[(..., *window.own[name])]
+                    share = (part.sum((1, 2, 3)) / small.sum((1, 2, 3)).clamp_min(1e-6)).view(-1, 1, 1)
+                if own[0, 0].numel():
+                    sums[name] = sums.get(name, 0) + gram_matrix(own, part) * share
         return sums
 
 
