@@ -73,6 +73,25 @@ def test_pairs_and_formats(place, capsys):
     assert "--pair needs as many paintings as photos, not 2 for 3" in capsys.readouterr().err
 
 
+def test_a_mask_and_a_scale_are_those_of_one_painting(place, capsys):
+    write_picture(place / "mask.png", 7)
+    words = ["--style-mask", "mask.png", "--style-scale", "1.5", "--loss", "wasserstein"]
+    assert paint(*words, photos=["c.png"], styles=["--style", "stars.png"]) == 0
+    one = ["c.png", "--style", "stars.png", *words, "--out", "alone.png", "--steps", "6", "--size", "32"]
+    assert commands_paint.main([*one, "--device", "cpu"]) == 0
+    assert torch.equal(load_image("out/c_stars.png"), load_image("alone.png"))
+    before = contents("out")
+    assert paint(*words, photos=["c.png"], styles=["--style", "stars.png"]) == 0 and contents("out") == before
+    write_picture(place / "mask.png", 8)
+    assert paint(*words, photos=["c.png"], styles=["--style", "stars.png"]) == 0
+    assert contents("out")["c_stars.png"] != before["c_stars.png"]
+    (place / "two").mkdir()
+    for name in ("stars.png", "wheat.png"):
+        (place / "two" / name).write_bytes((place / name).read_bytes())
+    assert paint("--style-mask", "mask.png", styles=["--style", "two"]) == 2
+    assert "--style-mask is the mask of one painting" in capsys.readouterr().err
+
+
 def test_what_is_finished_stays_until_something_changes(place, monkeypatch):
     paint()
     black = place / "out" / "a_stars.png"
@@ -83,7 +102,13 @@ def test_what_is_finished_stays_until_something_changes(place, monkeypatch):
     assert paint() == 0 and load_image(black).max() == 0
     changed = {name for name, content in contents("out").items() if before[name] != content}
     assert changed == {"b_stars.png", "b_wheat.png", "contact_sheet.jpg", "index.html"}
-    for words in (["--seed", "1"], ["--steps", "7"], ["--strength", "0.9"], ["--keep-colors"]):
+    for words in (
+        ["--seed", "1"],
+        ["--steps", "7"],
+        ["--strength", "0.9"],
+        ["--loss", "neighbours"],
+        ["--keep-colors"],
+    ):
         save_image(black, torch.zeros(1, 3, 26, 32), read_settings(black))
         assert paint(*words) == 0 and load_image(black).max() > 0
     save_image(black, torch.zeros(1, 3, 26, 32), read_settings(black))

@@ -122,6 +122,111 @@ def test_several_styles_are_blended(place):
     assert not torch.equal(images["ab"], images["a"]) and not torch.equal(images["ab"], images["b"])
 
 
+def test_weights_say_how_much_of_each_style_is_taken(place):
+    for name, words in {
+        "even": ["stars.png", "--style", "wheat.png"],
+        "equal": ["stars.png:2", "wheat.png:2"],
+        "mostly": ["stars.png:0.9", "wheat.png:.1"],
+        "implied": ["stars.png:9", "--style", "wheat.png"],
+        "alone": ["stars.png:0.5"],
+        "plain": ["stars.png"],
+    }.items():
+        assert paint("--style", *words, "--out", f"{name}.png") == 0
+    even, equal, mostly, implied, alone, plain = (
+        load_image(f"{name}.png") for name in ("even", "equal", "mostly", "implied", "alone", "plain")
+    )
+    assert torch.equal(even, equal) and torch.equal(alone, plain) and torch.equal(mostly, implied)
+    assert (mostly - plain).abs().mean() < (even - plain).abs().mean()
+    with Image.open("mostly.png") as image:
+        settings = json.loads(image.text["Settings"])
+    assert settings["styles"] == ["stars.png", "wheat.png"] and settings["blend"] == [0.9, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("word", "path", "weight"),
+    [
+        ("a.jpg", "a.jpg", None),
+        ("a.jpg:0.7", "a.jpg", 0.7),
+        ("folder/a:b.jpg:1e-1", "folder/a:b.jpg", 0.1),
+        ("a:b.jpg", "a:b.jpg", None),
+        (r"C:\x.jpg", r"C:\x.jpg", None),
+        (r"C:\x.jpg:2", r"C:\x.jpg", 2.0),
+        ("C:7", "C:7", None),
+        ("a.jpg:", "a.jpg:", None),
+    ],
+)
+def test_a_colon_is_a_weight_only_if_a_number_follows(word, path, weight):
+    style = commands_paint.read_style(word)
+    assert (str(style.path), style.weight) == (path.replace("/", os.sep), weight)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no colon in a file's name")
+def test_a_file_whose_name_ends_like_a_weight_is_that_file(place):
+    shutil.copy("wheat.png", "stars.png:2")
+    assert paint("--style", "stars.png:2", "--out", "colon.png") == 0
+    assert paint("--style", "wheat.png", "--out", "wheat2.png") == 0
+    assert torch.equal(load_image("colon.png"), load_image("wheat2.png"))
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "neighbours"])
+def test_the_loss_is_as_asked_for(place, loss):
+    assert paint("--style", "stars.png", "--out", "gram.png") == 0
+    assert paint("--style", "stars.png", "--out", "out.png", "--loss", loss) == 0
+    assert not torch.equal(load_image("gram.png"), load_image("out.png"))
+    wanted = params_for(Extractor.weights, loss)
+    settings = json.loads(read_settings(place / "out.png")["Settings"])
+    assert settings["loss"] == loss and {name: settings[name] for name in wanted} == wanted
+
+
+def test_a_mask_on_a_painting_chooses_what_is_learnt(place):
+    pixels = np.array(Image.open("stars.png"))
+    pixels[:, 30:] = 255
+    Image.fromarray(pixels).save("half white.png")
+    Image.fromarray(np.uint8([[255] * 20 + [0] * 20] * 24)).save("mask.png")
+    for style in ("stars", "half white"):
+        words = ["--style", f"{style}.png", "--style-mask", "mask.png", "--out", f"{style} out.png"]
+        assert paint(*words) == 0
+    assert torch.equal(load_image("stars out.png"), load_image("half white out.png"))
+    assert json.loads(read_settings(place / "stars out.png")["Settings"])["style_masks"] == ["mask.png"]
+
+
+def test_brushstrokes_are_scaled_from_the_file_itself(place):
+    write_picture(place / "large.png", 8, width=96, height=64)
+    args = commands_paint.build_parser().parse_args(["photo.jpg", "--style-scale", "2"])
+    args.size = 32
+    assert torch.equal(commands_paint.load_style(args, place / "large.png"), load_image("large.png", 64))
+    assert commands_paint.load_style(args, place / "stars.png").shape[2:] == (38, 64)  # enlarged
+    args.style_scale = 0.5
+    assert commands_paint.load_style(args, place / "large.png").shape[2:] == (11, 16)
+    for scale in ("1", "2"):
+        assert paint("--style", "large.png", "--style-scale", scale, "--out", f"{scale}.png", "--size", "32") == 0
+    assert not torch.equal(load_image("1.png"), load_image("2.png"))
+    assert json.loads(read_settings(place / "2.png")["Settings"])["style_scale"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--style", "stars.png:0"], "--style stars.png:0 needs a weight above 0, such as 0.5"),
+        (["--style", "stars.png:nan"], "--style stars.png:nan needs a weight above 0"),
+        (["--style", "stars.png:1", "wheat.png:-1"], "--style wheat.png:-1 needs a weight above 0"),
+        (["--style", "nowhere.png:0.5"], "nowhere.png cannot be read as an image"),
+        (["--style", "stars.png:0.5", "--out-dir", "d"], "leave them out with --out-dir"),
+        (["--style", "stars.png", "--style-scale", "0"], "--style-scale 0 must be above 0"),
+        (["--style", "stars.png", "--style-scale", "nan"], "--style-scale nan must be above 0"),
+        (["--style-mask", "dark.png", "--style", "stars.png", "--style", "wheat.png"], "one mask for each painting"),
+        (["--style", "stars.png", "--style-mask", "dark.png"], "--style-mask dark.png is dark everywhere"),
+        (["--style", "stars.png", "--style-mask", "nowhere.png"], "nowhere.png cannot be read as an image"),
+        (["--style", "stars.png", "--style-mask", "wheat.png", "--out", "wheat.png"], "wheat.png is one of the pict"),
+    ],
+)
+def test_mistakes_about_styles_are_said_in_one_sentence(place, capsys, words, sentence):
+    Image.new("L", (8, 8), 0).save("dark.png")
+    assert paint(*words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+
+
 def test_dots_in_a_name_are_no_suffix(place):
     (place / "photo.jpg").rename(place / "photo.2024.v2.jpg")
     assert commands_paint.main(["photo.2024.v2.jpg", "--style", "stars.png", "--steps", "1", "--device", "cpu"]) == 0

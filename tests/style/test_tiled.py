@@ -50,6 +50,13 @@ def test_masks_and_several_styles_add_up_too():
     assert_same(Tiny(), inputs, {}, 8, 12)
 
 
+def test_parts_of_paintings_add_up_too():
+    regions = [noise(4, 1, 33, 18)[:, :1] > 0.7, torch.linspace(0, 1, 22).view(1, 1, 22, 1).expand(2, 1, 22, 30)]
+    styles = [noise(2, height=33, width=18), noise(3, 2, 22, 30)]
+    inputs = Inputs(noise(1, 2, 22, 30), styles, (1.0, 0.5), None, [region.float() for region in regions])
+    assert_same(Tiny(), inputs, {}, 8, 12)
+
+
 @pytest.mark.parametrize(("network", "size", "count"), [("vgg19", (150, 215), 6), ("alexnet", (131, 190), 9)])
 def test_deep_networks_add_up_too(tiny_zoo, network, size, count):
     extractor = build_extractor(network, weights="none")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..files import file_sha256, fingerprint, printable
-from ..images import ImageError, load_image
+from ..images import ImageError
 from ..style.batch import (
     PAGE,
     SHEET,
@@ -42,6 +42,8 @@ from .paint import (
     describe,
     load_photo,
     load_protection,
+    load_style,
+    load_style_masks,
     plan,
     too_small,
 )
@@ -51,7 +53,7 @@ STATE = ".unfinished"  # the folder of checkpoints in the output folder
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 NOTHING = "there is nothing to paint: name photos and paintings that can be read"
 DECISIVE = ["size", "enlarge", "extractor", "strength", "opacity", "keep_colors", "steps", "stop_at", "seed", "dpi"]
-DECISIVE += ["bits"]
+DECISIVE += ["bits", "loss", "style_scale"]
 
 
 def paint_all(
@@ -65,11 +67,13 @@ def paint_all(
     jobs = list_jobs(photos, styles, args.out_dir, args.format, args.pair)
     if not jobs:
         raise ValueError(NOTHING)
+    if args.style_mask is not None and len(styles) != 1:
+        raise ValueError("--style-mask is the mask of one painting; name one with --style, not a folder of several")
     room = args.size**2 * (BYTES_PER_PIXEL + 3 * len(jobs))
     places = [*args.photos, *args.style]
     existing = check_folder(args.out_dir, jobs, places, room, args.overwrite)
     extractor = open_extractor(args)
-    base = StyleParams(**params_for(extractor.weights))
+    base = StyleParams(**params_for(extractor.weights, args.loss))
     keys = find_keys(jobs, _settings(args, base, extractor), problems)
     if not keys:
         raise ValueError(NOTHING)
@@ -88,7 +92,17 @@ def _settings(args: argparse.Namespace, base: StyleParams, extractor: nn.Module)
     """Return everything that decides the pictures besides photo and style."""
     mask = args.protect if args.protect in (None, "auto") else file_sha256(Path(args.protect).expanduser())
     options = {name: getattr(args, name) for name in DECISIVE}
-    return [options, mask, asdict(base), extractor.weights.sha256, extractor.weights.source, COARSE, COARSE_SHORTER]
+    style_mask = args.style_mask and file_sha256(args.style_mask[0])
+    return [
+        options,
+        mask,
+        style_mask,
+        asdict(base),
+        extractor.weights.sha256,
+        extractor.weights.source,
+        COARSE,
+        COARSE_SHORTER,
+    ]
 
 
 class Painter:
@@ -168,7 +182,8 @@ class Painter:
         checkpoint = self.args.out_dir / STATE / f"{fingerprint([keys[job] for job in jobs])}.checkpoint"
         options = {"on_step": show, "every": 5, "checkpoint": checkpoint, "keep_checkpoint": True}
         try:
-            result = stylize(content, style, self.extractor, params, masks=masks, network=self.network, **options)
+            options |= {"masks": masks, "style_masks": load_style_masks(self.args, [style])}
+            result = stylize(content, style, self.extractor, params, network=self.network, **options)
         except TooSmall as error:
             raise ValueError(too_small(self._named(jobs[0]), error, [content, style])) from error
         for number, job in enumerate(jobs):
@@ -184,11 +199,11 @@ class Painter:
 
     def _named(self, job: Job) -> argparse.Namespace:
         """Return the options as if they had named this photo and style alone."""
-        return argparse.Namespace(**vars(self.args) | {"photo": job.photo, "style": [job.style]})
+        return argparse.Namespace(**vars(self.args) | {"photo": job.photo, "style": [job.style], "blend": [None]})
 
     def _load_style(self, path: Path) -> Tensor:
         if self.style is None or self.style[0] != path:
-            self.style = path, load_image(path, self.args.size).to(self.device)
+            self.style = path, load_style(self.args, path).to(self.device)
         return self.style[1]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -40,6 +41,7 @@ from ..style.film import Way
 from ..style.optimize import NonFiniteLoss
 from ..style.output import SOFTWARE, Format, read_settings, same_file, save_picture
 from ..style.pixels import resize, scaled_size
+from ..style.targets import LOSSES
 from .entry import run
 
 STYLE_PLACES = ("data/styles", "data")  # below the current folder, then the project's, if VG_STYLES_DIR is not set
@@ -66,11 +68,28 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--style",
+        type=read_style,
+        action="append",
+        metavar="PAINTING[:WEIGHT]",
+        help="a painting; several are blended, a.jpg:0.7 b.jpg:0.3 by their weights (1). With --out-dir each photo is "
+        "painted in each of them, --style A B C names several, and a folder stands for all in it",
+    )
+    parser.add_argument(
+        "--style-mask",
         type=expand_home,
         action="append",
-        metavar="PAINTING",
-        help="a painting; several are blended. With --out-dir each photo is painted in each of them, "
-        "--style A B C names several, and a folder stands for all in it",
+        metavar="MASK.png",
+        help="learn only from the bright part of the painting; one mask for each --style",
+    )
+    parser.add_argument(
+        "--style-scale", type=float, default=1.0, help="size of the brushstrokes: 2 doubles it, 0.5 halves it (1)"
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        default="gram",
+        help="what of the painting counts: correlations of features (gram), their distribution (wasserstein), or the "
+        "most similar places (neighbours)",
     )
     parser.add_argument(
         "--out", type=expand_home, help="the PNG, JPEG or TIFF to write (default: <photo>_<style>.png here)"
@@ -120,6 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-megapixels", type=float, metavar="N", help="refuse larger pictures (300)")
+    parser.set_defaults(blend=[None])  # the weights of the styles, once these are split from their names
     return parser
 
 
@@ -133,24 +153,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for index, word in enumerate(words):  # else `paint --keep-colors photo.jpg` would take the photo for a choice
         if word == "--keep-colors" and words[index + 1 : index + 2] not in (["luminance"], ["histogram"]):
             words[index] = "--keep-colors=luminance"
-    if any(word.partition("=")[0] == "--out-dir" for word in words):
-        words = _each_style(words)
+    words = _each_style(words, any(word.partition("=")[0] == "--out-dir" for word in words))
     return run(build_parser(), paint, words, stopped="Stopped; the same command continues from here.")
 
 
-def _each_style(words: list[str]) -> list[str]:
+def _each_style(words: list[str], many: bool) -> list[str]:
     """Return the words with --style before each painting: after --style A B both are styles.
 
-    Not so for one painting of a photo: `paint --style PAINTING PHOTO` may name the photo last.
+    Not so for one painting of a photo, unless B has a weight: `paint --style PAINTING PHOTO` may name the photo last.
     """
     spelled, styles = [], False
     for word in words:
         if word.startswith("-"):
             styles = word == "--style"
-        elif styles and spelled[-1] != "--style":
+        elif styles and spelled[-1] != "--style" and (many or read_style(word).weight is not None):
             spelled.append("--style")
         spelled.append(word)
     return spelled
+
+
+class WeightedStyle(NamedTuple):
+    """A painting as --style names it: its file, and its weight if one was given."""
+
+    path: Path
+    weight: float | None
+
+
+def read_style(word: str) -> WeightedStyle:
+    """Return what a word such as a.jpg or a.jpg:0.7 means; a file whose name has a colon is itself.
+
+    >>> read_style("a.jpg:0.7").weight, read_style("C:/paintings/a.jpg").weight
+    (0.7, None)
+    """
+    path, (name, _, last) = expand_home(word), word.rpartition(":")
+    if len(name) > 1 and not os.path.lexists(path):  # one letter is a drive of Windows
+        with suppress(ValueError):
+            return WeightedStyle(expand_home(name), float(last))
+    return WeightedStyle(path, None)
 
 
 def paint(args: argparse.Namespace) -> int:
@@ -158,26 +197,29 @@ def paint(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     check_options(args)
     args.enlarge, args.size = args.size is not None, args.size or SIZE
-    args.style = args.style or [find_style()]
+    styles = args.style or [WeightedStyle(find_style(), None)]
+    args.style, args.blend = [style.path for style in styles], [style.weight for style in styles]
     if args.out_dir is not None:
         from .gallery import paint_all
 
         return paint_all(args, device, open_extractor)
     args.photo = args.photos[0]
     content = load_photo(args, args.photo).to(device)
-    styles = [load_image(path, args.size).to(device) for path in args.style]
+    styles = [load_style(args, path).to(device) for path in args.style]
+    style_masks = load_style_masks(args, styles)
     sources = {"photo": file_sha256(args.photo), "styles": [file_sha256(path) for path in args.style]}
     layout = Format(args.dpi, args.bits)
     out = choose_output(args, sources, layout, room=BYTES_PER_PIXEL * content[0, 0].numel())
     extractor = open_extractor(args)
-    params = plan(args, coarse_levels(content, *styles), StyleParams(**params_for(extractor.weights)))
+    params = plan(args, coarse_levels(content, *styles), StyleParams(**params_for(extractor.weights, args.loss)))
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
     settings = describe(args, params, sources, extractor)
     kept = [] if args.film is args.snapshots is None else [args.film is not None, args.snapshots]  # of its way
     checkpoint = out.with_name(f".{unique_names([out])[0]}.{fingerprint(VERSION, settings, *kept)}.checkpoint")
     way = _prepare_way(args, content, params, out, settings, layout)
     try:
-        result = _with_bar(content, styles, extractor, params, masks, checkpoint, way)
+        placed = {"blend": shares(args.blend), "masks": masks, "style_masks": style_masks}
+        result = _with_bar(content, styles, extractor, params, placed, checkpoint, way)
     except NonFiniteLoss as error:
         save_picture(out, error.image, settings, layout)
         raise ValueError(f"{error}; {printable(str(out))} shows it") from error
@@ -203,6 +245,13 @@ def check_options(args: argparse.Namespace) -> None:
         raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the painting's style)")
     if not 0 <= args.opacity <= 1:
         raise ValueError(f"--opacity {args.opacity:g} must be from 0 (the photo) to 1 (the painting)")
+    if not 0 < args.style_scale < math.inf:
+        raise ValueError(f"--style-scale {args.style_scale:g} must be above 0; 1 leaves the brushstrokes as they are")
+    if args.style_mask is not None and len(args.style_mask) != len(args.style or [None]):
+        raise ValueError("--style-mask needs one mask for each painting that --style names")
+    for path, weight in args.style or []:
+        if weight is not None and not 0 < weight < math.inf:
+            raise ValueError(f"--style {printable(str(path))}:{weight:g} needs a weight above 0, such as 0.5")
     if args.stop_at is not None and args.stop_at < 1:
         raise ValueError(f"--stop-at {args.stop_at} must be at least 1")
     if abs(args.seed) >= 2**63:
@@ -216,6 +265,8 @@ def check_options(args: argparse.Namespace) -> None:
             raise ValueError("several photos or a folder of them need --out-dir, the folder for the paintings")
     elif args.out is not None:
         raise ValueError("--out names one painting and --out-dir a folder for many; give one of the two")
+    elif any(weight is not None for _, weight in args.style or []):
+        raise ValueError("weights blend several paintings in one picture; leave them out with --out-dir")
     elif args.film is not None or args.snapshots is not None:
         raise ValueError("--film and --snapshots show the way of one photo; leave out --out-dir")
     if args.film is not None and args.film.suffix.lower() != ".webp":
@@ -229,6 +280,39 @@ def load_photo(args: argparse.Namespace, path: Path) -> Tensor:
     photo = load_image(path, args.size)
     longer = max(photo.shape[2:])
     return resize(photo, scaled_size(photo, args.size / longer)) if args.enlarge and longer < args.size else photo
+
+
+def load_style(args: argparse.Namespace, path: Path) -> Tensor:
+    """Return the painting, (1, 3, H, W) in [0, 1], its longer side at most --size, times --style-scale."""
+    if args.style_scale == 1:
+        return load_image(path, args.size)
+    longer = max(1, round(args.style_scale * min(args.size, max(image_size(path)))))
+    painting = load_image(path, longer)
+    return resize(painting, scaled_size(painting, longer / max(painting.shape[2:])))
+
+
+def load_style_masks(args: argparse.Namespace, styles: Sequence[Tensor]) -> list[Tensor] | None:
+    """Return the masks on the paintings at their sizes, (1, 1, H, W) in [0, 1]; None if none were given.
+
+    Raises:
+        ValueError: if one of them is dark everywhere.
+    """
+    if args.style_mask is None:
+        return None
+    masks = [
+        load_mask(path, tuple(style.shape[2:])).to(style.device)
+        for path, style in zip(args.style_mask, styles, strict=True)
+    ]
+    for path, mask in zip(args.style_mask, masks, strict=True):
+        if not mask.any():
+            raise ValueError(f"--style-mask {printable(str(path))} is dark everywhere; brighten the part to learn from")
+    return masks
+
+
+def shares(weights: Sequence[float | None]) -> list[float]:
+    """Return the weights of the styles, 1 where none is given, scaled to sum to 1."""
+    given = [1 if weight is None else weight for weight in weights]
+    return [weight / sum(given) for weight in given]
 
 
 def open_extractor(args: argparse.Namespace) -> nn.Module:
@@ -258,7 +342,8 @@ def choose_output(args: argparse.Namespace, sources: dict[str, object], layout: 
 
 def _check_output(option: str, file: Path, args: argparse.Namespace, sources: dict[str, object]) -> None:
     """Raise a ValueError if the file is one of the inputs, or something else that was not painted from them."""
-    if same_file(file, [args.photo, *args.style, *([] if args.protect in (None, "auto") else [Path(args.protect)])]):
+    masks = [*(args.style_mask or []), *([] if args.protect in (None, "auto") else [Path(args.protect)])]
+    if same_file(file, [args.photo, *args.style, *masks]):
         raise ValueError(f"{option} {printable(str(file))} is one of the pictures to read; give another name")
     if file.exists() and not args.overwrite and not _made_of(file, sources):
         raise ValueError(
@@ -384,7 +469,9 @@ def describe(
         "size": args.size,
         "opacity": args.opacity,
     }
-    settings = names | network | {"sources": sources} | asdict(params)
+    names["blend"] = shares(args.blend)
+    names["style_masks"] = args.style_mask and [path.name for path in args.style_mask]
+    settings = names | network | {"sources": sources} | asdict(params) | {"style_scale": args.style_scale}
     return {"Software": SOFTWARE, "Settings": json.dumps(settings, ensure_ascii=False)}
 
 
@@ -397,7 +484,8 @@ def too_small(args: argparse.Namespace, error: TooSmall, images: list[Tensor]) -
             pair for pair in zip(args.style, images[1:], strict=True) if min(pair[1].shape[2:]) < error.needed
         )
     shorter, longer = sorted(image_size(path))
-    size = math.ceil((error.needed + 0.5) * longer / shorter)
+    scale = 1 if error.role == "content" else args.style_scale
+    size = math.ceil((error.needed + 0.5) * longer / shorter / scale)
     can_grow = size <= longer or error.role == "content"  # a photo is enlarged, a painting is not
     advice = f"give --size {size} or more" if can_grow else "give a larger picture"
     return (
@@ -411,11 +499,15 @@ def _with_bar(
     styles: list[Tensor],
     extractor: nn.Module,
     params: StyleParams,
-    masks: list[Tensor] | None,
+    placed: dict[str, object],
     checkpoint: Path,
     way: Way,
 ) -> StyleResult:
-    """Return the result of the transfer, which shows a bar of its steps."""
+    """Return the result of the transfer, which shows a bar of its steps.
+
+    Args:
+        placed: blend, masks and style_masks of `stylize`.
+    """
     total = params.num_steps + sum(steps for _, steps in params.coarse)
     with tqdm(total=total, desc="Painting", unit="step", file=sys.stderr) as bar:
 
@@ -430,8 +522,7 @@ def _with_bar(
             "checkpoint": checkpoint,
             "keep_checkpoint": True,
         }
-        shares = [1 / len(styles)] * len(styles)
-        return stylize(content, styles, extractor, params, blend=shares, masks=masks, **options)
+        return stylize(content, styles, extractor, params, **placed, **options)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ from .start import start_image
 from .targets import DEEPEST, LOSSES, gram_terms, style_terms
 from .tiled import TiledObjective, Tiles, choose_tiles
 
+SUITED = {  # by loss: fields with which pictures of 256 pixels looked good
+    "gram": {},
+    "wasserstein": {"loss": "wasserstein"},
+    "neighbours": {"loss": "neighbours"},
+}
 VERSION = 4  # raised whenever the same settings give other pixels, so that kept pictures are painted again
 
 
@@ -112,13 +117,14 @@ class StyleParams:
             raise ValueError(f"num_steps={self.num_steps}, frame={self.frame} must be 0 or more, lr={self.lr} above 0")
 
 
-def params_for(weights: Weights) -> dict[str, Any]:
-    """Return the fields of StyleParams that should differ from their defaults for a network with these weights.
+def params_for(weights: Weights, loss: str = "gram") -> dict[str, Any]:
+    """Return the fields of StyleParams that should differ from their defaults for a network and a loss.
 
     The embedded weights keep too much of the photo's colours, know too little of brushstrokes, and stipple flat areas
     if they pull for long or hard.
     """
-    return {"start": "patches", "tv_weight": 50.0, "lr": 0.01} if weights.source == "embedded" else {}
+    embedded = {"start": "patches", "tv_weight": 50.0, "lr": 0.01} if weights.source == "embedded" else {}
+    return SUITED[loss] | embedded
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ of the picture, so that a pixel is pulled as strongly as without a mask.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -74,6 +75,8 @@ def _wasserstein_terms(
     inputs: Inputs, photo: dict[str, Tensor], features: Features, layers: dict[str, float], params: Any
 ) -> list[Term]:
     """Return one term, or one for each mask; strength and blend mix Gaussians to their barycentre."""
+    if params.strength == 0:  # the photo is its own target; rounding alone would move it
+        return [_nothing]
     photos, styles = _gaussians(photo, layers), []
     for style, region in zip(inputs.styles, inputs.regions_or_none(), strict=True):
         styles.append(_gaussians(features(style), layers, region))
@@ -85,6 +88,12 @@ def _wasserstein_terms(
         targets = {name: barycenter([photos[name], *(style[name] for style in group)], mixed) for name in layers}
         terms.append(WassersteinTerm(photo, targets, weights, scaling=params.scaling, mask=mask))
     return terms
+
+
+def _nothing(features: dict[str, Tensor]) -> Tensor:
+    """Return a loss of 0 for each image."""
+    first = next(iter(features.values()))
+    return first.new_zeros(len(first), dtype=torch.promote_types(first.dtype, torch.float32))
 
 
 def _neighbour_terms(
