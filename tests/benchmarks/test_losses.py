@@ -1,0 +1,70 @@
+"""The benchmark of losses: equal time, a run that continues, and what the table holds."""
+
+import json
+
+import pandas as pd
+import pytest
+from stand_ins import Tiny, noise
+
+from vg_helpers.benchmarks import losses
+from vg_helpers.images import save_image
+from vg_helpers.style.once import stylize
+
+
+@pytest.fixture
+def words(tmp_path, monkeypatch):
+    """The words of the command for two photos in two styles, with a tiny network and a fixed clock."""
+    monkeypatch.setattr(losses, "build_extractor", lambda network: Tiny())
+    seconds = {"gram": 0.1, "wasserstein": 0.2, "neighbours": 0.05}
+    monkeypatch.setattr(losses, "seconds_per_step", lambda *_: seconds)
+    for number, name in enumerate(("photos/a", "photos/b", "photos/c", "styles/s", "styles/t")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save_image(tmp_path / f"{name}.png", noise(number, height=24, width=32))
+    folders = ["--photos-dir", str(tmp_path / "photos"), "--styles-dir", str(tmp_path / "styles")]
+    counts = ["--photos", "2", "--styles", "2", "--steps", "6", "--size", "32", "--device", "cpu"]
+    return [*folders, *counts, "--out", str(tmp_path / "out")]
+
+
+def test_all_losses_get_the_seconds_of_the_first_one(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(losses.JUDGES, "brightness", lambda files: [float(len(file.stem)) for file in files])
+    assert losses.main(words) == 0
+    table = pd.read_csv(tmp_path / "out" / "losses.csv")
+    assert table.groupby("loss").steps.unique().to_dict() == {
+        "gram": [6], "wasserstein": [3], "neighbours": [12], "photo": [0],
+    }  # fmt: skip
+    assert len(table) == 3 * 4 + 2 and table.brightness.notna().all()
+    assert (table[table.loss == "photo"].ssim == 1).all() and (table[table.loss != "photo"].ssim < 1).all()
+    assert all((tmp_path / "out" / file).exists() for file in table.file)
+    assert "ssim − gram" in capsys.readouterr().out
+
+
+def test_what_is_painted_stays_and_the_steps_too(words, tmp_path, monkeypatch):
+    assert losses.main(words) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+    monkeypatch.setattr(losses, "seconds_per_step", lambda *_: pytest.fail("measured twice"))
+    monkeypatch.setattr("vg_helpers.style.once.stylize", lambda *_, **__: pytest.fail("painted twice"))
+    assert losses.main(words) == 0
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")} == before and len(before) == 12
+    monkeypatch.setattr("vg_helpers.style.once.stylize", stylize)
+    monkeypatch.setattr(losses, "seconds_per_step", lambda *_: {"gram": 1.0, "neighbours": 1.0})
+    assert losses.main([*words, "--losses", "gram", "neighbours"]) == 0
+    assert json.loads((tmp_path / "out" / "steps.json").read_text(encoding="utf-8"))["steps"]["neighbours"] == 6
+
+
+def test_seconds_are_measured_for_each_loss():
+    seconds = losses.seconds_per_step(noise(1), noise(2), Tiny(), ("gram", "neighbours"))
+    assert list(seconds) == ["gram", "neighbours"] and all(value > 0 for value in seconds.values())
+
+
+def test_differences_are_paired_by_photo():
+    rows = [("gram", "a", 0.5), ("gram", "b", 0.9), ("wasserstein", "a", 0.3), ("wasserstein", "b", 0.6)]
+    frame = pd.DataFrame(rows, columns=["loss", "photo", "ssim"]).assign(seconds=1.0)
+    both = pd.concat([frame, frame.assign(ssim=frame.ssim + 0.02)])
+    difference = losses.compare(both)["ssim − gram"].iloc[1]
+    assert difference.value == pytest.approx(-0.25)
+    assert difference.low == pytest.approx(losses.paired_difference([0.3, 0.6], [0.5, 0.9]).low)
+
+
+def test_numbers_that_do_not_fit_are_refused(words, capsys):
+    assert losses.main([*words, "--steps", "0"]) == 2
+    assert "must be at least 1" in capsys.readouterr().err
