@@ -195,10 +195,11 @@ def read_style(word: str) -> WeightedStyle:
 def paint(args: argparse.Namespace) -> int:
     """Paint the photo or photos, write the result, say where it is, and return the exit code."""
     device = pick_device(args.device)
+    if args.style:
+        args.style, args.blend = map(list, zip(*args.style, strict=True))
     check_options(args)
     args.enlarge, args.size = args.size is not None, args.size or SIZE
-    styles = args.style or [WeightedStyle(find_style(), None)]
-    args.style, args.blend = [style.path for style in styles], [style.weight for style in styles]
+    args.style = args.style or [find_style()]
     if args.out_dir is not None:
         from .gallery import paint_all
 
@@ -247,11 +248,12 @@ def check_options(args: argparse.Namespace) -> None:
         raise ValueError(f"--opacity {args.opacity:g} must be from 0 (the photo) to 1 (the painting)")
     if not 0 < args.style_scale < math.inf:
         raise ValueError(f"--style-scale {args.style_scale:g} must be above 0; 1 leaves the brushstrokes as they are")
-    if args.style_mask is not None and len(args.style_mask) != len(args.style or [None]):
+    if args.style_mask is not None and len(args.style_mask) != len(args.blend):
         raise ValueError("--style-mask needs one mask for each painting that --style names")
-    for path, weight in args.style or []:
+    for number, weight in enumerate(args.blend):
         if weight is not None and not 0 < weight < math.inf:
-            raise ValueError(f"--style {printable(str(path))}:{weight:g} needs a weight above 0, such as 0.5")
+            name = printable(str(args.style[number]))
+            raise ValueError(f"--style {name}:{weight:g} needs a weight above 0, such as 0.5")
     if args.stop_at is not None and args.stop_at < 1:
         raise ValueError(f"--stop-at {args.stop_at} must be at least 1")
     if abs(args.seed) >= 2**63:
@@ -265,7 +267,7 @@ def check_options(args: argparse.Namespace) -> None:
             raise ValueError("several photos or a folder of them need --out-dir, the folder for the paintings")
     elif args.out is not None:
         raise ValueError("--out names one painting and --out-dir a folder for many; give one of the two")
-    elif any(weight is not None for _, weight in args.style or []):
+    elif any(weight is not None for weight in args.blend):
         raise ValueError("weights blend several paintings in one picture; leave them out with --out-dir")
     elif args.film is not None or args.snapshots is not None:
         raise ValueError("--film and --snapshots show the way of one photo; leave out --out-dir")

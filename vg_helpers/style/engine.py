@@ -32,7 +32,7 @@ from .tiled import TiledObjective, Tiles, choose_tiles
 SUITED = {  # by loss: fields with which pictures of 256 pixels looked good
     "gram": {},
     "wasserstein": {"loss": "wasserstein", "style_weight": 10.0},
-    "neighbours": {"loss": "neighbours", "start": "patches", "tv_weight": 20.0},
+    "neighbours": {"loss": "neighbours", "style_weight": 8.0, "start": "patches", "tv_weight": 50.0},
 }
 VERSION = 4  # raised whenever the same settings give other pixels, so that kept pictures are painted again
 
