@@ -115,10 +115,10 @@ def test_judges_draw_curves_give_a_verdict_and_show_where_they_look(open_page):
 def test_a_variant_comes_back_with_its_settings(open_page):
     opened = open_page()
     first = painted(opened)
-    opened.steps.value, opened.opacity.value = 20, 0.8
+    opened.steps.value, opened.opacity.value, opened.loss.value, opened.strokes.value = 20, 0.8, "wasserstein", 1.5
     assert painted(opened) != first and len(opened.history.children) == 2
     opened.history.children[0].children[1].click()
-    assert (opened.steps.value, opened.opacity.value) == (10, 0.8) or opened.steps.value == 10
+    assert (opened.steps.value, opened.loss.value, opened.strokes.value) == (10, "gram", 1.0)
     assert opened.session.current is opened.session.variants[0]
 
 

@@ -89,6 +89,8 @@ CHANGES = [
     {"keep_colors": True},
     {"opacity": 0.7, "keep_colors": True, "seed": 3},
     {"protect": "mask.png"},
+    {"loss": "wasserstein"},
+    {"loss": "neighbours", "style_scale": 1.5},
 ]
 
 

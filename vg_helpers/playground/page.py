@@ -21,6 +21,7 @@ from .brush import NAME as MASK
 from .brush import Brush
 from .recipe import AUTO, OUT, Recipe
 
+LOSSES = {"correlations": "gram", "distribution": "wasserstein", "nearest places": "neighbours"}  # of features
 SIZES = (192, 256, 384, 512, 768)  # pixels of the longer side
 PICTURES = ".jpg,.jpeg,.jfif,.png,.webp,.tif,.tiff,.bmp,.gif,.avif"
 PROTECTED = {"nothing": None, "the main object": AUTO}  # and masks that are uploaded or painted
@@ -133,6 +134,10 @@ class Page:
         self.size = w.Dropdown(options=[(f"{size} pixels", size) for size in SIZES], value=256, description="Size")
         self.steps = w.IntSlider(30, min=5, max=300, step=5, description="Steps", continuous_update=False)
         self.extractor = w.Dropdown(options=[("VGG-19", "vgg19"), ("AlexNet", "alexnet")], description="Network")
+        self.loss = w.Dropdown(options=LOSSES, description="Learn")
+        self.loss.tooltip = "What of the painting counts: correlations of features, their distribution, or like places"
+        self.strokes = w.FloatSlider(1.0, min=0.5, max=2, step=0.1, description="Strokes", readout_format=".1f")
+        self.strokes.tooltip = "Size of the brushstrokes: 2 doubles it"
         self.protect = Chooser("Protect", PROTECTED, lambda: None)
         self.protect.upload.description = "Mask"
         self.protect.upload.tooltip = "A mask of mine, bright where the photo stays"
@@ -170,7 +175,7 @@ class Page:
     def _arrange(self) -> None:
         row, preview = self.protect.box.children
         self.protect.box.children = row, self.brushing.add_class("vg-brushing"), preview
-        how = [self.size, self.steps, self.extractor, self.protect.box]
+        how = [self.size, self.steps, self.strokes, self.loss, self.extractor, self.protect.box]
         buttons = w.HBox([self.paint, self.stop, self.resume]).add_class("vg-buttons")
         self.left = w.VBox([self.photo.box, self.style.box, *how, buttons]).add_class("vg-left")
         after = w.HBox([self.opacity, self.colors], layout=w.Layout(flex_flow="row wrap"))
@@ -202,6 +207,7 @@ class Page:
     def recipe(self) -> Recipe:
         """Return what the widgets say now."""
         how = {"size": self.size.value, "steps": self.steps.value, "extractor": self.extractor.value}
+        how |= {"loss": self.loss.value, "style_scale": round(self.strokes.value, 1)}
         after = {"opacity": round(self.opacity.value, 2), "keep_colors": self.colors.value}
         return Recipe(self.photo.picture, self.style.picture, protect=self.protect.picture, **how, **after)
 
@@ -314,6 +320,7 @@ class Page:
             self.photo.choose(recipe.photo)
             self.style.choose(recipe.style)
             self.size.value, self.steps.value, self.extractor.value = recipe.size, recipe.steps, recipe.extractor
+            self.loss.value, self.strokes.value = recipe.loss, recipe.style_scale
             self.opacity.value, self.colors.value = recipe.opacity, recipe.keep_colors
             self.protect.choose(recipe.protect)
         finally:

@@ -27,6 +27,7 @@ class Recipe:
         size: pixels of the longer side.
         protect: a mask picture, bright where the photo stays; "auto" for its main object; or None.
         opacity: how much of the painting lies over the photo.
+        loss, style_scale: as in `StyleParams`.
         keep_colors: only the painting's brightness counts, the colours are the photo's.
         stop_at: the steps that were taken, if somebody stopped before the last one.
 
@@ -39,6 +40,8 @@ class Recipe:
     steps: int = 30
     extractor: str = "vgg19"
     protect: Picture | str | None = None
+    loss: str = "gram"
+    style_scale: float = 1.0
     seed: int = 0
     opacity: float = 1.0
     keep_colors: bool = False
@@ -48,6 +51,8 @@ class Recipe:
         """Return the arguments of `run.py paint`, without --out."""
         words = [_name(self.photo), "--style", _name(self.style), "--size", str(self.size)]
         words += ["--steps", str(self.steps), "--extractor", self.extractor]
+        words += ["--loss", self.loss] if self.loss != "gram" else []
+        words += [f"--style-scale={self.style_scale:g}"] if self.style_scale != 1 else []
         words += ["--seed", str(self.seed)] if self.seed else []
         words += ["--protect", _name(self.protect)] if self.protect is not None else []
         words += ["--keep-colors=luminance"] if self.keep_colors else []

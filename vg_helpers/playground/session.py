@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..commands import paint as command
 from ..commands.entry import sentence
 from ..device import pick_device
-from ..images import load_image, load_mask, png_bytes
+from ..images import load_mask, png_bytes
 from ..style.checks import TooSmall
 from ..style.convolutions import FrozenExtractor, prepare
 from ..style.engine import Inputs, StyleParams, params_for, stylize
@@ -166,9 +166,9 @@ class Session:
         ensure(recipe.style)
         extractor, network = self.network(recipe.extractor)
         device = next(network.parameters()).device
-        content, style = command.load_photo(args, recipe.photo).to(device), load_image(recipe.style, args.size)
+        content, style = command.load_photo(args, recipe.photo).to(device), command.load_style(args, recipe.style)
         style, levels = style.to(device), command.coarse_levels(content, style)
-        base = StyleParams(**params_for(extractor.weights))
+        base = StyleParams(**params_for(extractor.weights, recipe.loss))
         masks = None if recipe.protect is None else [1 - protection(recipe, content)]
         params = command.plan(args, levels, base)
         sources = recipe.sources()
