@@ -9,12 +9,15 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pandas as pd
+import torch.distributed as dist
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -140,15 +143,18 @@ class KnownFirst(optuna.samplers.TPESampler):
 
 
 def run_study(
-    study: optuna.Study,
+    study: optuna.Study | None,
     objective: Callable[[optuna.Trial], float],
     num_trials: int,
     seed: int,
     first: Sequence[dict[str, Any]] = (),
     on_trial: Callable[[optuna.trial.FrozenTrial], None] | None = None,
     shared: bool = False,
-) -> optuna.Study:
+) -> optuna.Study | None:
     """Run the study until `num_trials` trials are finished (completed or pruned); finished ones are never repeated.
+
+    If torch.distributed is initialised, all processes compute each trial together: every one calls this function, the
+    first with the study and the others with None.
 
     Args:
         first: the values of the first trials, known to be good.
@@ -157,6 +163,9 @@ def run_study(
             no trial left to start waits for those of the others, one of which may die.
     """
     _quiet()
+    if study is None:
+        _follow(objective)
+        return None
 
     def finished(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         if trial.state == TrialState.FAIL:  # it would be drawn again and again
@@ -172,8 +181,46 @@ def run_study(
             continue
         draws = {"constant_liar": True} if shared else {"seed": seed + done}
         study.sampler = KnownFirst(first, None if shared else done, **draws)
-        study.optimize(objective, n_trials=1, callbacks=[finished])
+        study.optimize(partial(_lead, objective), n_trials=1, callbacks=[finished])
+    _broadcast(False)
     return study
+
+
+def _lead(objective: Callable[[Any], float], trial: optuna.Trial) -> float:
+    """Return the value of a trial that all processes compute together, of which this is the first."""
+    if not _broadcast(True):
+        return objective(trial)
+    from optuna_integration import TorchDistributedTrial
+
+    return objective(TorchDistributedTrial(trial, group=_group()))
+
+
+def _follow(objective: Callable[[Any], float]) -> None:
+    """Take part in the trials of the first process until it ends the study."""
+    from optuna_integration import TorchDistributedTrial
+
+    while _broadcast(None):
+        with suppress(optuna.TrialPruned):  # which the first process reports
+            objective(TorchDistributedTrial(None, group=_group()))
+
+
+def _broadcast(more: bool | None) -> bool | None:
+    """Return in all processes whether the first one starts another trial; None if there is only one process."""
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return None
+    values = [more]
+    dist.broadcast_object_list(values, group=_group())
+    return values[0]
+
+
+def _group() -> Any:
+    """Return the group of all processes that hands over values in the CPU's memory, as Optuna's trials need it."""
+    return dist.group.WORLD if dist.get_backend() == "gloo" else _gloo()
+
+
+@cache
+def _gloo() -> Any:
+    return dist.new_group(backend="gloo", timeout=timedelta(days=1))
 
 
 def _count(study: optuna.Study, *states: TrialState) -> int:

@@ -1,11 +1,15 @@
 """Several processes that train as one: each takes its share of every batch."""
 
 import os
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = timedelta(days=1)  # for the others, one of which may wait for another worker's trial
 
 
 def rank() -> int:
@@ -18,14 +22,21 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def own_device(device: torch.device) -> torch.device:
+    """Return this process's device: of those that torchrun started on a machine with GPUs, each takes another one."""
+    if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
+        return device
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    return device
+
+
 def join_processes(device: torch.device) -> torch.device:
     """Initialise torch.distributed if torchrun started this process, and return the process's own device."""
     if "LOCAL_RANK" not in os.environ:
         return device
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    device = own_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     return device
 
 
@@ -43,20 +54,22 @@ def broadcast_object(value: Any) -> Any:
     return values[0]
 
 
-def broadcast_parameters(module: nn.Module) -> None:
-    """Give every process the first process's parameters."""
-    if world_size() > 1:
-        for parameter in module.parameters():
-            dist.broadcast(parameter.data, 0)
+def in_parallel(module: nn.Module) -> nn.Module:
+    """Return a module that computes the same, with the first process's weights.
+
+    In each backward pass every process then gets the mean of all processes' gradients. A single process gets `module`.
+    """
+    if world_size() == 1:
+        return module
+    return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
-def all_reduce_gradients(parameters: list[nn.Parameter]) -> None:
-    """Give every process the sum of all processes' gradients."""
-    if world_size() > 1:
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            dist.all_reduce(parameter.grad)
+def share_of(batch: list[int]) -> list[int]:
+    """Return the positions of a batch that this process computes, none of the shortest batches.
+
+    They are neither repeated nor left out, as `DistributedSampler` would do to make all shares equal.
+    """
+    return batch[rank() :: world_size()]
 
 
 def gather_outputs(outputs: Tensor, batches: list[list[int]]) -> Tensor:

@@ -2,8 +2,9 @@
 
 Convention: seed, epoch and position decide every random draw, so that an interrupted run ends like an undisturbed one.
 Data sets yield (picture or features, target); their `view` chooses the augmentation, and each epoch takes the next one.
-If torch.distributed is initialised, every process takes its share of each batch. `fit` and `predict` then return the
-same in all processes, and the same as in a single one but for rounding and the draws of dropout.
+If torch.distributed is initialised, every process takes its share of each batch, and DistributedDataParallel adds up
+their gradients. `fit` and `predict` then return the same in all processes, and the same as in a single one but for
+rounding and the draws of dropout.
 """
 
 import copy
@@ -29,14 +30,7 @@ from ..files import MALFORMED, load_torch, save_torch, set_aside
 from ..metrics import auc_standard_error
 from ..models.classifier import Classifier
 from ..models.layers import LAYERS
-from .distributed import (
-    all_reduce_gradients,
-    broadcast_object,
-    broadcast_parameters,
-    gather_outputs,
-    rank,
-    world_size,
-)
+from .distributed import broadcast_object, gather_outputs, in_parallel, rank, share_of, world_size
 
 HEAD = "fc8"
 TOP = {  # VGG-19's fc6 and fc7, twice AlexNet's size, stay as they are
@@ -196,7 +190,7 @@ def fit(
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
-    broadcast_parameters(module)
+    parallel = in_parallel(module)
     learner = build_learner(module, config, -(-len(train_set) // config.batch_size) * config.num_epochs)
     result, saved_at = _resume(learner, config, checkpoint), time.monotonic()
     for row in result.history:
@@ -204,7 +198,7 @@ def fit(
             on_epoch(row)
     while not should_stop(result, config, patience):
         epoch = len(result.history) + 1
-        loss = _train_epoch(learner, train_set, config, epoch, device, on_batch)
+        loss = _train_epoch(learner, parallel, train_set, config, epoch, device, on_batch)
         with swapped_parameters(learner.free, learner.means):
             row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
             result.history.append(row)
@@ -264,26 +258,32 @@ def _load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 def _train_epoch(
-    learner: Learner, dataset: Any, config: TrainConfig, epoch: int, device: torch.device, on_batch: Any
+    learner: Learner,
+    parallel: nn.Module,
+    dataset: Any,
+    config: TrainConfig,
+    epoch: int,
+    device: torch.device,
+    on_batch: Any,
 ) -> float:
-    """Return the mean training loss of one epoch."""
+    """Return the mean training loss of one epoch; `parallel` is the learner's module in all processes together."""
     seed = config.seed * 1000 + epoch
     torch.manual_seed(seed + 10**9 * rank())  # dropout draws differ; the order of the paintings does not
     dataset = in_view(dataset, epoch - 1)
-    learner.module.train()
+    parallel.train()
     total = torch.zeros((), device=device)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
     batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
     classes = class_weights(dataset.targets).to(device)
-    for batch, (inputs, targets) in zip(batches, _load_shares(dataset, batches, device), strict=True):
+    # All processes take part in each backward pass: one without a share computes a picture that counts for nothing.
+    loader = _load(dataset, [share_of(batch) or batch[:1] for batch in batches], device)
+    for batch, (inputs, targets) in zip(batches, loader, strict=True):
         learner.optimizer.zero_grad(set_to_none=True)
-        if len(targets):
-            with autocast(device):
-                logits = learner.module(inputs)
-            loss = cross_entropy(logits.float(), targets, classes, reduction="sum")
-            (loss / len(batch)).backward()
-            total += loss.detach()
-        all_reduce_gradients(learner.free)
+        with autocast(device):
+            logits = parallel(inputs)
+        loss = cross_entropy(logits.float(), targets, classes, reduction="sum") * bool(share_of(batch))
+        (loss / len(batch) * world_size()).backward()  # of which the mean over the processes is taken
+        total += loss.detach()
         learner.optimizer.step()
         learner.schedule.step()
         steps = learner.schedule.last_epoch  # at first a mean over many steps would still be near the start
@@ -316,10 +316,9 @@ def class_weights(targets: Sequence[int]) -> Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def _load_shares(dataset: Any, batches: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield this process's share of each batch; nothing is padded, so a share may be empty."""
+def _load(dataset: Any, shares: list[list[int]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs and targets of each share, which may be empty."""
     workers = 0 if device.type == "cpu" else min(8, torch.get_num_threads())
-    shares = [batch[rank() :: world_size()] for batch in batches]
     options = {"batch_sampler": shares, "collate_fn": _collate, "num_workers": workers, "pin_memory": workers > 0}
     for inputs, targets in DataLoader(dataset, **options):
         inputs = inputs.to(device, non_blocking=True)
@@ -362,7 +361,7 @@ def predict(module: nn.Module, dataset: Any, device: torch.device, views: int = 
     total = []
     for view in range(views):
         dataset.view, parts = view, []
-        for inputs, targets in _load_shares(dataset, batches, device):
+        for inputs, targets in _load(dataset, [share_of(batch) for batch in batches], device):
             if len(targets):
                 with autocast(device):  # around the module alone: pictures are resampled in float32
                     parts.append(module(inputs).float().cpu())

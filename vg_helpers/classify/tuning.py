@@ -11,6 +11,7 @@ from torch.utils.data import Subset
 
 from ..files import fingerprint
 from ..search import open_study, run_study
+from .distributed import rank
 from .task import SEARCH_VIEWS, Task
 from .train import fit
 
@@ -34,9 +35,10 @@ def search_training(
     storage: str | Path | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
-) -> optuna.Study:
+) -> optuna.Study | None:
     """Return the study of learning rate, batch size and optimiser by ROC AUC on the task's set "search".
 
+    Of several processes that train together, the first has the study, and the others get None.
     Each trial starts from the task's present weights and learns from the training paintings that are not in that set.
 
     Args:
@@ -46,12 +48,13 @@ def search_training(
     """
     start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
     name = study_name(task, num_epochs, num_paintings)
-    study = open_study(name, storage or task.folder / "study.db", prune=True)
+    study = open_study(name, storage or task.folder / "study.db", prune=True) if rank() == 0 else None
     known_good = KNOWN_GOOD[task.model.network]
 
     def objective(trial: optuna.Trial) -> float:
-        values = {**suggest_training(trial), "num_epochs": num_epochs, "val_views": SEARCH_VIEWS}
-        config = replace(task.config, **values)
+        suggest_training(trial)
+        # Of a trial that several processes share, `params` has the exact numbers.
+        config = replace(task.config, **trial.params, num_epochs=num_epochs, val_views=SEARCH_VIEWS)
 
         def report(row: dict[str, float]) -> None:
             if on_epoch:
@@ -67,14 +70,20 @@ def search_training(
                 task.learning, train_set, task.sets["search"], config, task.setup.device, checkpoint, report, on_batch
             )
         except (optuna.TrialPruned, FloatingPointError) as error:  # a trial that diverged must not end the study
-            checkpoint.unlink(missing_ok=True)
+            forget(checkpoint)
             raise optuna.TrialPruned(str(error)) from error
         finally:
             task.learning.load_state_dict(start, strict=False)
-        checkpoint.unlink(missing_ok=True)
+        forget(checkpoint)
         return result.best_value
 
     return run_study(study, objective, num_trials, task.setup.seed, first=known_good, shared=bool(storage))
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove a trial's checkpoint, which the first process wrote."""
+    if rank() == 0:
+        checkpoint.unlink(missing_ok=True)
 
 
 def study_name(task: Task, num_epochs: int, num_paintings: int) -> str:

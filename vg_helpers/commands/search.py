@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Join a search as one more worker; with --final, train with its best values instead.
 
     Every machine needs the 01_data of the same profile. Notebook 02 with the same parameters and the same `storage`
-    then finds this work done. Started by torchrun, several processes train the final network together.
+    then finds this work done. Processes that torchrun started train together: each trial, and the final network.
     """
     return run(build_parser(), work, arguments, "Stopped; the same command continues from here.")
 
@@ -51,13 +51,13 @@ def work(options: argparse.Namespace) -> None:
     """Do this worker's part and print the study's trials."""
     try:
         study = _final(options) if options.final else _search(options)
-        if rank() == 0:
+        if study is not None and rank() == 0:
             print(trials_frame(study).to_string(index=False))
     finally:
         leave_processes()
 
 
-def _search(options: argparse.Namespace) -> optuna.Study:
+def _search(options: argparse.Namespace) -> optuna.Study | None:
     task = _build_task(options)
     task.start_from(fit_probe(task))
     return search_training(task, options.num_trials, options.num_epochs, options.num_paintings, options.storage)
@@ -78,9 +78,7 @@ def _build_task(options: argparse.Namespace) -> Task:
     if not (data / "index.csv").is_file():
         raise ValueError(f"{data} holds no index.csv: run `run.py report --profile {options.profile} --only 01` first")
     sources, index = read_json(data / "sources.json"), read_csv(data / "index.csv")
-    device = pick_device(options.device)
-    if options.final:
-        device = join_processes(device)
+    device = join_processes(pick_device(options.device))
     folders = sources["data_dir"], sources["cache_dir"], data.parent / "02_classify" / "state"
     setup = Setup(*folders, device, options.depth, options.weights, options.views)
     split, index = choose(options.split, index)
