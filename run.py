@@ -7,6 +7,7 @@
   python3 run.py data      fetch the paintings into data/
   python3 run.py paint     repaint a photo in the style of a painting
   python3 run.py predict   print how likely pictures are by Van Gogh
+  python3 run.py merge     join what several processes of predict wrote
   python3 run.py play      open the playground: a page on which a photo turns into a painting
   python3 run.py search    join a running search as one more worker
   python3 run.py submit    pack the report, the notebooks and the scripts for handing in
@@ -42,6 +43,7 @@ TASKS = {
     "data": ["vg_helpers.commands.data"],
     "paint": ["vg_helpers.commands.paint"],
     "predict": ["vg_helpers.commands.predict"],
+    "merge": ["vg_helpers.commands.merge"],
     "play": ["vg_helpers.commands.play"],
     "search": ["vg_helpers.commands.search"],
     "submit": ["report.submit"],

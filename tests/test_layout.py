@@ -18,6 +18,8 @@ ALLOWED = {
     "search": {"files", "passwords"},
     "images": {"files", "modes"},
     "data": {"files", "images"},
+    "inputs": {"data", "files", "images"},
+    "shards": {"files"},
     "stage": {"code", "files", "passwords", "show"},
     "classify": BASE,
     "style": BASE,

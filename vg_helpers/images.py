@@ -85,7 +85,7 @@ class ImageError(ValueError):
         self.path, self.reason, self.advice = Path(str(path)), reason, advice
 
     def __str__(self) -> str:
-        return f"{printable(str(self.path))} cannot be read as an image ({self.reason}); {self.advice}"
+        return f"{printable(self.args[0])} cannot be read as an image ({self.reason}); {self.advice}"
 
 
 def limit_megapixels(limit: float) -> None:

@@ -124,7 +124,8 @@ def _judge_batch(
 def read_ahead(files: Iterable[Path], ahead: int, read: Callable[[Path], Any]) -> Iterator[Any]:
     """Yield what `read` returns for each file, or the error it raises, in their order; threads read `ahead` more."""
     waiting: deque[Any] = deque()
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_WORKERS))  # Pillow decodes without Python's global lock
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun's processes share them
+    pool = ThreadPoolExecutor(max(1, min(cores, MOST_WORKERS)))  # Pillow decodes without Python's global lock
     try:
         for file in files:
             waiting.append(pool.submit(read, file))

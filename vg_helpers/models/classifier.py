@@ -1,5 +1,6 @@
 """Classifiers: a torchvision network with two outputs."""
 
+import zipfile
 from pathlib import Path
 
 import torch
@@ -61,13 +62,16 @@ def save_classifier(path: str | Path, model: Classifier) -> None:
     save_torch(path, {"network": model.network, "weights": vars(model.weights), "state": state})
 
 
-def load_classifier(path: str | Path) -> Classifier:
+def load_classifier(path: str | Path, mmap: bool = False) -> Classifier:
     """Return the classifier that `save_classifier` wrote, in evaluation mode.
+
+    Args:
+        mmap: read each weight when it is first used, and leave the file alone meanwhile.
 
     Raises:
         ValueError: if the file is damaged or something else.
     """
-    saved = load_torch(path, RETRAIN)
+    saved = load_torch(path, RETRAIN, mmap=mmap and zipfile.is_zipfile(path))
     try:
         with torch.device("meta"):
             net = getattr(zoo, saved["network"])(num_classes=len(CLASSES))

@@ -146,14 +146,15 @@ class WinogradConv2d(nn.Module):
     that a style transfer of 200 steps ends with stays within 2 % of float32's.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, needs_grad: bool = True) -> None:
         super().__init__()
         weight = conv.weight.detach()
         transforms = (torch.kron(matrix, matrix).to(weight.dtype) for matrix in _row_algorithm())
         self.output_transform, evaluate, self.input_transform = transforms
         self.forward_kernel = _evaluate(weight, evaluate)
         # The gradient is a convolution too: of the output's gradient, with the weights turned round.
-        self.backward_kernel = _evaluate(weight.flip(2, 3).transpose(0, 1), evaluate)
+        turned = weight.flip(2, 3).transpose(0, 1)
+        self.backward_kernel = _evaluate(turned, evaluate) if needs_grad else None
         self.bias = None if conv.bias is None else conv.bias.detach()
         self.direct = conv
 

@@ -1,0 +1,162 @@
+"""merge, and predict by shards: torchrun's processes, killed and restarted, end as one process does."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from stand_ins import blotches
+
+from vg_helpers.classify.answers import Answer
+from vg_helpers.commands import merge, predict
+from vg_helpers.commands.predict import Trained
+from vg_helpers.files import ROOT
+from vg_helpers.shards import Part, Shard
+
+# A classifier that answers at once; a process of torchrun kills itself, once each time that torchrun starts it.
+SCRIPT = """
+import os, signal, sys
+from test_merge import answer, trained
+from vg_helpers import shards
+from vg_helpers.commands import predict
+shards.CHUNK_SECONDS = 0.0
+attempt, rank = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), int(os.environ["RANK"])
+left = [3 + attempt if rank == (attempt + 1) % 2 and attempt < 2 else 10**9]
+
+def answer_or_die(images):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer(images)
+
+predict.load_trained = lambda options: trained(answer_or_die)
+sys.exit(predict.main(sys.argv[1:]))
+"""
+
+
+def answer(images):
+    return [Answer(float(image.mean()), 0.25, float("nan"), "other", True, ("a, b.jpg",)) for image in images]
+
+
+def trained(function=answer):
+    import torch
+
+    return Trained(function, torch.device("cpu"), 2, facts={"threshold": 0.5})
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A folder with 37 small pictures and a text, and a classifier that answers at once."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(37):
+        Image.fromarray(blotches(number, (40, 30))).save(folder / f"{number:02}.jpg")
+    (folder / "20,x.jpg").write_text("no picture", encoding="utf-8")
+    monkeypatch.setattr(predict, "load_trained", lambda options: trained())
+    return folder
+
+
+def by_one_process(pictures, out):
+    assert predict.main([str(pictures), "--out", str(out)]) == 1
+    return out.read_bytes()
+
+
+def test_shards_merge_into_what_one_process_writes(pictures, tmp_path, capsys):
+    expected = by_one_process(pictures, tmp_path / "alone.csv")
+    lines = capsys.readouterr().out.splitlines()
+    for number in (2, 3):
+        assert predict.main([str(pictures), "--out", str(tmp_path / "parts"), "--shard", f"{number}/3"]) == 0
+    assert merge.main([str(tmp_path / "parts")]) == 2
+    assert "parts lacks 1 of 3 parts (1): run their shards again" in capsys.readouterr().err
+    assert predict.main([str(pictures), "--shard", "1/3"]) == 0  # without --out: its lines alone
+    assert capsys.readouterr().out.splitlines() == lines[::3]
+    predict.main([str(pictures), "--out", str(tmp_path / "parts"), "--shard", "1/3"])
+    assert merge.main([str(tmp_path / "parts")]) == 1  # as one of the files is no picture
+    assert "answers.csv: 38 rows, 1 of them with an error" in capsys.readouterr().out
+    assert (tmp_path / "parts" / "answers.csv").read_bytes() == expected
+
+
+def test_one_process_too_may_write_a_part_and_goes_on_after_a_kill(pictures, tmp_path, monkeypatch):
+    expected = by_one_process(pictures, tmp_path / "alone.csv")
+    seen = []
+
+    def killed(images):
+        seen.append(images)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return answer(images)
+
+    monkeypatch.setattr(predict, "load_trained", lambda options: trained(killed))
+    command = [str(pictures), "--out", str(tmp_path / "parts")]
+    assert predict.main(command) == 130
+    assert predict.main(command) == 0
+    assert len(seen) < 4 + 38 / 4  # three batches are not judged again
+    assert merge.main([str(tmp_path / "parts"), "--out", str(tmp_path / "all.csv")]) == 1
+    assert (tmp_path / "all.csv").read_bytes() == expected
+
+
+def test_lists_and_tables_name_the_same_pictures(pictures, tmp_path):
+    expected = by_one_process(pictures, tmp_path / "alone.csv")
+    files = [str(path) for path in predict.pictures_of(str(pictures))]
+    (tmp_path / "list.txt").write_text("\n".join(files), encoding="utf-8")
+    assert by_one_process(tmp_path / "list.txt", tmp_path / "b.csv") == expected
+    assert by_one_process(tmp_path / "alone.csv", tmp_path / "c.csv") == expected  # its column `file`
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills with a signal")
+def test_processes_of_torchrun_that_are_killed_end_as_one(pictures, tmp_path, monkeypatch, capsys):
+    expected = by_one_process(pictures, tmp_path / "alone.csv")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "--max-restarts", "3", tmp_path / "script.py", pictures, "--out", tmp_path / "parts"]
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "commands")))
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("exitcode: -9") == 2
+    assert merge.main([str(tmp_path / "parts")]) == 1
+    assert (tmp_path / "parts" / "answers.csv").read_bytes() == expected
+
+
+def test_wrong_places_are_named_before_any_work(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "load_trained", lambda _: pytest.fail("half a minute for nothing"))
+    (tmp_path / "text").write_text("in the way", encoding="utf-8")
+    for arguments, sentence in (
+        (["--out", "a.csv", "--shard", "1/2"], "a.csv must be a folder, in which each process writes a part"),
+        (["--out", str(tmp_path / "text")], "text"),
+        (["--shard", "3/2"], "--shard 3/2 must be like 3/16"),
+    ):
+        assert predict.main([str(pictures), *arguments]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and sentence in error and error.count("\n") == 1
+    assert merge.main([str(tmp_path), "--out", "a.txt"]) == 2
+    assert "--out a.txt must end in .csv or .parquet" in capsys.readouterr().err
+
+
+def small_part(folder):
+    part = Part(folder, Shard(), predict.COLUMNS, {"total": 2})
+    part.add({"file": "a,\n“b”.jpg", "p_van_gogh": 0.125, "p_low": float("nan"), "answer": "other", "unfamiliar": True})
+    part.add({"file": "001", "error": "no picture"})
+    part.finish()
+
+
+def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    import pandas as pd
+
+    small_part(tmp_path)
+    assert merge.main([str(tmp_path), "--out", str(tmp_path / "all.parquet")]) == 1
+    frame = pd.read_parquet(tmp_path / "all.parquet")
+    assert frame.file.tolist() == ["a,\n“b”.jpg", "001"] and frame.error.tolist() == ["", "no picture"]
+    assert frame.p_van_gogh[0] == 0.125 and frame.p_van_gogh.isna()[1] and frame.p_low.isna().all()
+    assert frame.unfamiliar.tolist() == ["True", ""] and list(frame) == predict.COLUMNS
+    assert not list(tmp_path.glob("*all*.csv"))
+
+
+def test_parquet_without_pyarrow_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    small_part(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert merge.main([str(tmp_path), "--out", str(tmp_path / "all.parquet")]) == 2
+    assert "a .parquet file needs pyarrow" in capsys.readouterr().err and sorted(tmp_path.iterdir()) == before
