@@ -12,7 +12,7 @@ OURS = ("vg_helpers", "report")
 NUMBERS = {"intervals", "metrics", "calibration"}  # they stand on nothing, so anything may stand on them
 BASE = {"models", "data", "search", "device", "images", "files", "code", "tracking"} | NUMBERS
 ALLOWED = {
-    **{key: set() for key in ("files", "modes", "code", "device")},
+    **{key: set() for key in ("files", "modes", "code", "device", "quick_start")},
     **{key: {"files"} for key in ("tracking", "show", "models")},
     "passwords": set(),
     "search": {"files", "passwords"},

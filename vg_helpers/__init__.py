@@ -9,6 +9,7 @@ Foundations
     stage       what a notebook reads and writes: parameters, inputs, figures, tables, manifest
     show        what a notebook displays and the report takes over
     passwords   addresses without their passwords, and how a notebook gets them
+    quick_start import it first, and torchvision loads faster
     code        which source files a result depends on
     device      which device, which precision, what the machine is
     intervals   a value with its 95 % interval

@@ -246,11 +246,13 @@ def test_a_threshold_that_is_no_probability_is_refused(trained, pictures, capsys
 
 def test_nothing_that_starts_slowly_is_loaded_before_the_first_answer():
     command = (
-        "import sys; from vg_helpers.commands import predict; print(*{name.split('.')[0] for name in sys.modules})"
+        "import sys; from vg_helpers.commands import predict;"
+        "print(*{name.split('.')[0] for name in sys.modules}, *(name for name in sys.modules if '_dynamo' in name))"
     )
     done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "torch" in loaded and not loaded & {"pandas", "scipy", "sklearn", "matplotlib", "optuna"}
+    slow = {"pandas", "scipy", "sklearn", "matplotlib", "optuna", "sympy", "torch._dynamo", "torch._dynamo.utils"}
+    assert "torchvision" in loaded and not loaded & slow
 
 
 @pytest.mark.parametrize("chosen", ['{"threshold": NaN}', '{"threshold": 0.5, "views": -3}'])

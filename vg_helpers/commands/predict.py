@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .. import quick_start  # noqa: F401  before all else that loads torch
+
+# isort: split
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm

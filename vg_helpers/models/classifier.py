@@ -73,8 +73,10 @@ def load_classifier(path: str | Path, mmap: bool = False) -> Classifier:
     """
     saved = load_torch(path, RETRAIN, mmap=mmap and zipfile.is_zipfile(path))
     try:
+        # Weights are not drawn, as these come from the file, and drawing them would load torch's compiler.
+        options = {"init_weights": False} if saved["network"] == "vgg19" else {}
         with torch.device("meta"):
-            net = getattr(zoo, saved["network"])(num_classes=len(CLASSES))
+            net = getattr(zoo, saved["network"])(num_classes=len(CLASSES), **options)
         model = Classifier(saved["network"], net, Weights(**saved["weights"]))
         model.load_state_dict(saved["state"], assign=True)
     except MALFORMED as error:
