@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "report" / "pictures"
 
 
-@pytest.mark.parametrize("name", ["README.md", "data_README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "data_README.md", "CONTRIBUTING.md", "docs/scale.md"])
 def test_links_and_pictures_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     targets = re.findall(r'\]\(([^)#]+)\)|src="([^"]+)"', text)
@@ -34,7 +34,7 @@ def test_the_numbers_beside_the_pictures_are_those_of_the_run():
 def test_commands_in_readme_exist():
     import run
 
-    for name in ("README.md", "data_README.md", "CONTRIBUTING.md"):
+    for name in ("README.md", "data_README.md", "CONTRIBUTING.md", "docs/scale.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert set(re.findall(r"python3? run\.py (\w+)", text)) <= set(run.TASKS)
         for module in re.findall(r"-m (vg_helpers[\w.]+)", text):

@@ -31,7 +31,7 @@ What people see and call
     plots/      one function per figure
     commands/   the words of run.py: data, merge, paint, play, predict, search
     playground/ the widgets of `run.py play` and of its notebook
-    benchmarks/ timings of training, style transfer and loading; distance to the style; README's pictures
+    benchmarks/ timings of training, style transfer, loading and judging; distance to the style; README's pictures
 """
 
 import os

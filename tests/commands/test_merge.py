@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 from stand_ins import blotches
@@ -11,7 +12,7 @@ from stand_ins import blotches
 from vg_helpers.classify.answers import Answer
 from vg_helpers.commands import merge, predict
 from vg_helpers.commands.predict import Trained
-from vg_helpers.files import ROOT
+from vg_helpers.files import ROOT, read_csv
 from vg_helpers.shards import Part, Shard
 
 # A classifier that answers at once; a process of torchrun kills itself, once each time that torchrun starts it.
@@ -102,6 +103,44 @@ def test_lists_and_tables_name_the_same_pictures(pictures, tmp_path):
     (tmp_path / "list.txt").write_text("\n".join(files), encoding="utf-8")
     assert by_one_process(tmp_path / "list.txt", tmp_path / "b.csv") == expected
     assert by_one_process(tmp_path / "alone.csv", tmp_path / "c.csv") == expected  # its column `file`
+
+
+def batches_of(pictures):
+    files = [str(path) for path in predict.pictures_of(str(pictures))]
+    return {"path": np.array(files, dtype=object), "title": np.arange(len(files))}
+
+
+def test_batches_of_other_engines_get_the_columns_of_the_table(pictures, tmp_path):
+    by_one_process(pictures, tmp_path / "alone.csv")
+    table, batch = read_csv(tmp_path / "alone.csv"), batches_of(pictures)
+    judged = predict.Judge("--profile", "full")(batch)
+    assert list(judged) == ["path", "title", *predict.COLUMNS[1:]] and "answer" not in batch
+    np.testing.assert_array_equal(judged["p_van_gogh"], table.p_van_gogh.to_numpy())
+    assert (
+        judged["error"].tolist() == table.error.tolist()
+        and judged["answer"].tolist() == table.answer.fillna("").tolist()
+    )
+
+
+def test_ray_maps_batches_with_the_judge(pictures, tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "commands"))))
+    ray.init(num_cpus=2, include_dashboard=False)
+    try:
+        rows = ray.data.from_items([{"path": str(path)} for path in predict.pictures_of(str(pictures))])
+        judged = rows.map_batches(StandInJudge, batch_size=8, concurrency=2).take_all()
+    finally:
+        ray.shutdown()
+    by_one_process(pictures, tmp_path / "alone.csv")
+    expected = read_csv(tmp_path / "alone.csv").set_index("file").p_van_gogh
+    assert len(judged) == 38 and all(row["p_van_gogh"] == expected[row["path"]] or row["error"] for row in judged)
+
+
+class StandInJudge(predict.Judge):
+    """Judge in the processes of Ray, which know nothing of a test's fixtures."""
+
+    def __init__(self):
+        self.trained = trained()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with a signal")

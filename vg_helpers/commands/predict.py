@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from .. import quick_start  # noqa: F401  before all else that loads torch
 
 # isort: split
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -21,7 +22,7 @@ from ..classify.answers import NEIGHBORS, Answer, answer_alone, answer_with_text
 from ..classify.distributed import own_device
 from ..classify.judge import convert_weights, judge_files
 from ..data.views import EVAL_VIEWS
-from ..device import fast_dtype, pick_device
+from ..device import fast_dtype, pick_device, steady_memory
 from ..files import (
     MALFORMED,
     ROOT,
@@ -154,18 +155,33 @@ def judged(inputs: list[Entry], trained: Trained) -> Iterator[dict[str, Any]]:
     """Yield a row for each picture with its answer, or with the reason why there is none."""
     sources = (source_of(name) for name, error in inputs if not error)
     results = judge_files(trained.answer, sources, trained.device, trained.views, trained.patches)
-    for name, error in inputs:
-        row = {"file": name, "answer": "", "unfamiliar": "", "error": error}
-        if error:
-            yield row
-            continue
-        result = next(results)
-        if not isinstance(result, Exception):
-            yield row | cells_of(result)
-        elif isinstance(result, expected_errors()):
-            yield row | {"error": sentence(result)}
-        else:
-            raise result
+    with steady_memory(trained.device):
+        for name, error in inputs:
+            result = None if error else next(results)
+            if isinstance(result, Exception) and not isinstance(result, expected_errors()):
+                raise result
+            row = {"file": name, "answer": "", "unfamiliar": "", "error": error}
+            if isinstance(result, Exception):
+                row["error"] = sentence(result)
+            yield row if row["error"] else row | cells_of(result)
+
+
+class Judge:
+    """A trained classifier that adds its columns to batches {"path": names}, as `map_batches` of Ray Data hands over.
+
+    Its arguments are those of the command, without files: Judge("--profile", "full").
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self.trained = load_trained(build_parser().parse_args(["-", *arguments]))
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the batch with the columns of a CSV file of `predict`; all but P and its interval are text."""
+        rows = list(judged([(str(name), "") for name in batch["path"]], self.trained))
+        table = {column: np.array([str(row.get(column, "")) for row in rows], dtype=object) for column in COLUMNS[1:]}
+        for column in ("p_van_gogh", "p_low", "p_high"):
+            table[column] = np.array([row.get(column, math.nan) for row in rows])
+        return dict(batch) | table
 
 
 def cells_of(answer: Answer) -> dict[str, Any]:
