@@ -225,3 +225,25 @@ def test_equal_names_do_not_meet(place):
     write_picture(place / "more" / "a.png", 8)
     assert paint(photos=["photos/a.png", "more/a.png", "photos/../more/a.png"], styles=("--style", "stars.png")) == 0
     assert {"a_stars.png", "a-2_stars.png"} <= contents("out").keys() and len(contents("out")) == 4
+
+
+def test_shards_paint_everything_once_and_a_last_run_makes_the_page(place, capsys, monkeypatch):
+    assert paint(out="alone") == 0
+    assert paint("--shard", "2/4") == 0
+    assert sorted(contents("out")) == ["a_wheat.png", "c_wheat.png"]  # of six, the second and the last
+    for number, count in ((0, 4), (2, 4), (3, 4)):
+        for name, value in {"LOCAL_RANK": 0, "RANK": number, "WORLD_SIZE": count}.items():
+            monkeypatch.setenv(name, str(value))
+        assert paint() == 0  # started by torchrun
+    assert sorted(contents("out")) == sorted(ALL) and "Painted 1 of 1 into out (part-4-of-4)" in capsys.readouterr().out
+    for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name)
+    assert paint("--shard", "9/9") == 0  # there are not as many pictures
+    before = {name: (place / "out" / name).stat().st_mtime_ns for name in ALL}
+    assert paint() == 0
+    assert {name: (place / "out" / name).stat().st_mtime_ns for name in ALL} == before
+    pictures = {name: digest for name, digest in contents("out").items() if name in ALL}
+    assert pictures.items() <= contents("alone").items()
+    assert sorted(contents("out")) == sorted(contents("alone"))
+    assert commands_paint.main(["c.png", "--style", "stars.png", "--out", "x.png", "--shard", "1/2"]) == 2
+    assert "--shard divides the pictures of --out-dir; name that folder" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..files import file_sha256, fingerprint, printable
 from ..images import ImageError
+from ..shards import read_shard
 from ..style.batch import (
     PAGE,
     SHEET,
@@ -65,6 +66,7 @@ def paint_all(
     layout = Format(args.dpi, args.bits)
     layout.check(Path(f"picture{args.format}"))
     jobs = list_jobs(photos, styles, args.out_dir, args.format, args.pair)
+    shard = read_shard(args.shard)
     if not jobs:
         raise ValueError(NOTHING)
     if args.style_mask is not None and len(styles) != 1:
@@ -74,8 +76,9 @@ def paint_all(
     existing = check_folder(args.out_dir, jobs, places, room, args.overwrite)
     extractor = open_extractor(args)
     base = StyleParams(**params_for(extractor.weights, args.loss))
-    keys = find_keys(jobs, _settings(args, base, extractor), problems)
-    if not keys:
+    mine = [job for position, job in enumerate(jobs) if shard.takes(position)]
+    keys = find_keys(mine, _settings(args, base, extractor), problems)
+    if not keys and shard.count == 1:
         raise ValueError(NOTHING)
     finished = {job for job, key in keys.items() if existing.get(job.file) == key}
     painter = Painter(args, extractor, prepare(extractor, device, base.precision), base, layout, problems)
@@ -83,6 +86,9 @@ def paint_all(
         for group in groups(list(keys), TOGETHER if device.type != "cpu" else 1):
             if not finished.issuperset(group):
                 painter.paint(group, keys, finished, bar)
+    if shard.count > 1:  # the same command without --shard makes the page, once all are painted
+        print(f"Painted {len(finished)} of {len(mine)} into {printable(str(args.out_dir))} ({shard.name})")
+        return 1 if problems.sentences else 0
     _tidy(args.out_dir, [PAGE, SHEET, *(job.file.name for job in jobs)])
     _show(args.out_dir, [job for job in keys if job in finished], problems, len(jobs))
     return 1 if problems.sentences else 0

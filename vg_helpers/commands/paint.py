@@ -104,6 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", default=".png", type=_suffix, metavar="png|jpg|tif", help="of the files in --out-dir (png)"
     )
+    parser.add_argument(
+        "--shard", metavar="I/N", help="paint every N-th picture of --out-dir only, from the I-th one on"
+    )
     parser.add_argument("--pair", action="store_true", help="first photo in the first style, second in the second, …")
     parser.add_argument("--overwrite", action="store_true", help="replace what this command did not make, too")
     parser.add_argument(
@@ -263,6 +266,8 @@ def check_options(args: argparse.Namespace) -> None:
     if args.out_dir is None:
         if args.pair:
             raise ValueError("--pair needs --out-dir, the folder for the paintings")
+        if args.shard:
+            raise ValueError("--shard divides the pictures of --out-dir; name that folder")
         if len(args.photos) > 1 or args.photos[0].is_dir():
             raise ValueError("several photos or a folder of them need --out-dir, the folder for the paintings")
     elif args.out is not None:
