@@ -21,7 +21,6 @@ IMPORTED_AS = {
     "optuna-integration": "optuna_integration",
 }
 WITHOUT_IMPORT = {
-    "optuna-integration": "the design asks for it; Optuna imports it for its callbacks of other frameworks",
     "jupyter": "JupyterLab, which run.py lab starts, and ipykernel, in which papermill runs the notebooks",
     "tabulate": "pandas' to_markdown imports it",
     "ruff": "the style check, run by hand and before each commit",
@@ -67,7 +66,8 @@ def test_every_import_has_a_requirement():
     with_jupyter = {"IPython", "ipykernel", "nbformat", "nbclient", "traitlets", "jupyter_client"}
     with_others = {"joblib": "scikit-learn", "requests": "kagglehub", "mpl_toolkits": "matplotlib", "triton": "torch"}
     with_others |= {"tifffile": "scikit-image"}
-    known = required | with_jupyter | set(with_others) | {"vg_helpers", "report"}
+    optional = {"pyarrow"}  # whoever reads or writes Parquet is told to install it
+    known = required | optional | with_jupyter | set(with_others) | {"vg_helpers", "report"}
     assert imported("vg_helpers", "report") - known <= sys.stdlib_module_names
 
 

@@ -19,6 +19,7 @@ import torch
 from ..classify.judge import BATCH, views_of
 from ..commands import predict
 from ..commands.entry import run
+from ..device import steady_memory
 from ..images import read_pixels
 from . import loading
 
@@ -41,11 +42,12 @@ def stages(trained: predict.Trained, paths: list[Path]) -> dict[str, float]:
     batch = max(1, BATCH // trained.views)
     pixels = [read_pixels(path) for path in paths]
     images = torch.stack([views_of(picture, trained.views) for picture in (pixels * batch)[:batch]])
-    return {
-        "decode": cpu_ms(lambda: [read_pixels(path) for path in paths], len(paths)),
-        "transform": cpu_ms(lambda: [views_of(picture, trained.views) for picture in pixels], len(paths)),
-        "network": cpu_ms(lambda: trained.answer(images.to(trained.device)), batch),
-    }
+    with steady_memory(trained.device):  # as in `predict`
+        return {
+            "decode": cpu_ms(lambda: [read_pixels(path) for path in paths], len(paths)),
+            "transform": cpu_ms(lambda: [views_of(picture, trained.views) for picture in pixels], len(paths)),
+            "network": cpu_ms(lambda: trained.answer(images.to(trained.device)), batch),
+        }
 
 
 def bound_by(times: dict[str, float]) -> str:
