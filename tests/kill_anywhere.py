@@ -50,13 +50,9 @@ RESULTS = {
     "shards": ["answers.csv"],
     "report": ["build/smoke/0*/**/*.csv", "build/smoke/0*/**/*.json", "build/smoke/0[346]*/**/*.png"],
 }
-SHARE = {
-    "paint": 1,
-    "folder": 1,
-    "predict": 1,
-    "shards": 0.8,
-    "report": 0.3,
-}  # of the undisturbed time: a kill comes within it
+# Of the undisturbed time: a kill comes within it
+SHARE = {"paint": 1, "folder": 1, "predict": 1, "shards": 0.3, "report": 0.3}
+PATIENCE = 30  # seconds after which a process is killed although no file is half written
 # What depends on the clock: the notebook on speed, dates, and durations in tables (so the PDF is not compared)
 TIMED = re.compile(r"05_gpu_bench/|/state/|/wandb/|/manifest\.json$|/\.")
 TIMED_KEYS = re.compile(r"second|duration|started|finished|_at$|_per_s")
@@ -104,9 +100,10 @@ def kill(process: subprocess.Popen, after: float, half_written: bool, whole_tree
         return ""
     except subprocess.TimeoutExpired:
         pass
-    part, before = None, set(folder.rglob("*.part*"))
-    while half_written and process.poll() is None and not part:
-        part = next((path for path in folder.rglob("*.part*") if path not in before), None)
+    place = folder / "parts" if (folder / "parts").is_dir() else folder  # without the pictures, it is looked at sooner
+    part, before, until = None, set(place.rglob("*.part*")), time.monotonic() + PATIENCE
+    while half_written and process.poll() is None and not part and time.monotonic() < until:
+        part = next((path for path in place.rglob("*.part*") if path not in before), None)
         time.sleep(0.001)
     try:
         processes = [psutil.Process(process.pid)]
