@@ -9,6 +9,7 @@
   python3 run.py predict   print how likely pictures are by Van Gogh
   python3 run.py merge     join what several processes of predict wrote
   python3 run.py play      open the playground: a page on which a photo turns into a painting
+  python3 run.py study     say what people answered about the pictures, and how far the judges agree
   python3 run.py search    join a running search as one more worker
   python3 run.py submit    pack the report, the notebooks and the scripts for handing in
 
@@ -45,6 +46,7 @@ TASKS = {
     "predict": ["vg_helpers.commands.predict"],
     "merge": ["vg_helpers.commands.merge"],
     "play": ["vg_helpers.commands.play"],
+    "study": ["vg_helpers.commands.study"],
     "search": ["vg_helpers.commands.search"],
     "submit": ["report.submit"],
 }

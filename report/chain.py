@@ -38,6 +38,8 @@ def key_of(step: Step) -> str:
     for name in FOLDERS.keys() & defaults(step.source).keys():
         folder = step.source.parent / (step.parameters.get(name) or relative(ROOT / "data", step.source.parent))
         folders[name] = [[p.name, s.st_size, s.st_mtime_ns] for p in sorted(folder.rglob("*")) if (s := _facts(p))]
+    if step.stage == "04_style_eval" and (people := sorted(step.build_dir.glob("answers/*.json"))):
+        folders["answers"] = [[path.name, file_sha256(path)] for path in people]  # of people, to the pictures of 04
     if folders:
         folders["limit"] = os.environ.get("VG_MAX_MEGAPIXELS") or None  # of the pictures' size
     read = results(step.build_dir) if step.is_extra else []

@@ -25,6 +25,7 @@ ALLOWED = {
     "style": BASE,
     "gradcam": BASE,
     "demo": BASE,
+    "study": BASE,
     "plots": {"intervals"},
     "metrics": {"intervals"},
     "calibration": {"intervals", "metrics"},

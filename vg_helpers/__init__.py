@@ -24,12 +24,13 @@ Subjects
     classify/   the classification task: features, tuning, training, texture, answers, checks
     style/      style transfer: losses, engine, optimisation, search for its weights
     gradcam/    Grad-CAM maps, evidence by texture, and checks whether to trust them
+    study/      a page that asks people about pictures, and what their answers say
     demo/       the painted data set for machines without paintings
 
 What people see and call
     findings/   the sentences of each notebook that depend on its results
     plots/      one function per figure
-    commands/   the words of run.py: data, merge, paint, play, predict, search
+    commands/   the words of run.py: data, merge, paint, play, predict, search, study
     playground/ the widgets of `run.py play` and of its notebook
     benchmarks/ timings of training, style transfer, loading and judging; distance to the style; README's pictures
 """

@@ -244,3 +244,13 @@ def test_a_docstring_changes_no_key(tmp_path, monkeypatch):
     assert chain.key_of(step) == before
     write_notebook(notebook, [cell(PARAMETERS, ["parameters"]), cell("%%bash\nls"), cell("x = 1")])
     assert chain.key_of(step) != before
+
+
+def test_new_answers_of_people_run_the_evaluation_alone_again(folder, steps_of):
+    write_stage(folder / "notebooks", "04_style_eval")
+    before = [chain.key_of(step) for step in steps_of(folder)]
+    write_text(folder / "build" / "demo" / "answers" / "answers_1.json", "{}")
+    one_more = [chain.key_of(step) for step in steps_of(folder)]
+    write_text(folder / "build" / "demo" / "answers" / "answers_1.json", "[]")
+    other = [chain.key_of(step) for step in steps_of(folder)]
+    assert before[:2] == one_more[:2] == other[:2] and len({before[2], one_more[2], other[2]}) == 3

@@ -1,0 +1,1 @@
+"""A study kit: a page that asks people about pictures, and what their answers say."""
