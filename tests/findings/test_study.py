@@ -40,9 +40,10 @@ def test_taken_for_real():
         "vgg19": Estimate(0.2, 0.1, 0.3), "alexnet": Estimate(0.45, 0.3, 0.6), "x": Estimate(0.8, 0.7, 0.9)
     }  # fmt: skip
     assert taken_for_real(shares) == (
-        "Beside a real Van Gogh, VGG-19's pictures were taken for it in 20% [10%, 30%] of the pairs, less often than the "
-        "real one; AlexNet's pictures were taken for it in 45% [30%, 60%] of the pairs, which is not measurably different "
-        "from guessing; x's pictures were taken for it in 80% [70%, 90%] of the pairs, more often than the real one."
+        "Beside a real Van Gogh, VGG-19's pictures were taken for it in 20% [10%, 30%] of the pairs, less often than "
+        "the real one; AlexNet's pictures were taken for it in 45% [30%, 60%] of the pairs, which is not measurably "
+        "different from guessing; x's pictures were taken for it in 80% [70%, 90%] of the pairs, more often than the "
+        "real one."
     )
     assert taken_for_real({}) == ""
 
@@ -53,8 +54,8 @@ def test_strengths():
     }  # fmt: skip
     assert strengths("van_gogh", values) == (
         "Most like Van Gogh to people: the real ones, then AlexNet's pictures, then VGG-19's pictures. Compared with "
-        "the real ones, VGG-19's pictures are chosen less often (log odds -1.00 [-2.00, -0.50]); AlexNet's pictures show "
-        "no measurable difference (log odds -0.10 [-0.50, +0.30])."
+        "the real ones, VGG-19's pictures are chosen less often (log odds -1.00 [-2.00, -0.50]); AlexNet's pictures "
+        "show no measurable difference (log odds -0.10 [-0.50, +0.30])."
     )
     better = {"alexnet": Estimate(0, 0, 0), "vgg19": Estimate(1, 0.5, 2)}
     assert strengths("photo", better) == (
