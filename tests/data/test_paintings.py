@@ -102,6 +102,16 @@ def test_a_sample_keeps_the_proportion_and_the_seed(tmp_path, make_paintings):
             index_of(tmp_path, max_paintings=number)
 
 
+def test_the_index_is_the_same_without_a_cache_and_in_small_portions(paintings, monkeypatch):
+    (paintings / STYLE_FOLDER / "a_empty.png").write_bytes(b"")
+    index, quarantine = index_of(paintings)
+    assert len(list((paintings / "cache").rglob("*.npy"))) == 10
+    monkeypatch.setattr("vg_helpers.data.paintings.WAITING", 3)
+    again = index_paintings(paintings, None)
+    assert again[0].equals(index) and again[1].equals(quarantine)
+    assert len(list(paintings.rglob("*.npy"))) == 10
+
+
 def test_progress_sees_every_painting(paintings):
     seen = []
     index_of(paintings, progress=lambda jobs, total: seen.append(total) or jobs)

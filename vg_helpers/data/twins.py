@@ -1,6 +1,8 @@
 """Twins: paintings that are nearly the same picture, or versions of one subject under the same title."""
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 NEAR_DUPLICATE = 8  # differing bits of 64 up to which two hashes mean the same picture
+BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and number of bits
+BLOCK = 1 << 20  # pairs that are compared at a time
 MEDIUMS = {  # what titles say, the more specific first
     "self-portrait": r"\bself-?portrait",
     "watercolour": r"\b(watercolou?r|aquarelle|gouache)",
@@ -40,17 +44,80 @@ def medium_of(title: str) -> str:
 
 def group_paintings(index: pd.DataFrame) -> np.ndarray:
     """Return a group number per painting, which near-duplicates and same titles of one artist share."""
-    rows, columns = [], []
-    for _, part in index.groupby("artist"):
-        hashes = np.array([int(code, 16) for code in part["phash"]], dtype=np.uint64)
-        near = np.bitwise_count(hashes[:, None] ^ hashes[None]) <= NEAR_DUPLICATE
-        titles = part["title"].map(clean_title).to_numpy()
-        near |= (titles[:, None] == titles[None]) & (titles[:, None] != "")
-        i, j = np.nonzero(np.triu(near, 1))
-        rows.extend(part.index[i])
-        columns.extend(part.index[j])
-    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(index), len(index)))
-    return connected_components(links, directed=False)[1]
+    artists = pd.factorize(index["artist"])[0]
+    hashes = np.array([int(code, 16) for code in index["phash"]], dtype=np.uint64)
+    titles = index["title"].map(clean_title)
+    titled = np.flatnonzero(titles != "")
+    names = index.assign(title=titles).iloc[titled].groupby(["artist", "title"]).ngroup().to_numpy()
+    same_title = titled, titled[_first_of(names)]
+    return _components(len(index), chain([same_title], near_duplicates(hashes, artists)))
+
+
+def near_duplicates(hashes: np.ndarray, artists: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield links (i, j) of paintings by one artist; those that a chain of links connects are near-duplicates.
+
+    Two hashes that differ in at most eight bits differ in at most two bits in one of three bands. So each band is
+    looked up with all patterns of up to two bits: for some hundred thousand paintings the work grows almost as their
+    number, and not as its square, as that of all pairs. Equal hashes are linked first and looked up once.
+
+    Args:
+        hashes: (N,) uint64.
+        artists: (N,) numbers.
+    """
+    pairs = np.stack([artists.astype(np.uint64), hashes], axis=1)
+    _, codes = np.unique(pairs, axis=0, return_inverse=True)
+    first = _first_of(codes.reshape(-1))
+    yield np.arange(len(hashes)), first
+    kept = np.unique(first)
+    hashes, artists = hashes[kept], artists[kept]
+    for start, width in BANDS:
+        keys = ((hashes >> np.uint64(start)) & np.uint64((1 << width) - 1)).astype(np.int64)
+        order = np.argsort(keys, kind="stable")
+        for one, other in _bucket_pairs(keys[order], width):
+            one, other = order[one], order[other]
+            near = np.bitwise_count(hashes[one] ^ hashes[other]) <= NEAR_DUPLICATE
+            near &= artists[one] == artists[other]
+            yield kept[one[near]], kept[other[near]]
+
+
+def _bucket_pairs(keys: np.ndarray, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield all pairs of positions whose keys differ in at most two bits, each once, a block at a time.
+
+    Args:
+        keys: (N,) sorted numbers of `width` bits.
+    """
+    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << width))])
+    positions = np.arange(len(keys))
+    for bits in (0, *(1 << bit for bit in range(width)), *(1 << a | 1 << b for a in range(width) for b in range(a))):
+        others = keys ^ bits
+        begins, ends = starts[others], starts[others + 1]
+        begins = np.maximum(begins, positions + 1)  # the pairs with an earlier position were met there
+        counts = np.maximum(ends - begins, 0)
+        asking = np.flatnonzero(counts)
+        for part in np.split(asking, np.searchsorted(np.cumsum(counts[asking]), np.arange(BLOCK, counts.sum(), BLOCK))):
+            sizes = counts[part]
+            offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            yield np.repeat(part, sizes), np.repeat(begins[part], sizes) + offsets
+
+
+def _first_of(codes: np.ndarray) -> np.ndarray:
+    """Return, for each place, the first place with the same code."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def _components(size: int, links: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the number of each place's group, in the order of the first places; links are merged as they come."""
+    groups = np.arange(size)
+    waiting: list[tuple[np.ndarray, np.ndarray]] = []
+    for link in chain(links, [None]):
+        if link is not None:
+            waiting.append(link)
+        if link is None or sum(len(one) for one, _ in waiting) > BLOCK:
+            rows, columns = (np.concatenate(ends) for ends in zip((np.arange(size), groups), *waiting, strict=True))
+            graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
+            groups, waiting = _first_of(connected_components(graph, directed=False)[1]), []
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def find_twins(index: pd.DataFrame, split: str) -> pd.DataFrame:
