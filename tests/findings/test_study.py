@@ -95,3 +95,14 @@ def test_results_are_the_sentences_of_both_kinds_of_question():
     sentences = results(pd.DataFrame(rows, columns=["kind", "result", "name", "value", "low", "high"]))
     starts = ["Beside a real Van Gogh, VGG", "Most like Van Gogh", "Asked which picture keeps the photo better"]
     assert [sentence.startswith(start) for sentence, start in zip(sentences, starts, strict=True)] == [True] * 3
+
+
+def test_without_intervals_nothing_is_compared():
+    share = Estimate(0.2, NAN, NAN)
+    assert taken_for_real({"vgg19": share}) == (
+        "Beside a real Van Gogh, VGG-19's pictures were taken for it in 20% [–, –] of the pairs."
+    )
+    assert strengths("photo", {"alexnet": Estimate(0, NAN, NAN), "vgg19": Estimate(1, NAN, NAN)}) == (
+        "What keeps the photo best to people: VGG-19's pictures, then AlexNet's pictures."
+    )
+    assert agreement("photo", {"ssim": share}).endswith("structural similarity in 20% [–, –].")

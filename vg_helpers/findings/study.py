@@ -60,13 +60,13 @@ def taken_for_real(shares: Mapping[str, Estimate]) -> str:
     """Return how often people took each maker's pictures for the Van Gogh where a real one stood beside them."""
     parts = []
     for maker, share in shares.items():
-        half = Estimate(*(value - 0.5 for value in share))
-        verdict = half.choose(
-            above="more often than the real one",
-            unclear="which is not measurably different from guessing",
-            below="less often than the real one",
+        verdict = _against_chance(
+            share,
+            above=", more often than the real one",
+            unclear=", which is not measurably different from guessing",
+            below=", less often than the real one",
         )
-        parts.append(f"{maker_name(maker)} were taken for it in {share:.0%} of the pairs, {verdict}")
+        parts.append(f"{maker_name(maker)} were taken for it in {share:.0%} of the pairs{verdict}")
     return f"Beside a real Van Gogh, {'; '.join(parts)}." if parts else ""
 
 
@@ -86,8 +86,9 @@ def strengths(kind: str, values: Mapping[str, Estimate]) -> str:
         f"{maker_name(name)} {values[name].choose(better, 'show no measurable difference', worse)} "
         f"(log odds {values[name]:+.2f})"
         for name in others
+        if not np.isnan(values[name].low)
     ]
-    return f"{best}: {order}. Compared with {maker_name(first)}, {'; '.join(verdicts)}."
+    return f"{best}: {order}." + (f" Compared with {maker_name(first)}, {'; '.join(verdicts)}." if verdicts else "")
 
 
 def agreement(kind: str, shares: Mapping[str, Estimate]) -> str:
@@ -97,12 +98,18 @@ def agreement(kind: str, shares: Mapping[str, Estimate]) -> str:
         return ""
     parts = []
     for name, share in sorted(judges.items(), key=lambda item: -item[1].value):
-        gap = Estimate(*(value - 0.5 for value in share))
-        verdict = gap.choose(above="", unclear=" (not measurably different from chance)", below=" (less than chance)")
+        verdict = _against_chance(
+            share, above="", unclear=" (not measurably different from chance)", below=" (less than chance)"
+        )
         parts.append(f"{judge_name(name)} in {share:.0%}{verdict}")
     people = shares.get(PEOPLE)
     ceiling = f" Two people agree in {people:.0%}." if people and not np.isnan(people.value) else ""
     return f"Asked {TASKS[kind]}, judges agree with people's answers: {'; '.join(parts)}.{ceiling}"
+
+
+def _against_chance(share: Estimate, above: str, unclear: str, below: str) -> str:
+    """Return the text that holds for a share against one half; "" if it has no interval."""
+    return "" if np.isnan(share.low) else Estimate(*(end - 0.5 for end in share)).choose(above, unclear, below)
 
 
 def maker_name(maker: str) -> str:
