@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 from stand_ins import CPU, blotches, noise
 
@@ -16,6 +17,7 @@ from vg_helpers.classify.forewarned import (
     forewarn,
     learn_paintings,
     measure_textures,
+    photo_bound,
     same_paintings,
 )
 from vg_helpers.data.twins import perceptual_hash
@@ -37,6 +39,8 @@ def moments(first, second, count, seed):
     return np.concatenate([means, means**2 + 0.05], axis=1).astype(np.float32)
 
 
+NOT_ONE = np.zeros(len(PICTURES), dtype=bool)
+UNTOUCHED = (PICTURES["style"] == "").to_numpy()
 PAINTINGS = np.concatenate([moments(0.5, 0.5, 30, 1), moments(1.0, 0.5, 30, 2)])
 REPAINTED = moments(1.0, 1.2, len(PICTURES), 3)  # as strong in the first channel as Van Goghs, but with too much second
 
@@ -62,7 +66,7 @@ def test_labels_that_say_nothing_have_no_honest_log_odds():
 
 def test_a_forewarned_judge_rejects_what_the_other_accepts(judge):
     fresh = torch.from_numpy(moments(1.0, 1.2, 20, 9))
-    warned = forewarn(judge, REPAINTED)
+    warned = forewarn(judge, REPAINTED, NOT_ONE)
     assert (judge(fresh) > 0).float().mean() > 0.9 and (warned(fresh) > 0).float().mean() == 0
     assert ((warned(torch.from_numpy(PAINTINGS)).numpy() > 0) == LABELS).all()
     assert len(warned.names) == len(warned.labels) == 60 + len(REPAINTED)
@@ -70,7 +74,7 @@ def test_a_forewarned_judge_rejects_what_the_other_accepts(judge):
 
 def test_paintings_that_are_left_out_are_not_learned(judge):
     left_out = np.arange(60) >= 40
-    warned = forewarn(judge, REPAINTED, left_out)
+    warned = forewarn(judge, REPAINTED, NOT_ONE, left_out)
     assert warned.names[:40] == NAMES[:40] and len(warned.names) == 40 + len(REPAINTED)
     assert warned.labels.tolist() == [0] * 30 + [1] * 10 + [0] * len(REPAINTED)
     assert not np.allclose(cross_fit(judge, REPAINTED, PICTURES, left_out), cross_fit(judge, REPAINTED, PICTURES))
@@ -96,11 +100,33 @@ def test_paintings_in_turn_lose_no_more_than_a_fold():
 def test_cross_fitted_log_odds_are_those_of_a_judge_that_learned_from_the_others(judge):
     odds = cross_fit(judge, REPAINTED, PICTURES)
     for held, learned in list(blocks(PICTURES))[:3]:
-        alone = forewarn(judge, REPAINTED[learned])(torch.from_numpy(REPAINTED[held]))
+        alone = forewarn(judge, REPAINTED[learned], UNTOUCHED[learned])(torch.from_numpy(REPAINTED[held]))
         assert odds[held] == pytest.approx(alone.numpy(), abs=0.02)  # its support is kept in half precision
     seen = []
     assert np.array_equal(cross_fit(judge, REPAINTED, PICTURES, on_block=seen.append), odds)
     assert sum(seen) == len(PICTURES)
+
+
+def test_the_bound_is_students():
+    odds = np.array([-2.0, -1.0, 0.5, 3.0])
+    below = stats.t.cdf((photo_bound(odds) - odds.mean()) / (odds.std(ddof=1) * np.sqrt(5 / 4)), 3)
+    assert below == pytest.approx(1 - forewarned.MISTAKEN)
+    assert photo_bound(odds - 50) == 0  # no lower than the threshold that was
+    assert photo_bound(odds[:2] + 9) == 0  # two photos do not tell
+
+
+def test_few_photos_pass_a_bound_that_others_gave():
+    draws = np.random.default_rng(0).normal(1.0, 2.0, (4000, 10))
+    passed = np.array([row[0] > photo_bound(row[1:]) for row in draws])
+    assert passed.mean() == pytest.approx(forewarned.MISTAKEN, abs=0.007)
+
+
+def test_log_odds_are_lower_by_the_bound_of_the_photos(judge):
+    photos = moments(1.0, 0.55, len(PICTURES), 8)  # like Van Goghs
+    fresh = torch.from_numpy(moments(1.0, 0.55, 5, 11))
+    bound = photo_bound(judge(torch.from_numpy(photos)).numpy()[UNTOUCHED])
+    strict, mild = forewarn(judge, photos, UNTOUCHED)(fresh), forewarn(judge, photos, NOT_ONE)(fresh)
+    assert bound > 1 and (mild - strict).numpy() == pytest.approx(bound, abs=1e-4)
 
 
 def test_a_single_photo_is_judged_by_a_judge_that_knows_paintings_alone(judge):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
@@ -28,6 +29,8 @@ from .texture import machine, out_of_fold
 
 STRENGTH = 10.0  # of the machine: the C that cross-validation chose for both networks
 PHOTO_FOLDS = 5  # photos are left out in so many groups, paintings one by one
+MISTAKEN = 0.02  # of further photos may be taken for Van Goghs
+FEWEST_PHOTOS = 3  # from which a bound is estimated
 BATCH = 8
 
 
@@ -90,21 +93,37 @@ def same_paintings(index: pd.DataFrame, files: Iterable[str | Path]) -> NDArray[
     return index["group"].isin(set(index["group"][near])).to_numpy()
 
 
-def forewarn(judge: TextureJudge, moments: NDArray, left_out: NDArray | None = None) -> TextureJudge:
-    """Return a judge that learned from the judge's paintings and, as no Van Goghs, from pictures with these moments.
+def photo_bound(odds: NDArray) -> float:
+    """Return the log odds that a further photo reaches with a chance of MISTAKEN, judging by those of some photos.
 
-    It gives log odds on the same scale, and has no refits.
+    It is Student's prediction bound. It is 0, the odds' own threshold, if that is higher or there are too few photos.
+    """
+    if len(odds) < FEWEST_PHOTOS:
+        return 0.0
+    margin = stats.t.ppf(1 - MISTAKEN, len(odds) - 1) * np.std(odds, ddof=1) * np.sqrt(1 + 1 / len(odds))
+    return max(0.0, float(np.mean(odds) + margin))
+
+
+def forewarn(
+    judge: TextureJudge, moments: NDArray, untouched: NDArray, left_out: NDArray | None = None
+) -> TextureJudge:
+    """Return a judge that learned from a judge's paintings and, as no Van Goghs, from pictures with these moments.
+
+    Its log odds are lower by `photo_bound` of the untouched photos, by the judge as it was. It has no refits.
 
     Args:
+        untouched: (N,) which pictures are photos as they were.
         left_out: (n,) which of the paintings it does not learn from.
     """
-    paintings, kernel = _kernel(judge, moments, left_out)
+    kernel = _kernel(judge, moments)
+    paintings = _learned(judge, left_out)
     rows = np.concatenate([paintings, np.arange(len(judge.labels), len(kernel))])
     support = torch.cat([judge.support.float(), judge.standardise(torch.from_numpy(moments))])[rows]
     labels = _labels(judge, len(moments))[rows]
+    bound = photo_bound(_log_odds(judge, moments)[np.asarray(untouched)])
     tensors = dict(judge.state_dict()) | {"support": support.half(), "labels": torch.from_numpy(labels)}
-    tensors |= _tensors(machine(kernel[np.ix_(rows, rows)], labels, STRENGTH))
-    names = [judge.names[row] for row in paintings] + [f"repainted {number}" for number in range(len(moments))]
+    tensors |= _tensors(machine(kernel[np.ix_(rows, rows)], labels, STRENGTH)) | {"shift": judge.shift - bound}
+    names = [judge.names[row] for row in paintings] + [f"picture {number}" for number in range(len(moments))]
     return TextureJudge(tensors, names).eval()
 
 
@@ -115,22 +134,24 @@ def cross_fit(
     left_out: NDArray | None = None,
     on_block: Callable[[int], Any] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the log odds (N,) of pictures by judges that learned from others of them.
+    """Return the log odds (N,) of pictures, each by a forewarned judge that learned from others of them.
 
     The judge of a picture learned from no picture of the same photo or in the style of the same painting.
 
     Args:
-        moments: (N, 2C) of the pictures, untouched photos among them or not.
+        moments: (N, 2C) of the pictures, the untouched photos among them.
         left_out: (n,) which paintings nobody learns from: those whose style the pictures have.
         on_block: called with the number of pictures that were just judged.
     """
-    paintings, kernel = _kernel(judge, moments, left_out)
+    kernel, paintings, before = _kernel(judge, moments), _learned(judge, left_out), _log_odds(judge, moments)
     labels, count, odds = _labels(judge, len(moments)), len(judge.labels), np.empty(len(moments))
+    untouched = (pictures["style"] == "").to_numpy()
     for judged, learned in blocks(pictures):
         rows = np.concatenate([paintings, count + learned])
         weights, bias = machine(kernel[np.ix_(rows, rows)], labels[rows], STRENGTH)
         values = kernel[np.ix_(count + judged, rows)] @ weights + bias
-        odds[judged] = float(judge.slope) * values + float(judge.shift)
+        bound = photo_bound(before[learned][untouched[learned]])
+        odds[judged] = float(judge.slope) * values + float(judge.shift) - bound
         if on_block:
             on_block(len(judged))
     return odds
@@ -148,12 +169,19 @@ def blocks(pictures: pd.DataFrame) -> Iterator[tuple[NDArray[np.intp], NDArray[n
         yield np.flatnonzero((fold == photos) & (style == painting)), np.flatnonzero(others)
 
 
-def _kernel(judge: TextureJudge, moments: NDArray, left_out: NDArray | None) -> tuple[NDArray, NDArray]:
-    """Return which paintings are learned from, and the kernel (n + N, n + N) of all paintings and pictures."""
+def _kernel(judge: TextureJudge, moments: NDArray) -> NDArray[np.float64]:
+    """Return the kernel (n + N, n + N) of a judge's paintings and of pictures."""
     rows = torch.cat([judge.support.float(), judge.standardise(torch.from_numpy(moments))])
-    values = torch.exp(-judge.gamma * mean_squared_differences(rows, rows)).double().numpy()
-    allowed = np.arange(len(judge.labels))
-    return allowed if left_out is None else allowed[~np.asarray(left_out)], values
+    return torch.exp(-judge.gamma * mean_squared_differences(rows, rows)).double().numpy()
+
+
+def _learned(judge: TextureJudge, left_out: NDArray | None) -> NDArray[np.intp]:
+    """Return the rows of the paintings that are learned from."""
+    return np.arange(len(judge.labels)) if left_out is None else np.flatnonzero(~np.asarray(left_out))
+
+
+def _log_odds(judge: TextureJudge, moments: NDArray) -> NDArray[np.float64]:
+    return judge(torch.from_numpy(moments)).double().numpy()
 
 
 def _labels(judge: TextureJudge, count: int) -> NDArray[np.int64]:
