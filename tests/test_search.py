@@ -364,3 +364,14 @@ def test_what_optuna_calls_experimental_is_not_shown(tmp_path):
         warnings.simplefilter("always")
         work(f"sqlite:///{(tmp_path / 'shared.db').as_posix()}", tmp_path / "a", 2)
     assert not [str(warning.message) for warning in shown if "experimental" in str(warning.message)]
+
+
+def test_a_study_of_several_values_maximises_each(tmp_path):
+    def both(trial):
+        x = trial.suggest_float("x", 0, 1)
+        return x, 1 - x**2
+
+    study = search.run_study(search.open_study("two", tmp_path / "two.db", num_values=2), both, 5, 42, [{"x": 0.5}])
+    trials = search.trials_frame(study)
+    assert trials.loc[0, ["value_0", "value_1"]].tolist() == [0.5, 0.75]
+    assert trials.value_0.tolist() == trials.x.tolist() and len(study.best_trials) == 5

@@ -31,14 +31,15 @@ STARTUP_TRIALS = 3
 LOCK_TIMEOUT = 60  # seconds that SQLite waits for another process
 
 
-def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.Study:
-    """Return the study that maximises its value, new or continued.
+def open_study(name: str, storage: str | Path, prune: bool = False, num_values: int = 1) -> optuna.Study:
+    """Return the study that maximises its value, or several at once, new or continued.
 
     Args:
         storage: an SQLite file of our own, as a path; a damaged one is set aside. Or the URL of a database that several
             workers share. A relative file in a URL, as in sqlite:///search.db, lies in the project's folder, so that
             notebooks and workers mean the same file.
         prune: stop trials that fall behind the median of those before them.
+        num_values: how many values a trial has.
 
     Raises:
         ValueError: if the database cannot be opened.
@@ -49,8 +50,9 @@ def open_study(name: str, storage: str | Path, prune: bool = False) -> optuna.St
         _check_file(storage)
     backend = _connect(database_url(storage), heartbeat=30 if shared else None)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=0) if prune else optuna.pruners.NopPruner()
+    directions = ["maximize"] * num_values
     study = optuna.create_study(
-        study_name=name, storage=backend, direction="maximize", pruner=pruner, load_if_exists=True
+        study_name=name, storage=backend, directions=directions, pruner=pruner, load_if_exists=True
     )
     if not shared:  # nobody else works on it, so every trial that still runs was killed
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -230,13 +232,16 @@ def _count(study: optuna.Study, *states: TrialState) -> int:
 def trials_frame(study: optuna.Study) -> pd.DataFrame:
     """Return one row per finished trial: place in order, parameters, value, state, seconds, number.
 
-    The value of a pruned trial is its last. `number` is the study's own, which counts killed attempts too.
+    A study of several values has them as value_0, value_1 and so on. The value of a pruned trial is its last. `number`
+    is the study's own, which counts killed attempts too.
     """
     rows = []
     for place, trial in enumerate(study.get_trials(deepcopy=False, states=FINISHED)):
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")
-        result = {"value": trial.value, "state": trial.state.name, "seconds": seconds, "number": trial.number}
-        rows.append({"trial": place, **trial.params, **result})
+        several = len(study.directions) > 1
+        values = {f"value_{k}": v for k, v in enumerate(trial.values)} if several else {"value": trial.value}
+        result = {"state": trial.state.name, "seconds": seconds, "number": trial.number}
+        rows.append({"trial": place, **trial.params, **values, **result})
     return pd.DataFrame(rows)
 
 

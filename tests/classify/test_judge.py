@@ -9,7 +9,7 @@ from stand_ins import CPU
 from torch import nn
 
 from vg_helpers.classify import train
-from vg_helpers.classify.judge import judge
+from vg_helpers.classify.judge import judge, judge_log_odds
 from vg_helpers.data.views import EVAL_VIEWS, PaintingDataset
 from vg_helpers.images import load_image
 
@@ -76,3 +76,13 @@ def test_a_file_that_is_no_picture_is_one_sentence(tmp_path):
     for name in ("a.jpg", "missing.jpg"):
         with pytest.raises(ValueError, match=rf"{name} cannot be read as an image \("):
             judge(Redness(), [tmp_path / name], CPU)
+
+
+def test_log_odds_still_differ_where_the_probabilities_are_one():
+    class Sure(nn.Module):
+        def forward(self, images):
+            return torch.stack([torch.zeros(len(images)), 40 + images.mean((1, 2, 3))], dim=1)
+
+    pictures = [torch.full((1, 3, 64, 64), shade) for shade in (0.2, 0.8)]
+    odds = judge_log_odds(Sure(), pictures, CPU)
+    assert odds == pytest.approx([40.2, 40.8], abs=0.01) and judge(Sure(), pictures, CPU) == pytest.approx([1, 1])

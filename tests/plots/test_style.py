@@ -8,11 +8,24 @@ from figure_checks import IMAGES, ODD, check_figure, figures_of, hidden, line, t
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from vg_helpers.plots import style
-from vg_helpers.plots.style import plot_agreement, plot_best, plot_judgements, plot_similarity, plot_style_trials
+from vg_helpers.plots.style import (
+    plot_agreement,
+    plot_best,
+    plot_front,
+    plot_judgements,
+    plot_similarity,
+    plot_style_trials,
+)
 
 STYLE_TRIALS = pd.DataFrame(
-    {"content_weight": [0.1, 1.0, 3.0], "style_weight": [1e4, 8.79e6, 1e5], "p_van_gogh": [0.2, 0.886, 0.5]}
+    {
+        "content_weight": [0.1, 1.0, 3.0],
+        "style_weight": [1e4, 8.79e6, 1e5],
+        "log_odds": [-1.386, 2.05, 0.0],
+        "p_van_gogh": [0.2, 0.886, 0.5],
+    }
 )
+FRONT = pd.DataFrame({"log_odds": [3.0, 1.0, -2.0, 0.5], "ssim": [0.2, 0.6, 0.9, 0.3]})
 SCORES = pd.DataFrame(
     {
         "content": [ODD, "cat"] * 3,
@@ -29,6 +42,7 @@ EXAMPLES = {
     plot_agreement: (AGREEMENT,),
     plot_similarity: (SCORES,),
     plot_best: (*IMAGES[:3], 0.1, 0.9),
+    plot_front: (FRONT, FRONT - 0.1, FRONT[:3], FRONT[:2], list(IMAGES[:2]), 1),
 }
 
 
@@ -39,8 +53,8 @@ def test_every_figure_keeps_to_the_rules(plot):
 
 def test_style_trials_name_the_best():
     left = plot_style_trials(STYLE_TRIALS).axes[0]
-    assert list(line(left, "best so far").get_ydata()) == [0.2, 0.886, 0.886]
-    assert title_of(plot_style_trials(STYLE_TRIALS)) == "Best of 3 trials: P = 0.886 at α = 1.00, β = 8.79e6"
+    assert list(line(left, "best so far").get_ydata()) == [-1.386, 2.05, 2.05]
+    assert title_of(left.figure) == "Best of 3 trials: log odds 2.05, P = 0.886 at α = 1.00, β = 8.79e6"
 
 
 def test_the_weights_have_plain_numbers_that_do_not_overprint():
@@ -95,3 +109,18 @@ def test_the_best_picture_says_which_way_p_went(before, after, title):
     figure = plot_best(*IMAGES[:3], before, after)
     assert title_of(figure) == title and len(figure.axes) == 3
     assert f"P = {before:.3f}" in texts(figure) and f"P = {after:.3f}" in texts(figure)
+
+
+def test_the_front_is_drawn_through_its_trials_with_its_pictures():
+    figure = plot_front(*EXAMPLES[plot_front])
+    axes, *pictures = figure.axes
+    assert line(axes, "front").get_xydata().tolist() == [[3, 0.2], [1, 0.6], [-2, 0.9]]
+    assert line(axes, "knee").get_xydata().tolist() == [[1, 0.6]]
+    assert len(line(axes, "random").get_xdata()) == len(line(axes, "guided").get_xdata()) == 4
+    assert [panel.get_title(loc="center") for panel in pictures] == ["1", "2 (knee)"]
+    assert title_of(figure) == "3 trials on the front, log odds -2.0 to 3.0; similarity 0.20 to 0.90".replace("-", "−")
+
+
+def test_a_front_may_have_one_trial_no_pictures_and_no_random_search():
+    figure = plot_front(FRONT[1:2], FRONT[:0], FRONT[1:2], FRONT[:0], [], 1)
+    assert len(figure.axes) == 1 and title_of(figure).startswith("1 trial on the front, log odds 1.0 to 1.0")

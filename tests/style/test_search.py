@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
@@ -80,8 +81,9 @@ def test_the_first_trial_has_the_default_weights_and_all_have_a_row(tmp_path):
     finished = []
     trials = search_weights(open_style_study(tmp_path, "pair"), style_weight, 4, 42, finished.append)
     assert trials.loc[0, list(KNOWN_GOOD)].to_dict() == KNOWN_GOOD
-    assert list(trials)[:4] == ["trial", "content_weight", "style_weight", "p_van_gogh"]
-    assert len(trials) == len(finished) == 4 and (trials.p_van_gogh == trials.style_weight).all()
+    assert list(trials)[:5] == ["trial", "content_weight", "style_weight", "log_odds", "p_van_gogh"]
+    assert len(trials) == len(finished) == 4 and (trials.log_odds == trials.style_weight).all()
+    assert trials.p_van_gogh.tolist() == pytest.approx(1 / (1 + np.exp(-trials.log_odds)))
 
 
 def test_an_interrupted_search_goes_on_where_it_was(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 
 from ..data.views import EVAL_VIEWS, eval_view, native_patches
@@ -21,6 +22,31 @@ MOST_WORKERS = 16  # threads that decode
 
 
 @torch.inference_mode()
+def judge_log_odds(
+    model: nn.Module,
+    pictures: Iterable[str | Path | Tensor],
+    device: torch.device,
+    size: int = 224,
+    views: int = EVAL_VIEWS,
+) -> np.ndarray:
+    """Return the log odds of a Van Gogh of files or (1, 3, H, W) tensors, averaged over views of a test painting.
+
+    Raises:
+        ValueError: if a file is missing or cannot be read as a picture.
+    """
+    was_training = model.training
+    model.to(device).eval()
+    odds = []
+    for picture in pictures:
+        image = picture[0] if isinstance(picture, Tensor) else read_pixels(Path(picture))
+        batch = views_of(image, views, size)
+        with autocast(device):
+            logits = model(batch.to(device)).double().mean(0)
+        odds.append(float(logits[1] - logits[0]))
+    model.train(was_training)
+    return np.array(odds)
+
+
 def judge(
     model: nn.Module,
     pictures: Iterable[str | Path | Tensor],
@@ -28,22 +54,8 @@ def judge(
     size: int = 224,
     views: int = EVAL_VIEWS,
 ) -> np.ndarray:
-    """Return P(van_gogh) of files or (1, 3, H, W) tensors, logits averaged over the first views of a test painting.
-
-    Raises:
-        ValueError: if a file is missing or cannot be read as a picture.
-    """
-    was_training = model.training
-    model.to(device).eval()
-    probs = []
-    for picture in pictures:
-        image = picture[0] if isinstance(picture, Tensor) else read_pixels(Path(picture))
-        batch = views_of(image, views, size)
-        with autocast(device):
-            logits = model(batch.to(device)).float().mean(0)
-        probs.append(float(logits.softmax(0)[1]))
-    model.train(was_training)
-    return np.array(probs)
+    """Return P(van_gogh) of pictures, from the log odds of `judge_log_odds`."""
+    return expit(judge_log_odds(model, pictures, device, size, views))
 
 
 def views_of(image: np.ndarray | Tensor, views: int, size: int = 224) -> Tensor:

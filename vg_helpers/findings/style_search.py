@@ -1,10 +1,18 @@
-"""Sentences of 03 that depend on its results. P is VGG-19's P(van_gogh) throughout."""
+"""Sentences of 03 that depend on its results. P and its log odds are VGG-19's, unless the forewarned judge is named."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
+from scipy.stats import kendalltau
 
-from ..plots.look import short
+from ..intervals import Estimate
+from ..plots.look import counted, short
 
-LITTLE = 0.05  # a difference in P that hardly matters
+LITTLE = 0.5  # a difference in log odds that hardly matters
+BETTER = 1.2  # times the area of the random search's front that a guided search should reach
+SYMBOLS = {"content_weight": "α", "style_weight": "β", "tv_weight": "γ", "strength": "strength"}
+SETTINGS = (*SYMBOLS, "loss", "style_scale")
 
 
 def starting_image(start: str) -> str:
@@ -25,15 +33,16 @@ def best_trial(trials: pd.DataFrame, before: float) -> str:
     """Return the answer of the search: the best weights, and what they do to the photo's P.
 
     Args:
-        trials: columns content_weight, style_weight, p_van_gogh, the engine's default weights first.
+        trials: columns content_weight, style_weight, log_odds, p_van_gogh, the engine's default weights first.
         before: P of the untouched photo.
     """
-    best = trials.loc[trials.p_van_gogh.idxmax()]
+    best = trials.loc[trials.log_odds.idxmax()]
     weights = f"α = {short(best.content_weight)}, β = {short(best.style_weight)}"
     after = best.p_van_gogh
     answer = (
         f"**Style search.** The best of {len(trials)} trials has {weights}. P(van_gogh) is {before:.3f} for the photo "
-        f"and {after:.3f} for this result ([@fig:03_style_search-best]): {_decision(before, after)}."
+        f"and {after:.3f} for this result, whose log odds are {best.log_odds:.2f} ([@fig:03_style_search-best]): "
+        f"{_decision(before, after)}."
     )
     return f"{answer} {_spread(trials)}".strip()
 
@@ -49,7 +58,78 @@ def _spread(trials: pd.DataFrame) -> str:
     """Return how much the weights matter, if there is more than one trial."""
     if len(trials) < 2:
         return ""
-    low, high = trials.p_van_gogh.min(), trials.p_van_gogh.max()
+    low, high = trials.log_odds.min(), trials.log_odds.max()
     matter = "hardly matter" if high - low < LITTLE else "matter"
-    default = " No trial beats the default weights." if trials.p_van_gogh.idxmax() == trials.index[0] else ""
-    return f"For this pair the weights {matter}: over the trials P ranges from {low:.3f} to {high:.3f}.{default}"
+    default = " No trial beats the default weights." if trials.log_odds.idxmax() == trials.index[0] else ""
+    return (
+        f"For this pair the weights {matter}: over the trials the log odds range from {low:.2f} to {high:.2f}.{default}"
+    )
+
+
+def forewarned_judge(auc: Estimate, pictures: int, photos: int) -> str:
+    """Return what the forewarned judge learned from, and how well the judge it stands on tells paintings apart.
+
+    Args:
+        auc: of the texture judge for pictures of this size, cross-validated on the training paintings.
+        pictures, photos: how many repainted and untouched photos it learned from.
+    """
+    judge = f"At this size, AlexNet's texture judge has a cross-validated ROC AUC of {auc:.3f} on paintings."
+    if not pictures:
+        return f"{judge} There is no other photo or painting to warn it with, so it stays as it was."
+    repainted, untouched = counted(pictures, "repainted photo"), counted(photos, "untouched one")
+    return f"{judge} It has been warned by {repainted} and {untouched}, none of the pair that is searched."
+
+
+def front(front: pd.DataFrame, knee: Mapping[str, Any], photo: float) -> str:
+    """Return what the front offers, and what its knee is.
+
+    Args:
+        front: columns log_odds and ssim, the most convincing trial first.
+        knee: its row of settings and values.
+        photo: log odds of the untouched photo by the forewarned judge.
+    """
+    settings = ", ".join(f"{SYMBOLS.get(name, name)} = {_value(knee[name])}" for name in knee if name in SETTINGS)
+    values = f"log odds {knee['log_odds']:.2f} and a similarity of {knee['ssim']:.2f}"
+    start = f"**Front.** The untouched photo has log odds of {photo:.2f} to the forewarned judge."
+    if len(front) == 1:
+        return f"{start} A single trial is best in both directions, with {values} ({settings})."
+    ends = f"from {front.log_odds.iloc[0]:.2f} at a similarity of {front.ssim.iloc[0]:.2f} to"
+    ends = f"{ends} {front.log_odds.iloc[-1]:.2f} at {front.ssim.iloc[-1]:.2f}"
+    return f"{start} {len(front)} trials make the front, {ends}. Its knee has {values} ({settings})."
+
+
+def _value(value: Any) -> str:
+    return str(value) if isinstance(value, str) else short(float(value))
+
+
+def against_chance(guided: float, chance: float, trials: int) -> str:
+    """Return whether the guided search's front is better than that of as many random trials.
+
+    Args:
+        guided, chance: the areas between the fronts and the untouched photo's log odds at a similarity of 0.
+    """
+    if not chance > 0:
+        return "" if not guided > 0 else f"No random trial of {trials} convinces the judge more than the photo does."
+    ratio = guided / chance
+    numbers = f"{ratio:.2f} times the area of {counted(trials, 'random trial')}"
+    if ratio >= BETTER:
+        return f"The guided search is worth its effort: its front encloses {numbers}."
+    if ratio >= 1:
+        return f"Guiding the search gains little: its front encloses {numbers}, with the same budget."
+    return f"Guiding the search gains nothing here: its front encloses {numbers}, with the same budget."
+
+
+def repeated(small: pd.DataFrame, large: pd.DataFrame, size: int) -> str:
+    """Return whether the order along the front is the same when its pictures are painted at full size.
+
+    Args:
+        small, large: the same trials, with log_odds and ssim of the cheap and of the repeated pictures.
+    """
+    if len(small) < 2:
+        return ""
+    orders = [kendalltau(small[name], large[name]).statistic for name in ("log_odds", "ssim")]
+    change = f"the log odds change by {(large.log_odds - small.log_odds).mean():+.2f} on average"
+    if min(orders) > 1 - 1e-9:
+        return f"Painted again at {size} pixels, the trials keep their order in both directions; {change}."
+    numbers = f"Kendall's τ {orders[0]:.2f} for the log odds and {orders[1]:.2f} for the similarity"
+    return f"Painted again at {size} pixels, the trials do not all keep their order ({numbers}); {change}."

@@ -1,5 +1,6 @@
 """Figures of style transfer; frames have the columns of the notebooks' files."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from .look import (
     NEUTRAL,
     P_LABEL,
     VAN_GOGH,
+    WIDTH,
     canvas,
+    counted,
     empty_figure,
     finish,
     name_of,
@@ -24,37 +27,83 @@ from .look import (
 )
 from .pictures import as_array, grid
 
+ODDS_LABEL = "log odds of a Van Gogh"
+
 
 @styled
 def plot_style_trials(trials: pd.DataFrame, title: str | None = None) -> Figure:
-    """Return P(van_gogh) by trial with the best so far, and over the plane of the two weights.
+    """Return the log odds by trial with the best so far, and over the plane of the two weights.
 
     Args:
-        trials: columns content_weight, style_weight, p_van_gogh, in the order of the trials; trial may number them.
+        trials: columns content_weight, style_weight, log_odds, p_van_gogh, in the order of the trials; trial may number
+            them.
     """
-    trials = trials.dropna(subset=["p_van_gogh"]).reset_index(drop=True)
+    trials = trials.dropna(subset=["log_odds"]).reset_index(drop=True)
     if trials.empty:
         return empty_figure("finished trials")
     number = trials.get("trial", trials.index)
-    p, alpha, beta = trials["p_van_gogh"], trials["content_weight"], trials["style_weight"]
+    odds, alpha, beta = trials["log_odds"], trials["content_weight"], trials["style_weight"]
     figure, (left, right) = canvas(2.7, 1, 2)
-    left.step(number, p.cummax(), where="post", color=NEUTRAL, ls="--", lw=1, label="best so far")
-    left.plot(number, p, "o", color=LOOKS["vgg19"][0], ms=5, label="trial")
-    left.axhline(0.5, color=NEUTRAL, lw=0.8, ls=":", label="decision at 0.5")
-    left.set(xlabel="trial", ylabel=P_LABEL, ylim=(-0.03, 1.03))
+    left.step(number, odds.cummax(), where="post", color=NEUTRAL, ls="--", lw=1, label="best so far")
+    left.plot(number, odds, "o", color=LOOKS["vgg19"][0], ms=5, label="trial")
+    left.axhline(0, color=NEUTRAL, lw=0.8, ls=":", label="decision at P = 0.5")
+    left.set(xlabel="trial", ylabel=ODDS_LABEL)
+    left.margins(y=0.1)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    points = right.scatter(alpha, beta, c=p, cmap="cividis", vmin=0, vmax=1, s=45, ec="black", lw=0.6)
+    points = right.scatter(alpha, beta, c=odds, cmap="cividis", s=45, ec="black", lw=0.6)
     for x, y, name in zip(alpha, beta, number, strict=True):
         right.annotate(str(name), (x, y), (7, 6), textcoords="offset points", fontsize=7)
-    best = p.idxmax()
+    best = odds.idxmax()
     right.plot(alpha[best], beta[best], "o", ms=11, mfc="none", mec=VAN_GOGH, mew=1.4)
     right.set(xscale="log", yscale="log", xlabel="content weight α (log scale)", ylabel="style weight β (log scale)")
     right.margins(0.15)
     plain_numbers(right.xaxis)
     plain_numbers(right.yaxis)
-    figure.colorbar(points, ax=right, label=P_LABEL)
-    best_trial = f"P = {p[best]:.3f} at α = {short(alpha[best])}, β = {short(beta[best])}"
+    figure.colorbar(points, ax=right, label=ODDS_LABEL)
+    value = f"log odds {odds[best]:.2f}, P = {trials.p_van_gogh[best]:.3f}"
+    best_trial = f"{value} at α = {short(alpha[best])}, β = {short(beta[best])}"
     return finish(figure, title, f"Best of {len(trials)} trials: {best_trial}", legend=left)
+
+
+@styled
+def plot_front(
+    trials: pd.DataFrame,
+    chance: pd.DataFrame,
+    front: pd.DataFrame,
+    shown: pd.DataFrame,
+    pictures: Sequence[Any],
+    knee: object,
+    title: str | None = None,
+) -> Figure:
+    """Return the front of a search in two directions, the trials of both searches, and pictures along the front.
+
+    Args:
+        trials, chance: columns log_odds and ssim, of the guided and of the random search; `chance` may be empty.
+        front: the rows of `trials` that no other one beats, in order.
+        shown: those rows of the front of which there is a picture, in order.
+        knee: the index of the knee in `trials`.
+    """
+    figure = Figure(figsize=(WIDTH, 4.6 if len(shown) else 3.2), layout="constrained")
+    rows = [["front"] * max(len(shown), 1), [f"picture {k}" for k in range(len(shown))]]
+    panels = figure.subplot_mosaic(rows if len(shown) else rows[:1], height_ratios=[2.3, 1][: 2 if len(shown) else 1])
+    axes = panels["front"]
+    axes.plot(chance["log_odds"], chance["ssim"], "x", color=NEUTRAL, ms=4, label="random search")
+    axes.plot(trials["log_odds"], trials["ssim"], "o", color=LOOKS["vgg19"][0], ms=4, alpha=0.7, label="guided search")
+    axes.plot(front["log_odds"], front["ssim"], "-", color=VAN_GOGH, lw=1, label="front")
+    ring = trials.loc[[knee]]
+    axes.plot(ring["log_odds"], ring["ssim"], "o", ms=11, mfc="none", mec=VAN_GOGH, mew=1.4, ls="none", label="knee")
+    axes.axvline(0, color="black", lw=0.8, ls=":")
+    axes.set(xlabel="log odds of a Van Gogh, by the forewarned judge", ylabel="similarity to the photo")
+    axes.margins(0.08)
+    for k, (row, picture) in enumerate(zip(shown.itertuples(), pictures, strict=True), 1):
+        axes.annotate(str(k), (row.log_odds, row.ssim), (5, 5), textcoords="offset points", fontsize=7.5)
+        panels[f"picture {k - 1}"].imshow(as_array(picture))
+        panels[f"picture {k - 1}"].set_axis_off()
+        panels[f"picture {k - 1}"].set_title(f"{k}{' (knee)' if row.Index == knee else ''}", loc="center", fontsize=7.5)
+    odds = f"log odds {front.log_odds.min():.1f} to {front.log_odds.max():.1f}"
+    similarity = f"similarity {front.ssim.min():.2f} to {front.ssim.max():.2f}"
+    computed = f"{counted(len(front), 'trial')} on the front, {odds}; {similarity}"
+    return finish(figure, title, computed, legend=axes)
 
 
 @styled

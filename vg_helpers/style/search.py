@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 import pandas as pd
+from scipy.special import expit
 from torch import Tensor, nn
 
 from ..files import fingerprint
@@ -50,11 +51,11 @@ def trial_params(extractor: nn.Module, num_steps: int, **values: float) -> Style
 
 
 class StyleObjective:
-    """A trial's value: P(van_gogh) of the photo repainted with the trial's weights, judged as a saved 8-bit picture.
+    """A trial's value: the log odds of a Van Gogh of the photo repainted with its weights, as a saved 8-bit picture.
 
     Args:
         content_image, style_image: (1, 3, H, W) in [0, 1], on the device that paints.
-        judge: returns P(van_gogh) of each of several picture files; `classify.judge` with its network filled in.
+        judge: returns the log odds of each of several picture files; `judge_log_odds` with its network filled in.
         folder: where the pictures go.
         names: of photo and painting, for the sentence about one that is too small.
     """
@@ -115,7 +116,10 @@ def search_weights(
 ) -> pd.DataFrame:
     """Return one row per trial once `num_trials` are finished; the first one has the engine's default weights.
 
-    Columns: trial, content_weight, style_weight, p_van_gogh, state, seconds, number.
+    Columns: trial, content_weight, style_weight, log_odds, p_van_gogh, state, seconds, number. P alone would not tell
+    trials apart that are all near 1.
     """
     run_study(study, objective, num_trials, seed, [KNOWN_GOOD], on_trial)
-    return trials_frame(study).rename(columns={"value": "p_van_gogh"})
+    trials = trials_frame(study).rename(columns={"value": "log_odds"})
+    trials.insert(trials.columns.get_loc("log_odds") + 1, "p_van_gogh", expit(trials["log_odds"]))
+    return trials

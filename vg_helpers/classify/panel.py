@@ -1,0 +1,171 @@
+"""The judges of part 2 that no painter optimised: forewarned judges, strokes, attribution.
+
+Convention: `keep` is `Stage.keep`; texture looks come by the network's name. `pictures` is a frame as in `forewarned`:
+content and style of each picture, "" as the style of an untouched photo.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..data.views import load_pixels
+from ..intervals import Estimate
+from ..metrics import score_table
+from ..models.classifier import Classifier
+from ..models.texture import load_texture_classifier
+from .attribution import Attribution, accuracy, fit_attribution, judge_statistics
+from .forewarned import TextureLook, cross_fit, forewarn, learn_paintings, measure_textures, same_paintings
+from .strokes import StrokeJudge, fit_stroke_judge, measure_strokes, paintings_strokes
+from .strokes import cross_validate as strokes_auc
+from .task import Setup
+from .texture import paintings_moments
+
+Keep = Callable[..., Any]
+ATTRIBUTES = "alexnet"  # the network on whose statistics the attribution stands
+
+
+def load_look(file: str | Path, model: Classifier, device: torch.device) -> TextureLook:
+    """Return the texture judge that 02 wrote beside a network."""
+    texture, _ = load_texture_classifier(file, model)
+    return TextureLook(texture.extractor, texture.judge, device)
+
+
+def training_rows(look: TextureLook, index: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the paintings that a texture judge learned from, in its order."""
+    return index.set_index("path", drop=False).loc[look.judge.names].reset_index(drop=True)
+
+
+def at_size(
+    look: TextureLook, index: pd.DataFrame, setup: Setup, on_batch: Callable[[int], None] | None = None
+) -> tuple[TextureLook, Estimate]:
+    """Return a texture judge that learned the same paintings at the size of `setup`, and its ROC AUC.
+
+    The AUC is cross-validated on those paintings.
+    """
+    train = training_rows(look, index)
+    moments = paintings_moments(look.extractor.network, train, setup, on_batch=on_batch)
+    about = train["label"].to_numpy(), train["group"].to_numpy(), train["path"].tolist()
+    judge, odds = learn_paintings(moments, *about, float(look.judge.gamma), setup.seed)
+    auc = score_table(about[0], expit(odds), groups=about[1], seed=setup.seed).loc["roc_auc"]
+    return replace(look, judge=judge, size=setup.size), Estimate.read(auc)
+
+
+def warned(
+    look: TextureLook,
+    index: pd.DataFrame,
+    repainted: list[Tensor],
+    photos: list[Tensor],
+    paintings: Iterable[Path | str],
+) -> TextureLook:
+    """Return a look whose judge has learned from repainted and untouched photos, but from none of these paintings.
+
+    Without any repainted photo the look stays as it is.
+    """
+    if not repainted:
+        return look
+    moments = measure_textures(look.extractor, [*repainted, *photos], look.device, look.size)
+    untouched = np.arange(len(moments)) >= len(repainted)
+    left_out = same_paintings(training_rows(look, index), paintings)
+    return replace(look, judge=forewarn(look.judge, moments, untouched, left_out))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The judges of part 2 beside the two networks, and the training paintings from which they learned.
+
+    The forewarned judges also learn from the pictures that they judge, each from those of other photos in other styles.
+    """
+
+    looks: Mapping[str, TextureLook]
+    strokes: StrokeJudge
+    attribution: Attribution
+    train: pd.DataFrame
+
+    def judge(
+        self, pictures: pd.DataFrame, images: list[Tensor], paintings: Iterable[Path | str], keep: Keep
+    ) -> pd.DataFrame:
+        """Return p_strokes, p_forewarned_vgg19, p_forewarned_alexnet and painter, a row per picture.
+
+        Args:
+            images: (1, 3, H, W) in [0, 1], one for each row of `pictures`, the untouched photos among them.
+            paintings: whose styles the pictures have; no judge learns from these or their twins.
+        """
+        named, left_out = pictures[["content", "style"]], same_paintings(self.train, paintings)
+        answers = {"p_strokes": self.strokes.probs(keep("strokes", measure_strokes, images, self.strokes.size))}
+        for network, moments in self.measure(images, keep).items():
+            odds = keep(f"forewarned_{network}", cross_fit, self.looks[network].judge, moments, named, left_out)
+            answers[f"p_forewarned_{network}"] = expit(odds)
+            if network == ATTRIBUTES:
+                statistics = judge_statistics(self.looks[network].judge, moments)
+                answers["painter"] = self.attribution.names(statistics)
+        return pd.DataFrame(answers, index=pictures.index)
+
+    def measure(self, images: list[Tensor], keep: Keep, name: str = "moments") -> dict[str, NDArray[np.float32]]:
+        """Return by network the moments (N, 2C) of images."""
+        looks = self.looks.items()
+        return {n: keep(f"{name}_{n}", measure_textures, look.extractor, images, look.device) for n, look in looks}
+
+
+def open_panel(looks: Mapping[str, TextureLook], index: pd.DataFrame, setup: Setup, keep: Keep) -> Panel:
+    """Return the judges of part 2, taught with the paintings from which the texture judges learned.
+
+    Args:
+        index: at least those paintings.
+    """
+    train = training_rows(looks[ATTRIBUTES], index)
+    with tqdm(total=len(train), desc="strokes") as bar:
+        numbers = keep("train_strokes", paintings_strokes, train, setup, on_painting=bar.update)
+    judge = fit_stroke_judge(numbers, train["label"].to_numpy(), setup.seed, setup.size)
+    statistics = looks[ATTRIBUTES].judge.support.float().numpy()
+    return Panel(looks, judge, keep("attribution", fit_attribution, statistics, train["artist"].tolist()), train)
+
+
+def evaluate_panel(
+    panel: Panel, tested: pd.DataFrame, images: list[Tensor], pictures: pd.DataFrame, setup: Setup, keep: Keep
+) -> dict[str, Estimate]:
+    """Return what each judge reaches on the test paintings, by name.
+
+    "strokes", "texture_<network>" and "forewarned_<network>" are ROC AUC, "strokes_validated" the cross-validated one on
+    the training paintings; "attribution" is the share of painters that are named rightly.
+
+    Args:
+        tested: the test paintings: path, label, artist, group.
+        images, pictures: as for `Panel.judge`; the forewarned judges learn from all of them here.
+    """
+    labels, groups = tested["label"].to_numpy(), tested["group"].to_numpy()
+    numbers, known = keep("test_strokes", paintings_strokes, tested, setup), panel.train
+    train = keep("train_strokes", paintings_strokes, known, setup)
+    results = {"strokes": auc_of(labels, panel.strokes.probs(numbers), groups, setup.seed)}
+    about = known["label"].to_numpy(), known["group"].to_numpy(), setup.seed
+    results["strokes_validated"] = Estimate.read(keep("strokes_validated", strokes_auc, train, *about))
+    paintings, moments = load_paintings(tested, setup), panel.measure(images, keep)
+    for network, seen in panel.measure(paintings, keep, "test_moments").items():
+        judge, tensor = panel.looks[network].judge, torch.from_numpy(seen)
+        warned_judge = forewarn(judge, moments[network], (pictures["style"] == "").to_numpy())
+        for name, one in ((f"texture_{network}", judge), (f"forewarned_{network}", warned_judge)):
+            results[name] = auc_of(labels, expit(one(tensor).double().numpy()), groups, setup.seed)
+        if network == ATTRIBUTES:
+            named = panel.attribution.names(judge_statistics(judge, seen))
+            results["attribution"] = accuracy(named, tested["artist"])
+    return results
+
+
+def auc_of(labels: NDArray, probs: NDArray, groups: NDArray, seed: int) -> Estimate:
+    """Return the ROC AUC with an interval that resamples groups."""
+    return Estimate.read(score_table(labels, probs, groups=groups, seed=seed).loc["roc_auc"])
+
+
+def load_paintings(index: pd.DataFrame, setup: Setup) -> list[Tensor]:
+    """Return paintings as (1, 3, H, W) 8-bit images, from the cache."""
+    folder = Path(setup.data_dir)
+    pixels = [load_pixels(folder / path, Path(setup.cache_dir)) for path in index["path"]]
+    return [torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] for picture in pixels]
