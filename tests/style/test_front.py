@@ -18,6 +18,7 @@ from vg_helpers.style.front import (
     along,
     defaults,
     front_of,
+    front_table,
     hypervolume,
     knee_of,
     list_pool,
@@ -127,11 +128,15 @@ def test_a_trial_is_measured_as_the_picture_that_was_saved(pair):
     assert pair.measure(values) == (odds, similarity) and file.stat().st_mtime_ns == stamp  # painted once
 
 
-def test_a_front_repeated_in_another_canvas_keeps_its_settings(pair, tmp_path):
-    rows = pd.DataFrame(random_values(2, 0), index=[4, 9]).assign(log_odds=0.0, ssim=0.0)
-    again = pair.measure_all(rows)
+def test_a_front_repeated_in_another_canvas_keeps_its_settings(pair):
+    rows = pd.DataFrame(random_values(2, 0), index=[4, 9]).assign(trial=[4, 9], log_odds=0.0, ssim=0.0)
+    again, pictures = pair.repeat(rows)
     assert again.index.tolist() == [4, 9] and again[list(SPACE)].equals(rows[list(SPACE)])
     assert tuple(again.loc[9, ["log_odds", "ssim"]]) == pair.measure(rows.loc[9].to_dict())
+    assert brightness(pictures) == again.log_odds.tolist()
+    table = front_table(rows, again, 20)
+    assert table["log odds"].tolist() == [0, 0] and table["log odds at 20 px"].tolist() == again.log_odds.tolist()
+    assert list(table)[:4] == ["trial", "α", "β", "γ"]
 
 
 def test_both_searches_begin_at_the_same_points(pair, tmp_path, monkeypatch):

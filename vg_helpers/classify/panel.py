@@ -39,6 +39,11 @@ def load_look(file: str | Path, model: Classifier, device: torch.device) -> Text
     return TextureLook(texture.extractor, texture.judge, device)
 
 
+def view_of(size: int) -> int:
+    """Return the size of the view for pictures with so many pixels on the longer side: 224 for 256."""
+    return round(size * 7 / 8)
+
+
 def training_rows(look: TextureLook, index: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the paintings that a texture judge learned from, in its order."""
     return index.set_index("path", drop=False).loc[look.judge.names].reset_index(drop=True)
@@ -90,9 +95,7 @@ class Panel:
     attribution: Attribution
     train: pd.DataFrame
 
-    def judge(
-        self, pictures: pd.DataFrame, images: list[Tensor], paintings: Iterable[Path | str], keep: Keep
-    ) -> pd.DataFrame:
+    def judge(self, pictures: pd.DataFrame, images: list[Tensor], paintings: Iterable[str], keep: Keep) -> pd.DataFrame:
         """Return p_strokes, p_forewarned_vgg19, p_forewarned_alexnet and painter, a row per picture.
 
         Args:
@@ -134,8 +137,8 @@ def evaluate_panel(
 ) -> dict[str, Estimate]:
     """Return what each judge reaches on the test paintings, by name.
 
-    "strokes", "texture_<network>" and "forewarned_<network>" are ROC AUC, "strokes_validated" the cross-validated one on
-    the training paintings; "attribution" is the share of painters that are named rightly.
+    "strokes", "texture_<network>" and "forewarned_<network>" are ROC AUC, "strokes_validated" is the cross-validated
+    one on the training paintings; "attribution" is the share of painters that are named rightly.
 
     Args:
         tested: the test paintings: path, label, artist, group.

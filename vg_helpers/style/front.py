@@ -35,7 +35,7 @@ WHOLE_SPACE: dict[str, BaseDistribution] = {
 }
 SPACE = {name: values for name, values in WHOLE_SPACE.items() if name in {field.name for field in fields(StyleParams)}}
 VALUES = ("log_odds", "ssim")
-STARTUP = 8  # random trials with which both searches begin, the engine's defaults before them
+STARTUP = 5  # random trials with which both searches begin, the engine's defaults before them
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,12 @@ class Pair:
         similarity = structural_similarity(picture, load_image(self.photo, self.canvas.size))
         return float(self.judge([picture])[0]), similarity.item()
 
-    def measure_all(self, trials: pd.DataFrame) -> pd.DataFrame:
-        """Return the trials with what their pictures measure here, in a canvas of another size, say."""
-        rows = [self.measure(row) for row in tqdm(trials[list(SPACE)].to_dict("records"), desc="repeated")]
-        return trials.assign(**pd.DataFrame(rows, columns=list(VALUES), index=trials.index))
+    def repeat(self, trials: pd.DataFrame) -> tuple[pd.DataFrame, list[Tensor]]:
+        """Return the trials with what their pictures measure here, and their pictures: in a larger canvas, say."""
+        settings = trials[list(SPACE)].to_dict("records")
+        rows = [self.measure(row) for row in tqdm(settings, desc="repeated trials")]
+        again = trials.assign(**pd.DataFrame(rows, columns=list(VALUES), index=trials.index))
+        return again, [self.canvas.paint(self.photo, self.painting, row) for row in settings]
 
 
 def search_front(
@@ -133,6 +135,11 @@ def search_front(
         run_study(study, lambda trial: pair.measure(suggest(trial)), num_trials, seed, first, lambda _: bar.update())
     trials = trials_frame(study).rename(columns={f"value_{k}": name for k, name in enumerate(VALUES)})
     return trials[["trial", *SPACE, *VALUES, "seconds"]][:num_trials]
+
+
+def both_searches(guided: pd.DataFrame, chance: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials of both searches, with "guided" or "random" in the column search."""
+    return pd.concat([guided.assign(search="guided"), chance.assign(search="random")], ignore_index=True)
 
 
 def front_of(trials: pd.DataFrame) -> pd.DataFrame:
@@ -184,6 +191,14 @@ def along(front: pd.DataFrame, count: int) -> pd.DataFrame:
     if knee not in chosen:
         chosen[min(range(count), key=lambda k: abs(places[chosen[k]] - places[knee]))] = knee
     return front.iloc[sorted(chosen)]
+
+
+def front_table(small: pd.DataFrame, large: pd.DataFrame, size: int) -> pd.DataFrame:
+    """Return one row per trial: its settings, and its values in the search and when repeated at a size."""
+    titles = {"content_weight": "α", "style_weight": "β", "tv_weight": "γ", "style_scale": "stroke size"}
+    values = {"log_odds": "log odds", "ssim": "similarity"}
+    table = small[["trial", *SPACE, *VALUES]].rename(columns=titles | values)
+    return table.assign(**{f"{values[name]} at {size} px": large[name] for name in VALUES})
 
 
 def list_pool(

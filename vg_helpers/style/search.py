@@ -37,6 +37,15 @@ def choose_picture(paths: Mapping[str, str], name: str = "") -> tuple[str, str]:
     return name, paths[name]
 
 
+def probability(log_odds: float) -> float:
+    """Return P of log odds.
+
+    >>> probability(0.0)
+    0.5
+    """
+    return float(expit(log_odds))
+
+
 def suggest_style(trial: optuna.Trial) -> dict[str, float]:
     """Return content and style weight (log scales) of a style trial, in the engine's relative units."""
     return {
