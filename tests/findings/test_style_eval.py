@@ -7,8 +7,12 @@ import pytest
 from vg_helpers.findings.style_eval import (
     convinced,
     cost_of_conviction,
+    deception,
     differing_judges,
     disputed_titles,
+    judges_on_paintings,
+    knee_against_optimum,
+    photos_that_pass,
     starting_images,
     untouched_photos,
 )
@@ -78,3 +82,46 @@ def test_the_result_says_whether_p_rose(lift, verb):
         in sentence
     )
     assert "similarity to the photo is 0.46 [0.40, 0.52]" in sentence
+
+
+TESTS = {"strokes": Estimate(0.89, 0.85, 0.93), "strokes_validated": ABOVE, "attribution": Estimate(0.5, 0.4, 0.6)}
+
+
+def test_the_price_of_being_warned_is_named():
+    sentence = judges_on_paintings(TESTS, {"vgg19": -0.002, "alexnet": 0.001})
+    assert "costs the texture judges little: their ROC AUC on the test paintings changes by -0.002 (VGG-19)" in sentence
+    assert "0.890 [0.850, 0.930] on the test paintings, 0.300 [0.100, 0.500] cross-validated" in sentence
+    assert "names 50% [40%, 60%] of the painters rightly" in sentence
+    assert "costs the texture judges something" in judges_on_paintings(TESTS, {"vgg19": -0.02, "alexnet": 0.0})
+
+
+def test_the_bound_of_photos_is_kept_or_not():
+    assert "takes 0% [0%, 32%] of the untouched photos for Van Goghs; it keeps its" in photos_that_pass(
+        [False] * 8, "x"
+    )
+    assert "it does not keep its bound" in photos_that_pass([False] * 9 + [True], "x")
+
+
+def test_deception_rates_are_compared_with_those_of_photos():
+    photos, high = Estimate(0.0, 0.0, 0.16), Estimate(0.7, 0.5, 0.9)
+    both = deception({"vgg19": high, "alexnet": high}, photos)
+    assert "70% [50%, 90%] with VGG-19's features, 70%" in both and "0% [0%, 16%] are attributed to Van Gogh." in both
+    assert both.endswith("The rates of VGG-19 and AlexNet are clearly higher than that.")
+    one = deception({"vgg19": high, "alexnet": UNCLEAR}, photos)
+    assert one.endswith("The rate of VGG-19 is clearly higher than that.")
+    assert deception({"vgg19": UNCLEAR}, photos).endswith("The intervals overlap with that.")
+
+
+@pytest.mark.parametrize(
+    ("gains", "changes", "kept", "conviction"),
+    [
+        ([ABOVE, ABOVE, UNCLEAR], [ABOVE, BELOW], "by 2 of 3 measures.", "VGG-19 more often. It convinces the stroke"),
+        ([BELOW, UNCLEAR, ABOVE], [BELOW, UNCLEAR], "by 1 of 3 measures, and less by 1.", "It convinces VGG-19 less"),
+        ([UNCLEAR] * 3, [UNCLEAR, ABOVE], "by 0 of 3 measures.", "It convinces the stroke judge more often."),
+        ([UNCLEAR] * 3, [UNCLEAR] * 2, "by 0 of 3 measures.", "No judge is convinced measurably more or less"),
+    ],
+)
+def test_the_knee_is_compared_with_the_optimum(gains, changes, kept, conviction):
+    names = dict(zip(("ssim", "edges", "perceptual"), gains, strict=True))
+    sentence = knee_against_optimum(names, dict(zip(("vgg19", "strokes"), changes, strict=True)), 20)
+    assert f"more of the 20 photos {kept}" in sentence and conviction in sentence

@@ -11,6 +11,7 @@ from vg_helpers.plots import style
 from vg_helpers.plots.style import (
     plot_agreement,
     plot_best,
+    plot_deceived,
     plot_front,
     plot_judgements,
     plot_similarity,
@@ -36,12 +37,17 @@ SCORES = pd.DataFrame(
     }
 )
 AGREEMENT = pd.DataFrame({"both": [14, 19], "only one": [6, 1], "neither": [0, 0]}, index=["vgg19", "alexnet"])
+JUDGED = pd.DataFrame(
+    [("vgg19", "alexnet", 0.9, 0.7, 0.98), ("vgg19", "strokes", 0.2, 0.1, 0.4), ("photo", "alexnet", 0.1, 0.0, 0.3)],
+    columns=["painted", "judge", "value", "low", "high"],
+)
 EXAMPLES = {
     plot_style_trials: (STYLE_TRIALS,),
     plot_judgements: (SCORES,),
     plot_agreement: (AGREEMENT,),
     plot_similarity: (SCORES,),
     plot_best: (*IMAGES[:3], 0.1, 0.9),
+    plot_deceived: (JUDGED, {"alexnet": "AlexNet", "strokes": "strokes"}, {"vgg19": "VGG-19 features", "photo": ODD}),
     plot_front: (FRONT, FRONT - 0.1, FRONT[:3], FRONT[:2], list(IMAGES[:2]), 1),
 }
 
@@ -124,3 +130,9 @@ def test_the_front_is_drawn_through_its_trials_with_its_pictures():
 def test_a_front_may_have_one_trial_no_pictures_and_no_random_search():
     figure = plot_front(FRONT[1:2], FRONT[:0], FRONT[1:2], FRONT[:0], [], 1)
     assert len(figure.axes) == 1 and title_of(figure).startswith("1 trial on the front, log odds 1.0 to 1.0")
+
+
+def test_each_judge_has_a_row_and_each_kind_of_picture_a_mark():
+    figure = plot_deceived(*EXAMPLES[plot_deceived])
+    assert list(line(figure.axes[0], "VGG-19").get_xdata()) == [0.9, 0.2]
+    assert title_of(figure) == "The judges differ: from 20.0 % (strokes) to 90.0 % (AlexNet)"

@@ -1,5 +1,6 @@
 """steps: pairs and jobs in their order, pictures compared with their own photo, and the numbers of summary.json."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -7,6 +8,7 @@ from stand_ins import Tiny, noise
 
 from vg_helpers.files import read_csv, write_csv
 from vg_helpers.images import load_image, save_image
+from vg_helpers.intervals import Estimate
 from vg_helpers.models.classifier import build_classifier, save_classifier
 from vg_helpers.models.weights import Weights
 from vg_helpers.style import steps
@@ -63,14 +65,76 @@ def test_each_network_paints_each_pair_into_a_file_of_its_own(jobs):
 
 
 def test_pictures_are_compared_with_their_own_photo(pairs, jobs, tmp_path):
-    paint(jobs, tmp_path)
+    optimum = steps.list_jobs(pairs, tmp_path / "optimum", ["vgg19"])
+    paint(pd.concat([jobs, optimum], ignore_index=True), tmp_path)
+    pictures = steps.list_pictures(jobs, optimum, pairs)
+    assert pictures.painted.tolist() == ["vgg19"] * 3 + ["alexnet"] * 3 + ["optimum"] * 3 + ["photo"] * 3
+    assert pictures.content.tolist() == NAMES * 4 and pictures["style"].tolist() == ["a", "b", "a"] * 3 + [""] * 3
     photos = steps.load_all(pairs.photo)
-    probs = {"vgg19": range(9), "alexnet": range(9)}
-    scores = steps.score_frame(jobs, pairs, [*photos, *steps.load_all(jobs.file[3:]), *photos], probs)
-    assert list(scores) == ["content", "style", "extractor", "p_vgg19", "p_alexnet", "ssim", "seconds"]
-    assert scores.content.tolist() == NAMES * 3 and scores.extractor[6:].tolist() == ["photo"] * 3
-    assert scores.ssim[[0, 1, 2, 6, 7, 8]].tolist() == [1] * 6  # photos in the place of VGG-19's results
-    assert (scores.ssim[3:6] < 1).all() and (scores.seconds[6:] == 0).all()
+    images = [*photos, *steps.load_all(pictures.file[3:9]), *photos]  # photos in the place of VGG-19's results
+    probs = {"vgg19": range(12), "alexnet": range(12)}
+    scores = steps.score_frame(pictures, images, probs, lambda images, photos: (images - photos).abs().mean())
+    assert scores.p_vgg19.tolist() == list(range(12)) and "file" not in scores
+    same, changed = [0, 1, 2, 9, 10, 11], slice(3, 8)
+    assert scores.ssim[same].tolist() == [1] * 6 and (scores.ssim[changed] < 1).all()
+    assert scores.edges[same].tolist() == pytest.approx([1] * 6) and (scores.edges[changed] < 1).all()
+    assert scores.perceptual[same].tolist() == [0] * 6 and (scores.perceptual[changed] > 0).all()
+    assert (scores.seconds[9:] == 0).all() and (scores.seconds[:9] > 0).all()
+
+
+@pytest.fixture
+def everything():
+    """Two photos of each kind; the knee convinces VGG-19 and the strokes, the optimum VGG-19 alone."""
+    columns = {"painted": np.repeat(list(steps.KINDS), 2), "painter": ["vg", "vg", "vg", "monet", "vg", "x", "x", "x"]}
+    for judge in steps.JUDGES:
+        columns[f"p_{judge}"] = 0.1
+    frame = pd.DataFrame(columns).assign(p_vgg19=[0.9, 0.5, 0.1, 0.1, 0.8, 0.7, 0.1, 0.9])
+    frame.loc[:1, "p_strokes"] = 0.6
+    measures = {"ssim": [0.6, 0.7], "edges": [0.5, 0.6], "perceptual": [0.2, 0.3]}
+    for name, values in measures.items():
+        frame[name] = [*values, 0, 0, values[0] - 0.1, values[1] - 0.2, 1, 1]
+    return frame
+
+
+def test_each_judge_votes_in_its_own_way(everything):
+    answers = steps.votes(everything, "vg")
+    assert answers.vgg19.tolist() == [True, True, False, False, True, True, False, True]
+    assert answers.attribution.tolist() == [True] * 3 + [False, True] + [False] * 3
+    shares = steps.deceived(everything, "vg")
+    rates = steps.rates_of(shares, "attribution")
+    assert [rates[kind].value for kind in steps.KINDS] == [1, 0.5, 0.5, 0] and (shares.pictures == 2).all()
+    assert rates["photo"].low == 0 < rates["photo"].high < 1
+    table = steps.deceived_table(shares)
+    assert table.judge.tolist() == list(steps.JUDGES.values())
+    assert table.loc[0, "untouched"].startswith("50% [") and table.loc[4, "VGG-19 features"].startswith("100% [")
+
+
+def test_gains_are_paired_and_a_distance_counts_negatively(everything):
+    gains = steps.content_gains(everything)
+    assert gains["ssim"].value == pytest.approx(0.15) and gains["perceptual"].value == pytest.approx(-0.15)
+    table = steps.gains_table(gains, "LPIPS")
+    assert table.measure.tolist()[2] == "LPIPS, less" and table.gain[0].startswith("+0.150 [")
+    changes = steps.conviction_changes(everything, "vg")
+    assert (changes["vgg19"].value, changes["strokes"].value, changes["attribution"].value) == (0, 1, 0.5)
+    content = steps.content_table(everything, "LPIPS")
+    assert list(content)[2:] == ["edge agreement (1 is the photo)", "LPIPS (0 is the photo)"]
+    assert content.iloc[0, 1].startswith("0.650 [")
+
+
+def test_judges_share_the_features_of_the_network_they_see():
+    table = steps.shared_features({"strokes": Estimate(0.8, 0.7, 0.9), "attribution": Estimate(0.5, 0.4, 0.6)})
+    table = table.set_index("judge")
+    assert table.loc["VGG-19"].tolist() == ["in 02", "its network, fine-tuned", "nothing"]
+    assert table.loc["strokes"].tolist() == ["ROC AUC 0.800 [0.700, 0.900]", "nothing", "nothing"]
+    assert table.loc["attribution"].tolist()[0] == "share named rightly 0.500 [0.400, 0.600]"
+    assert table.loc["forewarned by AlexNet's texture"].tolist()[1:] == ["nothing", "its network"]
+
+
+def test_the_judges_summary_is_by_kind(everything):
+    shares = steps.deceived(everything, "vg")
+    summary = steps.summarise_judges(shares, {"strokes": Estimate(0.8, 0.7, 0.9)})
+    assert summary["tests"]["strokes"] == {"value": 0.8, "low": 0.7, "high": 0.9}
+    assert set(summary["shares"]) == set(steps.KINDS) and summary["shares"]["vgg19"]["strokes"]["value"] == 1
 
 
 def test_without_a_step_the_starting_images_are_the_photos(pairs, tmp_path):
@@ -117,13 +181,15 @@ def test_networks_paint_with_the_weights_that_their_classifier_had(tiny_zoo, tmp
     assert steps.layers_table(networks.extractors).iloc[0].tolist()[:2] == ["AlexNet", "conv4"]
 
 
-def test_all_photos_take_the_weights_found_and_what_suits_the_network():
+def test_all_photos_take_the_values_found_and_what_suits_the_network():
     extractor = Tiny()
     extractor.weights = Weights("vgg19", "embedded", None, None, "")
     networks = steps.Networks(torch.device("cpu"), {}, {"vgg19": extractor})
-    params = steps.final_params(networks, 2.0, 30.0, 5, 42)
+    found = {"content_weight": 2.0, "style_weight": 30.0, "log_odds": 1.5, "content": "cat"}
+    params = steps.final_params(networks, found, 5, 42)
     assert (params.content_weight, params.style_weight, params.num_steps, params.seed) == (2, 30, 5, 42)
-    assert params.start == "patches"
+    assert params.start == "patches" and params.tv_weight == 50
+    assert steps.final_params(networks, {**found, "tv_weight": 3.0}, 5, 42).tv_weight == 3
     settings = dict(steps.settings_table(extractor, params, 64).to_numpy())
     assert settings["content layer"] == "content" and settings["style layers"] == "fine, coarse"
     assert settings["optimiser"] == "Adam, learning rate 0.01, 5 steps" and settings["longer side"] == "64 pixels"

@@ -39,6 +39,13 @@ def load_look(file: str | Path, model: Classifier, device: torch.device) -> Text
     return TextureLook(texture.extractor, texture.judge, device)
 
 
+def load_looks(
+    files: Mapping[str, str | Path], classifiers: Mapping[str, Classifier], device: torch.device
+) -> dict[str, TextureLook]:
+    """Return the texture judges that 02 wrote, by network."""
+    return {network: load_look(file, classifiers[network], device) for network, file in files.items()}
+
+
 def view_of(size: int) -> int:
     """Return the size of the view for pictures with so many pixels on the longer side: 224 for 256."""
     return round(size * 7 / 8)
@@ -94,6 +101,11 @@ class Panel:
     strokes: StrokeJudge
     attribution: Attribution
     train: pd.DataFrame
+
+    @property
+    def artist(self) -> str:
+        """The name of the painter whose works have the label 1."""
+        return str(self.train["artist"][self.train["label"] == 1].mode()[0])
 
     def judge(self, pictures: pd.DataFrame, images: list[Tensor], paintings: Iterable[str], keep: Keep) -> pd.DataFrame:
         """Return p_strokes, p_forewarned_vgg19, p_forewarned_alexnet and painter, a row per picture.

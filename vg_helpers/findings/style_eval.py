@@ -1,14 +1,25 @@
 """Sentences of 04 that depend on its results; a picture is a Van Gogh to a classifier from P(van_gogh) = 0.5 on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from ..intervals import Estimate, paired_difference
+from ..intervals import Estimate, paired_difference, proportion
 from ..plots.look import name_of
+
+LITTLE = 0.01  # a difference in ROC AUC that hardly matters
+PROMISE = 0.02  # of untouched photos a forewarned judge may take for Van Goghs
+JUDGE_NAMES = {
+    "vgg19": "VGG-19",
+    "alexnet": "AlexNet",
+    "forewarned_vgg19": "the judge forewarned by VGG-19's texture",
+    "forewarned_alexnet": "the judge forewarned by AlexNet's texture",
+    "strokes": "the stroke judge",
+    "attribution": "the attribution",
+}
 
 
 def starting_images(probs: Mapping[str, ArrayLike]) -> str:
@@ -115,3 +126,73 @@ def untouched_photos(taken: Mapping[str, int], total: int) -> str:
 def _counts(taken: Mapping[str, int]) -> str:
     """Return "VGG-19 takes 2 and AlexNet takes 0"."""
     return " and ".join(f"{name_of(network)} takes {count}" for network, count in taken.items())
+
+
+def judges_on_paintings(tests: Mapping[str, Estimate], differences: Mapping[str, float]) -> str:
+    """Return what the judges reach on test paintings, and whether being warned costs the texture judges anything.
+
+    Args:
+        tests: "strokes" (ROC AUC), "strokes_validated", and "attribution" (share named rightly).
+        differences: by network, ROC AUC of the forewarned judge less that of the texture judge.
+    """
+    changes = " and ".join(f"{change:+.3f} ({name_of(network)})" for network, change in differences.items())
+    worst = min(differences.values())
+    cost = "costs the texture judges little" if worst >= -LITTLE else "costs the texture judges something"
+    strokes = f"{tests['strokes']:.3f} on the test paintings, {tests['strokes_validated']:.3f} cross-validated"
+    return (
+        f"To be warned {cost}: their ROC AUC on the test paintings changes by {changes}. Strokes alone, without colour "
+        f"or a network, reach a ROC AUC of {strokes}. The attribution names {tests['attribution']:.0%} of the painters "
+        "rightly."
+    )
+
+
+def photos_that_pass(taken: Sequence[bool], title: str) -> str:
+    """Return how many untouched photos a forewarned judge takes for Van Goghs.
+
+    Args:
+        taken: of each photo, whether it does.
+        title: the judge's.
+    """
+    share = proportion(sum(map(bool, taken)), len(taken))
+    verdict = "keeps" if share.value <= PROMISE else "does not keep"
+    return f"The judge {title} takes {share:.0%} of the untouched photos for Van Goghs; it {verdict} its bound."
+
+
+def deception(repainted: Mapping[str, Estimate], photos: Estimate) -> str:
+    """Return the deception rates, as Sanakoyeu et al. define them, beside that of untouched photos.
+
+    Args:
+        repainted: by network that painted, the share of pictures that are attributed to Van Gogh.
+        photos: the same share of the untouched photos.
+    """
+    rates = ", ".join(f"{share:.0%} with {name_of(network)}'s features" for network, share in repainted.items())
+    clear = [network for network, share in repainted.items() if share.low > photos.high]
+    names = " and ".join(name_of(network) for network in clear)
+    verdict = f"The rates of {names} are clearly higher than that." if len(clear) > 1 else ""
+    verdict = f"The rate of {names} is clearly higher than that." if len(clear) == 1 else verdict
+    verdict = verdict or "The intervals overlap with that."
+    return f"The deception rate is {rates}; of untouched photos, {photos:.0%} are attributed to Van Gogh. {verdict}"
+
+
+def knee_against_optimum(gains: Mapping[str, Estimate], changes: Mapping[str, Estimate], total: int) -> str:
+    """Return what the knee gains and loses against the weights that one judge's opinion chose.
+
+    Args:
+        gains: by measure, how much more of the photo the knee keeps (paired).
+        changes: by judge, the difference of the shares of convincing pictures (paired).
+        total: how many photos.
+    """
+    more = sum(gain.low > 0 for gain in gains.values())
+    less = sum(gain.high < 0 for gain in gains.values())
+    kept = f"The knee keeps measurably more of the {total} photos by {more} of {len(gains)} measures"
+    kept += f", and less by {less}" if less else ""
+    easier = [judge for judge, change in changes.items() if change.low > 0]
+    harder = [judge for judge, change in changes.items() if change.high < 0]
+    sentences = [f"It convinces {_names(easier)} more often."] if easier else []
+    sentences += [f"It convinces {_names(harder)} less often."] if harder else []
+    conviction = " ".join(sentences) or "No judge is convinced measurably more or less often."
+    return f"**Knee and single objective.** {kept}. {conviction}"
+
+
+def _names(judges: Sequence[str]) -> str:
+    return ", ".join(JUDGE_NAMES.get(judge, judge) for judge in judges)

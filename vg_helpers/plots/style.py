@@ -1,6 +1,6 @@
 """Figures of style transfer; frames have the columns of the notebooks' files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .look import (
     empty_figure,
     finish,
     name_of,
+    percent,
     plain_numbers,
     short,
     style_of,
@@ -212,3 +213,30 @@ def plot_similarity(scores: pd.DataFrame, title: str | None = None) -> Figure:
         axes.label_outer(remove_inner_ticks=False)
     medians = [f"{rows.ssim.median():.2f} with {name_of(extractor)} features" for extractor, rows in groups.items()]
     return finish(figure, title, f"Median similarity to the photo: {', '.join(medians)}", legend=panels[0])
+
+
+@styled
+def plot_deceived(
+    shares: pd.DataFrame, judges: Mapping[str, str], kinds: Mapping[str, str], title: str | None = None
+) -> Figure:
+    """Return the share of pictures that each judge takes for Van Goghs, by what they were painted with.
+
+    Args:
+        shares: columns painted, judge, value, low, high.
+        judges, kinds: the titles of the judges and of the kinds of pictures, in order.
+    """
+    figure, axes = canvas(0.9 + 0.42 * len(judges))
+    looks = [("#0173B2", "o"), ("#DE8F05", "s"), ("#56B4E9", "D"), (NEUTRAL, "x")]
+    for k, (kind, (color, marker)) in enumerate(zip(kinds, looks, strict=False)):
+        rows = shares[shares["painted"] == kind].set_index("judge").reindex(list(judges))
+        places = np.arange(len(judges)) + 0.16 * (k - (len(kinds) - 1) / 2)
+        axes.hlines(places, rows["low"], rows["high"], color=color, lw=1)
+        axes.plot(rows["value"], places, marker, color=color, ms=4.5, label=kinds[kind])
+    axes.set_yticks(range(len(judges)), [wrap(name, 1.6) for name in judges.values()])
+    axes.set(xlabel="share of pictures taken for a Van Gogh, with 95 % interval", ylabel="judge", xlim=(-0.02, 1.02))
+    axes.invert_yaxis()
+    painted = shares[shares["painted"] == next(iter(kinds))]
+    strictest = painted.loc[painted["value"].idxmin()]
+    mildest = painted.loc[painted["value"].idxmax()]
+    ends = f"from {percent(strictest['value'])} ({judges[strictest['judge']]}) to {percent(mildest['value'])}"
+    return finish(figure, title, f"The judges differ: {ends} ({judges[mildest['judge']]})", legend=axes)

@@ -1,7 +1,9 @@
 """The steps of 03 and 04: the networks, the pairs of photo and painting, their pictures, and what these scored.
 
 Convention: `scores` is the frame of scores.csv. Its first rows are the repainted photos, network by network and each
-time in the order of the pairs; the untouched photos follow in the same order, with "photo" as their extractor.
+time in the order of the pairs; the untouched photos follow in the same order, with "photo" as their extractor. In
+`everything` the photos repainted with the single-objective optimum come between them. `painted` names the kind of each
+row, a key of KINDS; `judge` is a key of JUDGES.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +23,33 @@ from ..intervals import Estimate, mean_interval, paired_difference, proportion
 from ..models.classifier import load_classifier
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES
-from .engine import StyleParams, build_objective, params_for
+from .engine import StyleParams, build_objective
+from .front import params_of
 from .losses import content_loss, gram_matrix, style_loss
-from .measures import structural_similarity
+from .measures import edge_agreement, structural_similarity
 from .once import paint_once
 
 CORE = (gram_matrix, content_loss, style_loss, build_objective)  # what the report prints of the engine
 NETWORKS = tuple(TITLES)
+KINDS = {name: f"{title} features" for name, title in TITLES.items()}
+KINDS |= {"optimum": "VGG-19 features, single objective", "photo": "untouched"}
+JUDGES = {
+    "vgg19": "VGG-19",
+    "alexnet": "AlexNet",
+    "forewarned_vgg19": "forewarned by VGG-19's texture",
+    "forewarned_alexnet": "forewarned by AlexNet's texture",
+    "strokes": "strokes",
+    "attribution": "attribution",
+}
+SEES = {  # of which network each judge sees the features
+    "vgg19": "vgg19",
+    "alexnet": "alexnet",
+    "forewarned_vgg19": "vgg19",
+    "forewarned_alexnet": "alexnet",
+    "strokes": "",
+    "attribution": "alexnet",
+}
+MEASURES = {"ssim": "structural similarity", "edges": "edge agreement", "perceptual": ""}
 ANSWERS = {2: "both", 1: "only one", 0: "neither"}  # to how many classifiers a picture is a Van Gogh
 
 
@@ -63,12 +85,9 @@ def open_networks(files: Mapping[str, Path], device: str, seed: int) -> Networks
     return Networks(place, classifiers, extractors)
 
 
-def final_params(
-    networks: Networks, content_weight: float, style_weight: float, num_steps: int, seed: int
-) -> StyleParams:
-    """Return the settings with which all photos are repainted: those that suit VGG-19's weights, and these."""
-    suited = params_for(networks.extractors["vgg19"].weights)
-    return StyleParams(content_weight, style_weight, num_steps=num_steps, seed=seed, **suited)
+def final_params(networks: Networks, values: Mapping[str, Any], num_steps: int, seed: int) -> StyleParams:
+    """Return the settings with which all photos are repainted: values of a search, and what suits VGG-19's weights."""
+    return params_of(values, networks.extractors["vgg19"], num_steps, seed)
 
 
 def settings_table(extractor: nn.Module, params: StyleParams, size: int) -> pd.DataFrame:
@@ -112,9 +131,9 @@ def pair_up(photos: pd.DataFrame, paintings: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def list_jobs(pairs: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def list_jobs(pairs: pd.DataFrame, folder: Path, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
     """Return one row per picture to paint: the columns of `pairs`, the extractor, and the file in `folder`."""
-    jobs = pd.DataFrame({"extractor": NETWORKS}).merge(pairs, how="cross")
+    jobs = pd.DataFrame({"extractor": networks}).merge(pairs, how="cross")
     names = [result_name(job.style, job.content, job.extractor) for job in jobs.itertuples()]
     return jobs.assign(file=[folder / name for name in names])
 
@@ -135,25 +154,132 @@ def starting_images(
     return load_all(files)
 
 
-def score_frame(
-    jobs: pd.DataFrame, pairs: pd.DataFrame, pictures: list[Tensor], probs: Mapping[str, Sequence[float]]
-) -> pd.DataFrame:
-    """Return the frame `scores`.
+def list_pictures(jobs: pd.DataFrame, optimum: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per picture that is judged: content, style, extractor, painted and file, in the order above.
 
     Args:
-        pictures: those of the jobs, then the photos of the pairs at the same size.
-        probs: by network that judges, P(van_gogh) of each picture.
+        jobs, optimum: what was painted with the knee's values, and with the single-objective optimum.
     """
-    untouched = pd.DataFrame({"content": pairs.content, "style": "", "extractor": "photo"})
-    scores = pd.concat([jobs[["content", "style", "extractor"]], untouched], ignore_index=True)
-    for network, values in probs.items():
-        scores[f"p_{network}"] = values
-    photos = pictures[len(jobs) :]
-    originals = [photos[number % len(photos)] for number in range(len(pictures))]
-    compared = zip(pictures, originals, strict=True)
-    scores["ssim"] = [structural_similarity(picture, original).item() for picture, original in compared]
-    seconds = [float(read_metadata(file)["seconds"]) for file in jobs.file]
-    return scores.assign(seconds=seconds + [0.0] * len(photos))
+    photos = pd.DataFrame({"content": pairs.content, "style": "", "extractor": "photo", "file": pairs.photo})
+    parts = [jobs.assign(painted=jobs.extractor), optimum.assign(painted="optimum"), photos.assign(painted="photo")]
+    return pd.concat(parts, ignore_index=True)[["content", "style", "extractor", "painted", "file"]]
+
+
+def score_frame(
+    pictures: pd.DataFrame, images: list[Tensor], probs: Mapping[str, Sequence[float]], perceptual: nn.Module
+) -> pd.DataFrame:
+    """Return the frame `everything`: what is left of the photo in each picture, by three measures, and P(van_gogh).
+
+    Args:
+        images: of the pictures, the photos at the same size.
+        probs: by network that judges, P(van_gogh) of each picture.
+        perceptual: returns the distances of images and photos, such as LPIPS.
+    """
+    scores = pictures.drop(columns="file").assign(**{f"p_{network}": values for network, values in probs.items()})
+    untouched = pictures.painted == "photo"
+    photos = {pictures.content[row]: images[row] for row in pictures.index[untouched]}
+    compared = [(image, photos[name]) for image, name in zip(images, pictures.content, strict=True)]
+    scores["ssim"] = [structural_similarity(*pair).item() for pair in compared]
+    scores["edges"] = [edge_agreement(*pair).item() for pair in compared]
+    scores["perceptual"] = [perceptual(*pair).item() for pair in compared]
+    seconds = [float(read_metadata(file).get("seconds", 0)) for file in pictures.file[~untouched]]
+    return scores.assign(seconds=seconds + [0.0] * int(untouched.sum()))
+
+
+def votes(everything: pd.DataFrame, artist: str) -> pd.DataFrame:
+    """Return for each picture (row) whether each judge (column) takes it for a Van Gogh.
+
+    Args:
+        everything: with the columns p_<judge>, and painter: to whom the picture is attributed.
+        artist: Van Gogh's name among the painters.
+    """
+    answers = {judge: everything[f"p_{judge}"] >= 0.5 for judge in JUDGES if judge != "attribution"}
+    return pd.DataFrame({**answers, "attribution": everything["painter"] == artist})
+
+
+def deceived(everything: pd.DataFrame, artist: str) -> pd.DataFrame:
+    """Return one row per kind of picture and judge: painted, judge, pictures, and value, low, high of the share."""
+    answers, rows = votes(everything, artist), []
+    for kind in KINDS:
+        part = answers[(everything.painted == kind).to_numpy()]
+        for judge in JUDGES:
+            rows.append([kind, judge, len(part), *proportion(int(part[judge].sum()), len(part))])
+    return pd.DataFrame(rows, columns=["painted", "judge", "pictures", "value", "low", "high"])
+
+
+def deceived_table(shares: pd.DataFrame) -> pd.DataFrame:
+    """Return the shares of `deceived` as text, a row per judge and a column per kind of picture."""
+    text = [f"{Estimate.read(row):.0%}" for row in shares.to_dict("records")]
+    table = shares.assign(share=text).pivot(index="judge", columns="painted", values="share")
+    table = table.loc[list(JUDGES), list(KINDS)].rename(index=JUDGES, columns=KINDS)
+    return table.rename_axis(index="judge", columns=None).reset_index()
+
+
+def rates_of(shares: pd.DataFrame, judge: str) -> dict[str, Estimate]:
+    """Return the shares of one judge by kind of picture."""
+    rows = shares[shares.judge == judge].to_dict("records")
+    return {row["painted"]: Estimate.read(row) for row in rows}
+
+
+def shared_features(tests: Mapping[str, Estimate]) -> pd.DataFrame:
+    """Return one row per judge: what it reaches on paintings, and which features it shares with either painter.
+
+    Args:
+        tests: as `panel.evaluate_panel` returns it.
+    """
+    rows = []
+    for judge, title in JUDGES.items():
+        kind = "share named rightly" if judge == "attribution" else "ROC AUC"
+        reached = f"{kind} {tests[judge]:.3f}" if judge in tests else "in 02"
+        rows.append([title, reached, *(_shared(judge, painter) for painter in NETWORKS)])
+    columns = [f"shares with {TITLES[painter]} as painter" for painter in NETWORKS]
+    return pd.DataFrame(rows, columns=["judge", "test paintings", *columns])
+
+
+def _shared(judge: str, painter: str) -> str:
+    if SEES[judge] != painter:
+        return "nothing"
+    return "its network, fine-tuned" if judge == painter else "its network"
+
+
+def content_table(everything: pd.DataFrame, perceptual: str) -> pd.DataFrame:
+    """Return the mean of each measure by kind of picture, with intervals; `perceptual` is the name of the last one."""
+    rows = {}
+    for kind, title in KINDS.items():
+        part = everything[everything.painted == kind]
+        rows[title] = {measure_title(name, perceptual): f"{mean_interval(part[name]):.3f}" for name in MEASURES}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("painted with").reset_index()
+
+
+def measure_title(name: str, perceptual: str) -> str:
+    """Return the title of a measure of MEASURES, with the sense in which it is to be read."""
+    return f"{perceptual} (0 is the photo)" if name == "perceptual" else f"{MEASURES[name]} (1 is the photo)"
+
+
+def content_gains(everything: pd.DataFrame) -> dict[str, Estimate]:
+    """Return by measure how much more of the photo the knee keeps than the optimum, with paired intervals.
+
+    Both are painted with VGG-19's features. A distance counts negatively, so that more is better throughout.
+    """
+    knee, optimum = (everything[everything.painted == kind] for kind in ("vgg19", "optimum"))
+    signs = {"ssim": 1, "edges": 1, "perceptual": -1}
+    return {name: paired_difference(sign * knee[name], sign * optimum[name]) for name, sign in signs.items()}
+
+
+def gains_table(gains: Mapping[str, Estimate], perceptual: str) -> pd.DataFrame:
+    """Return the gains as a table of one row per measure."""
+    rows = [[MEASURES[name] or f"{perceptual}, less", f"{gain:+.3f}"] for name, gain in gains.items()]
+    return pd.DataFrame(rows, columns=["measure", "gain"])
+
+
+def conviction_changes(everything: pd.DataFrame, artist: str) -> dict[str, Estimate]:
+    """Return by judge the share of photos it takes for Van Goghs with the knee's values, less that with the optimum's.
+
+    The intervals are paired.
+    """
+    answers = votes(everything, artist).astype(float)
+    knee, optimum = (answers[(everything.painted == kind).to_numpy()] for kind in ("vgg19", "optimum"))
+    return {judge: paired_difference(knee[judge], optimum[judge]) for judge in JUDGES}
 
 
 def agreement(scores: pd.DataFrame) -> pd.DataFrame:
@@ -195,3 +321,11 @@ def summarise(scores: pd.DataFrame) -> dict[str, Any]:
         summary[network] = {**counts, "mean_p_vgg19": mean, "ssim": similarity.value, "share_both": share._asdict()}
     untouched = {f"van_gogh_to_{network}": count for network, count in count_van_goghs(scores).items()}
     return summary | {"photo": {**untouched, "share_both": outcome(scores, "photo").share._asdict()}}
+
+
+def summarise_judges(shares: pd.DataFrame, tests: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Return the same of the judges: what they reach on paintings, and their shares by kind of picture."""
+    by_kind = {}
+    for row in shares.to_dict("records"):
+        by_kind.setdefault(row["painted"], {})[row["judge"]] = Estimate.read(row)._asdict()
+    return {"tests": {name: value._asdict() for name, value in tests.items()}, "shares": by_kind}
