@@ -218,7 +218,7 @@ def _content(value: Any) -> Any:
 
     An object with a method `content` counts by what that returns, a function by its code.
     """
-    if hasattr(value, "content"):
+    if callable(getattr(value, "content", None)):  # a frame may have a column of that name
         return type(value).__qualname__, _content(value.content())
     if inspect.isfunction(value):
         return value.__qualname__, sources_of(value)
