@@ -24,7 +24,7 @@ from vg_helpers.data.twins import perceptual_hash
 from vg_helpers.data.views import eval_view
 from vg_helpers.images import save_image
 from vg_helpers.models.extractor import build_extractor
-from vg_helpers.models.texture import channel_moments
+from vg_helpers.models.texture import TextureJudge, channel_moments
 
 LABELS, GROUPS = np.repeat([0, 1], 30), np.arange(60) // 2
 NAMES = [f"{number}.jpg" for number in range(60)]
@@ -78,6 +78,20 @@ def test_paintings_that_are_left_out_are_not_learned(judge):
     assert warned.names[:40] == NAMES[:40] and len(warned.names) == 40 + len(REPAINTED)
     assert warned.labels.tolist() == [0] * 30 + [1] * 10 + [0] * len(REPAINTED)
     assert not np.allclose(cross_fit(judge, REPAINTED, PICTURES, left_out), cross_fit(judge, REPAINTED, PICTURES))
+
+
+def test_copies_of_paintings_are_learned_and_left_out_with_them(judge):
+    """A judge whose copies are the paintings themselves answers much as one without copies."""
+    tensors = dict(judge.state_dict())
+    tensors["support"] = torch.cat([tensors["support"], tensors["support"]])
+    tensors["weights"] = torch.cat([tensors["weights"], 0 * tensors["weights"]], dim=1)
+    copied, left_out = TextureJudge(tensors, judge.names), np.arange(60) >= 40
+    warned = forewarn(copied, REPAINTED, NOT_ONE, left_out)
+    assert warned.names[40:80] == NAMES[:40] and warned.labels.tolist()[40:80] == [0] * 30 + [1] * 10
+    plain, fresh = forewarn(judge, REPAINTED, NOT_ONE, left_out), torch.from_numpy(moments(1.0, 1.2, 9, 4))
+    assert warned(fresh).numpy() == pytest.approx(plain(fresh).numpy(), abs=1.0)
+    odds = cross_fit(copied, REPAINTED, PICTURES, left_out)
+    assert odds == pytest.approx(cross_fit(judge, REPAINTED, PICTURES, left_out), abs=1.0)
 
 
 def test_each_picture_is_judged_once_without_its_photo_and_its_style():

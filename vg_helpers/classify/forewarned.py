@@ -25,7 +25,7 @@ from ..device import autocast
 from ..images import read_pixels
 from ..models.extractor import FeatureExtractor
 from ..models.texture import TextureJudge, channel_moments, mean_squared_differences, statistics
-from .texture import machine, out_of_fold
+from .texture import COPY_WEIGHT, machine, out_of_fold
 
 STRENGTH = 10.0  # of the machine: the C that cross-validation chose for both networks
 PHOTO_FOLDS = 5  # photos are left out in so many groups, paintings one by one
@@ -115,16 +115,16 @@ def forewarn(
         untouched: (N,) which pictures are photos as they were.
         left_out: (n,) which of the paintings it does not learn from.
     """
-    kernel = _kernel(judge, moments)
-    paintings = _learned(judge, left_out)
-    rows = np.concatenate([paintings, np.arange(len(judge.labels), len(kernel))])
+    kernel, labels, weights = _kernel(judge, moments), _labels(judge, len(moments)), _weights(judge, len(moments))
+    learned = _learned(judge, left_out)
+    rows = np.concatenate([learned, np.arange(len(judge.support), len(kernel))])
     support = torch.cat([judge.support.float(), judge.standardise(torch.from_numpy(moments))])[rows]
-    labels = _labels(judge, len(moments))[rows]
     bound = photo_bound(_log_odds(judge, moments)[np.asarray(untouched)])
-    tensors = dict(judge.state_dict()) | {"support": support.half(), "labels": torch.from_numpy(labels)}
-    tensors |= _tensors(machine(kernel[np.ix_(rows, rows)], labels, STRENGTH)) | {"shift": judge.shift - bound}
-    names = [judge.names[row] for row in paintings] + [f"picture {number}" for number in range(len(moments))]
-    return TextureJudge(tensors, names).eval()
+    tensors = dict(judge.state_dict()) | {"support": support.half(), "labels": torch.from_numpy(labels[rows])}
+    tensors |= _tensors(machine(kernel[np.ix_(rows, rows)], labels[rows], STRENGTH, weights[rows]))
+    names = [judge.names[row % len(judge.names)] for row in learned]
+    names += [f"picture {number}" for number in range(len(moments))]
+    return TextureJudge(tensors | {"shift": judge.shift - bound}, names).eval()
 
 
 def cross_fit(
@@ -144,11 +144,12 @@ def cross_fit(
         on_block: called with the number of pictures that were just judged.
     """
     kernel, paintings, before = _kernel(judge, moments), _learned(judge, left_out), _log_odds(judge, moments)
-    labels, count, odds = _labels(judge, len(moments)), len(judge.labels), np.empty(len(moments))
+    labels, shares = _labels(judge, len(moments)), _weights(judge, len(moments))
+    count, odds = len(judge.support), np.empty(len(moments))
     untouched = (pictures["style"] == "").to_numpy()
     for judged, learned in blocks(pictures):
         rows = np.concatenate([paintings, count + learned])
-        weights, bias = machine(kernel[np.ix_(rows, rows)], labels[rows], STRENGTH)
+        weights, bias = machine(kernel[np.ix_(rows, rows)], labels[rows], STRENGTH, shares[rows])
         values = kernel[np.ix_(count + judged, rows)] @ weights + bias
         bound = photo_bound(before[learned][untouched[learned]])
         odds[judged] = float(judge.slope) * values + float(judge.shift) - bound
@@ -170,14 +171,15 @@ def blocks(pictures: pd.DataFrame) -> Iterator[tuple[NDArray[np.intp], NDArray[n
 
 
 def _kernel(judge: TextureJudge, moments: NDArray) -> NDArray[np.float64]:
-    """Return the kernel (n + N, n + N) of a judge's paintings and of pictures."""
+    """Return the kernel (M + N, M + N) of a judge's support and of pictures."""
     rows = torch.cat([judge.support.float(), judge.standardise(torch.from_numpy(moments))])
     return torch.exp(-judge.gamma * mean_squared_differences(rows, rows)).double().numpy()
 
 
 def _learned(judge: TextureJudge, left_out: NDArray | None) -> NDArray[np.intp]:
-    """Return the rows of the paintings that are learned from."""
-    return np.arange(len(judge.labels)) if left_out is None else np.flatnonzero(~np.asarray(left_out))
+    """Return the rows of the support that are learned from: paintings and, if the judge has them, their copies."""
+    allowed = np.ones(len(judge.labels), dtype=bool) if left_out is None else ~np.asarray(left_out)
+    return np.flatnonzero(np.tile(allowed, len(judge.support) // len(judge.labels)))
 
 
 def _log_odds(judge: TextureJudge, moments: NDArray) -> NDArray[np.float64]:
@@ -185,8 +187,16 @@ def _log_odds(judge: TextureJudge, moments: NDArray) -> NDArray[np.float64]:
 
 
 def _labels(judge: TextureJudge, count: int) -> NDArray[np.int64]:
-    """Return the labels of a judge's paintings and of so many pictures, which are no Van Goghs."""
-    return np.concatenate([judge.labels.numpy(), np.zeros(count, dtype=np.int64)])
+    """Return the labels of a judge's support and of so many pictures, which are no Van Goghs."""
+    labels = np.tile(judge.labels.numpy(), len(judge.support) // len(judge.labels))
+    return np.concatenate([labels, np.zeros(count, dtype=np.int64)])
+
+
+def _weights(judge: TextureJudge, count: int) -> NDArray[np.float64]:
+    """Return how much the errors of all of them count: those of corrupted copies less."""
+    weights = np.ones(len(judge.support) + count)
+    weights[len(judge.labels) : len(judge.support)] = COPY_WEIGHT
+    return weights
 
 
 @dataclass(frozen=True)
