@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -94,3 +95,13 @@ def test_a_kept_result_is_not_computed_again_until_its_code_or_values_change(tmp
     sources_of.cache_clear()
     again(first + 1)
     assert len(kept_module.calls) == 4 and again([second.weight])[0] is not None
+
+
+def test_a_frame_may_have_a_column_called_content(tmp_path):
+    frames = [pd.DataFrame({"content": [name]}) for name in ("cat", "dog", "cat")]
+    stage = open_stage(tmp_path / "build", "01_data")
+    assert [stage.keep("frame", content_of, frame) for frame in frames] == ["cat", "dog", "cat"]
+
+
+def content_of(frame):
+    return frame["content"][0]

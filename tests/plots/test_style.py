@@ -135,4 +135,7 @@ def test_a_front_may_have_one_trial_no_pictures_and_no_random_search():
 def test_each_judge_has_a_row_and_each_kind_of_picture_a_mark():
     figure = plot_deceived(*EXAMPLES[plot_deceived])
     assert list(line(figure.axes[0], "VGG-19").get_xdata()) == [0.9, 0.2]
-    assert title_of(figure) == "The judges differ: from 20.0 % (strokes) to 90.0 % (AlexNet)"
+    title = " ".join(title_of(figure).split())
+    assert title == "With VGG-19 features, the shares range from 20.0 % (strokes) to 90.0 % (AlexNet)"
+    shares, *names = EXAMPLES[plot_deceived]
+    assert "every judge is convinced by 20.0 % of" in title_of(plot_deceived(shares.assign(value=0.2), *names))

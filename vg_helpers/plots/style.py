@@ -235,8 +235,11 @@ def plot_deceived(
     axes.set_yticks(range(len(judges)), [wrap(name, 1.6) for name in judges.values()])
     axes.set(xlabel="share of pictures taken for a Van Gogh, with 95 % interval", ylabel="judge", xlim=(-0.02, 1.02))
     axes.invert_yaxis()
-    painted = shares[shares["painted"] == next(iter(kinds))]
-    strictest = painted.loc[painted["value"].idxmin()]
-    mildest = painted.loc[painted["value"].idxmax()]
-    ends = f"from {percent(strictest['value'])} ({judges[strictest['judge']]}) to {percent(mildest['value'])}"
-    return finish(figure, title, f"The judges differ: {ends} ({judges[mildest['judge']]})", legend=axes)
+    first, title_of_first = next(iter(kinds.items()))
+    painted = shares[shares["painted"] == first].sort_values("value", kind="stable")
+    (low, strictest), *_, (high, mildest) = painted[["value", "judge"]].itertuples(index=False)
+    computed = f"With {title_of_first}, the shares range from {percent(low)} ({judges[strictest]})"
+    computed = f"{computed} to {percent(high)} ({judges[mildest]})"
+    if low == high:
+        computed = f"With {title_of_first}, every judge is convinced by {percent(low)} of the pictures"
+    return finish(figure, title, computed, legend=axes)
