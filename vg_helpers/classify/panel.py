@@ -141,7 +141,12 @@ def open_panel(looks: Mapping[str, TextureLook], index: pd.DataFrame, setup: Set
         numbers = keep("train_strokes", paintings_strokes, train, setup, on_painting=bar.update)
     judge = fit_stroke_judge(numbers, train["label"].to_numpy(), setup.seed, setup.size)
     statistics = looks[ATTRIBUTES].judge.support[: len(train)].float().numpy()
-    return Panel(looks, judge, keep("attribution", fit_attribution, statistics, train["artist"].tolist()), train)
+    return Panel(
+        looks,
+        judge,
+        keep("attribution", fit_attribution, statistics, train["artist"].tolist(), train["group"].tolist()),
+        train,
+    )
 
 
 def evaluate_panel(
