@@ -4,11 +4,13 @@ import base64
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ SLOW = 150  # seconds: a machine may be busy
 STATUS = "document.querySelector('.vg-right .vg-line').textContent"
 COMMAND = "document.querySelector('.vg-take code').textContent"
 SHOWN = "document.querySelector('.vg-picture').src"
+SESSION = "Array.from(jupyterapp.shell.widgets('main')).find(widget => widget.sessionContext)?.sessionContext"
 BUTTON = "Array.from(document.querySelectorAll('.vg-page button')).find(b => b.textContent.includes('{}'))"
 
 
@@ -37,21 +40,18 @@ def click(tab, text):
     tab(f"{BUTTON.format(text)}.click()")
 
 
-@pytest.fixture(scope="module")
-def address():
-    """Serve the page; return its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-P", "-m", "vg_helpers.commands.play", "--no-browser", "--port", str(port)]
+@contextmanager
+def served(command, pattern, port, cwd=ROOT):
+    """Yield the address that a server prints, as `pattern` finds it."""
     bundled = {name: value for name, value in os.environ.items() if not name.startswith("VG_")}
-    environment = bundled | {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
+    environment = bundled | {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-P", "-m", *command, str(port)]
+    server = subprocess.Popen(command, cwd=cwd, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
     try:
         lines = []
         for line in server.stderr:
             lines.append(line)
-            if match := re.search(r"http://127\.0\.0\.1:\d+/\?token=\w+", line):
+            if match := re.search(pattern, line):
                 threading.Thread(target=server.stderr.read, daemon=True).start()
                 yield match[0]
                 break
@@ -60,6 +60,20 @@ def address():
     finally:
         server.terminate()
         server.wait()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Serve the page; return its address."""
+    command = ["vg_helpers.commands.play", "--no-browser", "--port"]
+    with served(command, r"http://127\.0\.0\.1:\d+/\?token=\w+", free_port()) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +197,26 @@ def test_without_the_token_there_is_no_page(address):
         assert error.code in (401, 403)
     else:
         assert "vg-page" not in text and "Playground" not in text
+
+
+def test_the_same_widgets_paint_in_jupyterlab(port, tmp_path, tmp_path_factory, monkeypatch):
+    from browser import Tab
+
+    shutil.copy(ROOT / "notebooks" / "playground.ipynb", tmp_path)
+    options = ["--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True", f"--notebook-dir={tmp_path}"]
+    for name in ("SETTINGS", "WORKSPACES"):
+        monkeypatch.setenv(f"JUPYTERLAB_{name}_DIR", str(tmp_path_factory.mktemp(name.lower())))
+    command = ["jupyterlab", *options, "--port"]
+    with served(command, r"http://127\.0\.0\.1:\d+/lab\?token=\w+", free_port()) as lab:
+        tab = Tab(port, lab.replace("/lab?", "/lab/tree/playground.ipynb?"))
+        tab.wait("window.jupyterapp && document.querySelector('.jp-CodeCell')", SLOW)
+        tab.wait(f"{SESSION}?.isReady && {SESSION}.session?.kernel?.connectionStatus == 'connected'", SLOW)
+        tab("void jupyterapp.commands.execute('notebook:run-all-cells')")
+        tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
+        before = tab(SHOWN)
+        choose(tab, "Size", "192")
+        choose(tab, "Network", "AlexNet")
+        click(tab, "Paint")
+        tab.wait(f"{STATUS}.startsWith('Finished')", SLOW)
+        tab.shot(shots(tmp_path) / "jupyterlab.png")
+        assert tab(SHOWN) != before
