@@ -68,14 +68,14 @@ def test_strengths():
 def test_agreement():
     shares = {
         "p_vgg19": Estimate(0.4, 0.3, 0.45),
-        "log_odds_texture": Estimate(0.7, 0.6, 0.8),
+        "log_odds_forewarned_vgg19": Estimate(0.7, 0.6, 0.8),
         "p_alexnet": Estimate(0.5, 0.4, 0.6),
         PEOPLE: Estimate(0.8, 0.7, 0.9),
     }
     assert agreement("van_gogh", shares) == (
-        "Asked which picture is by Van Gogh, judges agree with people's answers: texture in 70% [60%, 80%]; AlexNet in "
-        "50% [40%, 60%] (not measurably different from chance); VGG-19 in 40% [30%, 45%] (less than chance). Two "
-        "people agree in 80% [70%, 90%]."
+        "Asked which picture is by Van Gogh, judges agree with people's answers: forewarned VGG-19 in 70% [60%, 80%]; "
+        "AlexNet in 50% [40%, 60%] (not measurably different from chance); VGG-19 in 40% [30%, 45%] (less than "
+        "chance). Two people agree in 80% [70%, 90%]."
     )
     one = {"ssim": Estimate(0.7, 0.6, 0.8), PEOPLE: Estimate(NAN, NAN, NAN)}
     assert agreement("photo", one) == (

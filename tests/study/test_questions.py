@@ -100,14 +100,14 @@ def test_the_seed_decides_and_judges_do_not_change_the_study(tmp_path):
 
 def test_judges_answer_their_kind_of_question_and_log_odds_replace_p(tmp_path):
     painted, real, photos = folder_of_pictures(tmp_path, 4)
-    painted = painted.assign(log_odds_vgg19=1.0, p_alexnet=0.5, lpips=0.3, seconds=2.0)
+    painted = painted.assign(log_odds_vgg19=1.0, p_alexnet=0.5, perceptual=0.3, seconds=2.0)
     study = build_study(painted, real, photos)
     assert study.judges == {
-        "ssim": "photo", "log_odds_vgg19": "van_gogh", "p_alexnet": "van_gogh", "lpips": "photo"
+        "ssim": "photo", "log_odds_vgg19": "van_gogh", "p_alexnet": "van_gogh", "perceptual": "photo"
     }  # fmt: skip
     repainted = study.pictures.maker == "vgg19"
-    assert (study.pictures.lpips[repainted] == -0.3).all()  # a distance: less is better
-    assert study.pictures.lpips[study.pictures.maker == "van_gogh"].isna().all()
+    assert (study.pictures.perceptual[repainted] == -0.3).all()  # a distance: less is better
+    assert study.pictures.perceptual[study.pictures.maker == "van_gogh"].isna().all()
 
 
 def test_a_record_is_read_back_as_it_was_without_the_folders(study, tmp_path):

@@ -13,7 +13,7 @@ from ..plots.look import counted, name_of
 
 REAL, PEOPLE = "van_gogh", "another person"  # as in study.questions and study.fit
 FEW = 5  # raters, from which on a bootstrap over them says much
-MEASURES = {"ssim": "structural similarity", "edges": "edge agreement", "lpips": "LPIPS"}
+MEASURES = {"ssim": "structural similarity", "edges": "edge agreement", "perceptual": "perceptual distance"}
 WORDS = {  # best, better, worse
     "van_gogh": ("Most like Van Gogh to people", "are chosen more often", "are chosen less often"),
     "photo": ("What keeps the photo best to people", "keep it better", "keep it worse"),
@@ -118,8 +118,8 @@ def maker_name(maker: str) -> str:
 
 
 def judge_name(judge: str) -> str:
-    """Return a judge in print: "VGG-19", "structural similarity"."""
+    """Return a judge in print: "VGG-19", "forewarned AlexNet", "structural similarity"."""
     for start in ("p_", "log_odds_"):
         if judge.startswith(start):
-            return name_of(judge.removeprefix(start))
+            return " ".join(map(name_of, judge.removeprefix(start).split("_")))
     return MEASURES.get(judge, judge.replace("_", " "))

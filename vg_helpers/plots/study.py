@@ -7,7 +7,12 @@ from matplotlib.ticker import PercentFormatter
 from .look import NEUTRAL, VAN_GOGH, canvas, empty_figure, finish, name_of, styled, wrap
 
 KINDS = {"van_gogh": "which is by Van Gogh?", "photo": "which keeps the photo better?"}
-NAMES = {"van_gogh": "real Van Gogh", "ssim": "structural similarity", "edges": "edge agreement", "lpips": "LPIPS"}
+NAMES = {
+    "van_gogh": "real Van Gogh",
+    "ssim": "structural similarity",
+    "edges": "edge agreement",
+    "perceptual": "perceptual distance",
+}
 
 
 @styled
@@ -46,7 +51,8 @@ def _dots(axes, rows: pd.DataFrame) -> None:
 def printed_name(name: str) -> str:
     """Return a maker or a judge in print.
 
-    >>> printed_name("log_odds_vgg19"), printed_name("ssim")
-    ('VGG-19', 'structural similarity')
+    >>> printed_name("p_forewarned_vgg19"), printed_name("ssim")
+    ('forewarned VGG-19', 'structural similarity')
     """
-    return NAMES.get(name) or name_of(name.removeprefix("log_odds_").removeprefix("p_"))
+    words = name.removeprefix("log_odds_").removeprefix("p_").split("_")
+    return NAMES.get(name) or " ".join(map(name_of, words))

@@ -19,7 +19,7 @@ from ..files import MALFORMED, file_sha256, fingerprint, read_json, write_json
 KINDS = {"van_gogh": "Which of these is by Van Gogh?", "photo": "Which keeps the photo better?"}
 REAL, PHOTO = "van_gogh", "photo"  # makers that are no style transfer
 TOTAL, BETWEEN, CONTENT = 40, 10, 15  # questions: all, between repainted photos, about the photo
-MEASURES = {"ssim": 1, "edges": 1, "lpips": -1}  # of the likeness to the photo; -1: less is more alike
+MEASURES = {"ssim": 1, "edges": 1, "perceptual": -1}  # of the likeness to the photo; -1: less is more alike
 FORMAT = 1
 
 
