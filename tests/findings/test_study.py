@@ -18,6 +18,7 @@ def answers_of(num_raters):
 @pytest.mark.parametrize(
     ("num_raters", "sentence"),
     [
+        (0, "Nobody has answered the questions of this study yet."),
         (1, "1 person gave 4 answers, in 2.2 s each (median). The answers of one person have no interval."),
         (
             3,

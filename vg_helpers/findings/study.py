@@ -28,6 +28,8 @@ def participants(answers: pd.DataFrame) -> str:
         answers: columns rater and seconds.
     """
     raters = answers["rater"].nunique()
+    if not raters:
+        return "Nobody has answered the questions of this study yet."
     who = "1 person" if raters == 1 else f"{raters} people"
     start = f"{who} gave {counted(len(answers), 'answer')}, in {answers['seconds'].median():.1f} s each (median)."
     if raters == 1:
