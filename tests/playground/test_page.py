@@ -112,6 +112,27 @@ def test_judges_draw_curves_give_a_verdict_and_show_where_they_look(open_page):
     assert opened.image.value.tobytes() == plain
 
 
+class Broken(Judge):
+    def cam(self, picture):
+        raise RuntimeError("no map today")
+
+
+def test_what_goes_wrong_with_the_judges_is_said(open_page, monkeypatch):
+    opened = open_page(Broken(network="vgg19"))
+    painted(opened)
+    until(lambda: "no map today" in opened.verdict.value)
+    assert 'role="alert"' in opened.verdict.value
+
+    def damaged():
+        raise ValueError("vgg19.pt is damaged")
+
+    monkeypatch.setattr(judges, "load_judges", damaged)
+    opened = page.Page()
+    until(lambda: "vgg19.pt is damaged" in opened.verdict.value)
+    opened.size.value, opened.steps.value = 192, 10
+    painted(opened)
+
+
 def test_a_variant_comes_back_with_its_settings(open_page):
     opened = open_page()
     first = painted(opened)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
 from torch import Tensor, nn
 
 from ..data.views import EVAL_VIEWS, eval_view, native_patches
@@ -55,7 +54,8 @@ def judge(
     views: int = EVAL_VIEWS,
 ) -> np.ndarray:
     """Return P(van_gogh) of pictures, from the log odds of `judge_log_odds`."""
-    return expit(judge_log_odds(model, pictures, device, size, views))
+    odds = judge_log_odds(model, pictures, device, size, views)
+    return torch.from_numpy(odds).sigmoid().numpy()
 
 
 def views_of(image: np.ndarray | Tensor, views: int, size: int = 224) -> Tensor:

@@ -229,8 +229,12 @@ def check_out(path: Path, shard: Shard) -> None:
     check_place(path)
 
 
-def load_trained(options: argparse.Namespace) -> Trained:
-    """Return the classifier that the options ask for; notes on it go to stderr."""
+def load_trained(options: argparse.Namespace, needs_grad: bool = False) -> Trained:
+    """Return the classifier that the options ask for; notes on it go to stderr.
+
+    Args:
+        needs_grad: leave the network as it was trained, for Grad-CAM; it then answers more slowly.
+    """
     device = own_device(pick_device(options.device))
     path, threshold, views = find_model(options.model, options.profile)
     model: Any = load_classifier(path, mmap=True)  # converted right away, so nothing of the file stays in use
@@ -247,7 +251,8 @@ def load_trained(options: argparse.Namespace) -> Trained:
         trained = Trained(partial(answer_alone, model, threshold), device, views, facts=facts)
     for note in notes if is_first() else []:
         print(f"Note: {note}", file=sys.stderr)
-    speed_up(model, device)
+    if not needs_grad:
+        speed_up(model, device)
     made_by = {"network": options.model, "metrics": file_sha256(path.with_name("metrics.json"))}
     return replace(trained, facts=trained.facts | made_by)
 

@@ -60,7 +60,7 @@ def load_judges() -> list[Judge]:
         except ValueError:  # no run has trained one, or its files are damaged
             continue
         options = predict.build_parser().parse_args(["painting.png", "--model", network])
-        trained = predict.load_trained(options)
+        trained = predict.load_trained(options, needs_grad=True)
         judges.append(Judge(network, trained, *_parts(trained.answer)))
     return judges
 

@@ -187,6 +187,7 @@ class Page:
 
     def _load(self) -> None:
         """Load torch, the networks and the judges, so that the page is there before them."""
+        from ..commands.entry import sentence
         from ..findings.playground import NO_JUDGES
         from .judges import beliefs, load_judges
         from .session import Session, open_network
@@ -196,7 +197,11 @@ class Page:
         self.render()
         open_network(self.extractor.value)
         self.photo.add(pictures.bundled_photos())
-        self.judges = load_judges()
+        try:
+            self.judges = load_judges()
+        except Exception as error:  # shown on the page, whatever it is: a thread has nobody else to tell
+            self.verdict.value = _line(sentence(error), "alert")
+            return
         if self.judges:
             self.session.judge = lambda picture: beliefs(self.judges, picture)
         else:
@@ -289,6 +294,7 @@ class Page:
 
     def _explain(self) -> None:
         """Ask the judges about each picture that has come to rest, the latest one first, as long as the page lives."""
+        from ..commands.entry import sentence
         from .explain import explain
 
         while self.judges:
@@ -297,8 +303,11 @@ class Page:
             variant = self.session.current
             key = variant and (id(variant), variant.recipe)
             if key and key not in self.explained and self.session.state in ("stopped", "finished"):
-                sentences, cams = explain(self.judges, variant.photo, variant.picture())
-                self.explained[key] = ("".join(_line(sentence, "status") for sentence in sentences), cams)
+                try:
+                    sentences, cams = explain(self.judges, variant.photo, variant.picture())
+                    self.explained[key] = ("".join(_line(words, "status") for words in sentences), cams)
+                except Exception as error:  # as in `_load`
+                    self.explained[key] = _line(sentence(error), "alert"), [None, None]
                 self.render()
 
     def _list_variants(self, variants: list[Any]) -> None:
