@@ -78,11 +78,18 @@ def with_ridge(covariance: Tensor, target: Tensor) -> Tensor:
 def eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Return eigenvalues (N, C) and eigenvectors (N, C, C) of symmetric matrices, those of 0 where numbers overflowed.
 
-    On Apple's GPUs, for which torch has no such function, the CPU computes them.
+    Float64 takes over where the iteration does not converge in float32. On Apple's GPUs, for which torch has no such
+    function, the CPU computes them.
     """
     even = torch.nan_to_num((matrices + matrices.transpose(1, 2)) / 2, nan=0.0, posinf=0.0, neginf=0.0)
-    values, vectors = torch.linalg.eigh(even.cpu() if even.device.type == "mps" else even)
-    return values.to(matrices.device), vectors.to(matrices.device)
+    even = even.cpu() if even.device.type == "mps" else even
+    try:
+        pair = torch.linalg.eigh(even)
+    except torch.linalg.LinAlgError:
+        pair = None
+    if pair is None or not all(part.isfinite().all() for part in pair):
+        pair = torch.linalg.eigh(even.double())
+    return tuple(part.to(matrices) for part in pair)
 
 
 def wasserstein_loss(
