@@ -49,18 +49,19 @@ def barycenter(gaussians: Sequence[Gaussian], shares: Sequence[float]) -> Gaussi
     mean = sum(share * gaussian.mean for share, gaussian in parts)
     if len(parts) == 1:
         return Gaussian(mean, parts[0][1].covariance)
-    plain = sum(share * gaussian.covariance for share, gaussian in parts)
-    covariances = [(share, with_ridge(gaussian.covariance, gaussian.covariance)) for share, gaussian in parts]
-    middle = sum(share * covariance for share, covariance in covariances)
-    ridge = middle - plain
-    for _ in range(ROUNDS):
+    like = parts[0][1].covariance
+    exact = [(share, gaussian.covariance.cpu().double()) for share, gaussian in parts]  # float32 may overflow
+    covariances = [(share, with_ridge(covariance, covariance)) for share, covariance in exact]
+    ridge = sum(share * (ridged - plain) for (share, ridged), (_, plain) in zip(covariances, exact, strict=True))
+    middle = covariances[0][1]  # from one of two Gaussians, the first step leads to their barycentre
+    for _ in range(1 if len(parts) == 2 else ROUNDS):
         values, vectors = eigh(middle)
         root, inverse = (_rebuild(values.clamp_min(1e-30) ** power, vectors) for power in (0.5, -0.5))
         roots = sum(share * square_root(root @ covariance @ root) for share, covariance in covariances)
         before, middle = middle, inverse @ roots @ roots @ inverse
         if (middle - before).norm() < SETTLED * middle.norm():
             break
-    return Gaussian(mean, middle - ridge)
+    return Gaussian(mean, (middle - ridge).to(like))
 
 
 def square_root(matrices: Tensor) -> Tensor:
