@@ -9,6 +9,7 @@ from stand_ins import CPU, RULE
 from vg_helpers.classify import joint, steps
 from vg_helpers.classify import task as task_module
 from vg_helpers.classify import texture as texture_module
+from vg_helpers.classify.setup import open_setup
 from vg_helpers.models.classifier import load_classifier
 from vg_helpers.models.texture import load_texture_classifier
 from vg_helpers.stage import Stage
@@ -97,9 +98,9 @@ def test_tables_and_facts(index, setup):
 
 def test_setup_takes_the_folders_of_the_sources(tmp_path):
     sources = {"data_dir": "pictures", "cache_dir": "cache", "is_demo": True}
-    setup = steps.open_setup(sources, tmp_path, "cpu", 7, depth="head", views=3)
+    setup = open_setup(sources, tmp_path, "cpu", 7, depth="head", views=3)
     assert (setup.data_dir.name, setup.cache_dir.name, setup.device, setup.seed) == ("pictures", "cache", CPU, 7)
     assert setup.depth == "head" and setup.views == 3
     first = np.random.random()
-    steps.open_setup(sources, tmp_path, "cpu", 7)
+    open_setup(sources, tmp_path, "cpu", 7)
     assert np.random.random() == first

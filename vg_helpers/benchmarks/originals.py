@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from ..classify.task import Setup
+from ..classify.setup import Setup
 from ..classify.texture import paintings_moments
 from ..commands.entry import run
 from ..data.labels import STYLE_FOLDER

@@ -12,7 +12,8 @@ from torch import Tensor
 from ..data.views import EVAL_VIEWS, build_dataset, load_pixels
 from .features import probe
 from .judge import judge
-from .task import Setup, Task, below_head, build_task, held_out_probs, train_finally
+from .setup import Setup
+from .task import Task, below_head, build_task, held_out_probs, train_finally
 from .train import predict
 
 SCRATCH = {"lr": 1e-4, "batch_size": 32, "optimizer": "AdamW"}  # of an AlexNet that starts from random weights

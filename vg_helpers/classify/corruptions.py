@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from ..data.views import eval_view, load_pixels
 from ..intervals import Estimate
 from ..metrics import auc_difference, score_table
-from .task import Setup
+from .setup import Setup
 
 Judge = Callable[[Iterable[Tensor]], dict[str, np.ndarray]]  # pictures (1, 3, H, W) in [0, 1] → P by classifier
 UNCHANGED = "unchanged"

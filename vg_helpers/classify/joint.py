@@ -34,8 +34,9 @@ from ..models.texture import (
 )
 from .answers import choose_margin, familiar_limit, nearest_of_other_groups
 from .judge import views_of
+from .setup import Setup
 from .steps import Keep, Probs
-from .task import Setup, Task
+from .task import Task
 from .texture import TextureFit, combine, copies_moments, fit_texture_judge, paintings_moments
 
 Weights = tuple[float, float, float]  # of a network's log odds and of its texture judge's, and the bias of their sum

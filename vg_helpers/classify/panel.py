@@ -24,9 +24,9 @@ from ..models.classifier import Classifier
 from ..models.texture import load_texture_classifier
 from .attribution import Attribution, accuracy, fit_attribution, judge_statistics
 from .forewarned import TextureLook, cross_fit, forewarn, learn_paintings, measure_textures, same_paintings
+from .setup import Setup
 from .strokes import StrokeJudge, fit_stroke_judge, measure_strokes, paintings_strokes
 from .strokes import cross_validate as strokes_auc
-from .task import Setup
 from .texture import paintings_moments
 
 Keep = Callable[..., Any]

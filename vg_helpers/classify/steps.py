@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..device import fast_dtype, pick_device, seed_everything
+from ..device import fast_dtype
 from ..images import load_image
 from ..models.layers import TITLES
 from ..search import importances, trials_frame
 from ..tracking import tracked, trial_values_from_log
 from .checks import probe_splits, swapped_palettes, train_from_scratch
-from .task import Setup, Task, build_task, fit_probe, held_out_probs, train_finally
+from .setup import Setup
+from .task import Task, build_task, fit_probe, held_out_probs, train_finally
 from .train import trained_layers
 from .tuning import pictures_per_trial, search_training
 
@@ -53,18 +54,6 @@ class Search:
     value: float
     shares: dict[str, float] = field(default_factory=dict)
     mode: str = "off"
-
-
-def open_setup(sources: Mapping[str, Any], state_dir: Path, device: str, seed: int, **choices: Any) -> Setup:
-    """Return what both tasks depend on, and seed every generator.
-
-    Args:
-        sources: data_dir and cache_dir, as sources.json of 01 holds them.
-        choices: the other fields of `Setup`.
-    """
-    seed_everything(seed)
-    folders = Path(sources["data_dir"]), Path(sources["cache_dir"]), state_dir
-    return Setup(*folders, pick_device(device), seed=seed, **choices)
 
 
 def build_tasks(index: pd.DataFrame, split: str, setup: Setup) -> dict[str, Task]:

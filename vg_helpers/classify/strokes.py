@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..data.views import build_dataset, eval_view
 from ..metrics import score_table
-from .task import Setup
+from .setup import Setup
 
 LUMINANCE = np.float32([0.299, 0.587, 0.114])
 SURROUNDINGS = 8.0  # pixels: standard deviation of the area to whose brightness and contrast a place is compared

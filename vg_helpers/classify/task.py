@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from filelock import FileLock
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
@@ -23,42 +22,13 @@ from ..files import fingerprint
 from ..models.classifier import Classifier, build_classifier
 from ..models.layers import TITLES
 from .features import cache_features, probe, set_head
+from .setup import PROTOCOL, Setup, identity
 from .train import HEAD, FitResult, TrainConfig, choose_depth, fit, predict, prepare
 
-PROTOCOL = 8  # raise it when the same parameters no longer give the same numbers: kept work is then computed again
 SEARCH_VIEWS = 1  # of a painting by which trials are compared
 # torchvision drops half. With so much dropout AlexNet, whose layers are all trained, learns little in a few epochs. For
 # VGG-19, whose fc6 and fc7 stay frozen, less dropout gave worse results.
 DROPOUT = {"vgg19": 0.5, "alexnet": 0.2}
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a task depends on besides network and paintings.
-
-    `views` counts the augmented views whose features are kept, `eval_views` the averaged views of a held-out painting.
-    """
-
-    data_dir: Path
-    cache_dir: Path
-    state_dir: Path
-    device: torch.device
-    depth: str = "auto"
-    weights: str = "auto"
-    views: int = 2
-    size: int = 224
-    seed: int = 42
-    eval_views: int = EVAL_VIEWS
-
-    def __post_init__(self) -> None:
-        if self.eval_views not in (2, 4, 6):
-            raise ValueError(
-                f"eval_views={self.eval_views}: choose 2 (the centre, also mirrored), 4 or 6 (turned ends too)"
-            )
-
-    def content(self) -> tuple[Any, ...]:
-        """Return what results depend on, for `Stage.keep`: everything but the folders of kept work."""
-        return tuple(str(value) for name, value in vars(self).items() if name not in ("cache_dir", "state_dir"))
 
 
 @dataclass(frozen=True)
@@ -134,11 +104,6 @@ def build_task(
         sets, learning = _features(lower, sets, setup, folder, on_batch), upper
     config = TrainConfig(depth=depth, val_views=EVAL_VIEWS, seed=setup.seed)
     return Task(model, learning, sets, search_rows, config, setup, folder)
-
-
-def identity(index: pd.DataFrame) -> dict[str, list[str]]:
-    """Return what names the paintings of an index: their paths and, so that a replaced file counts, their hashes."""
-    return index.filter(["path", "phash"]).to_dict("list")
 
 
 def _features(

@@ -28,7 +28,7 @@ from ..models.extractor import FeatureExtractor, build_extractor
 from ..models.texture import TEXTURE_LAYERS, TextureJudge, channel_moments, mean_squared_differences, statistics
 from .corruptions import CopyDataset
 from .features import cache_features
-from .task import PROTOCOL, Setup, identity
+from .setup import PROTOCOL, Setup, identity
 
 GAMMAS = (0.4, 0.75, 1.5)  # of the mean squared difference between standardised statistics
 STRENGTHS = (3.0, 10.0)

@@ -7,7 +7,8 @@ from typing import Any
 import optuna
 
 from ..classify.distributed import broadcast_object, join_processes, leave_processes, rank
-from ..classify.task import Setup, Task, build_task, fit_probe, train_finally
+from ..classify.setup import Setup
+from ..classify.task import Task, build_task, fit_probe, train_finally
 from ..classify.tuning import KNOWN_GOOD, search_training, study_name
 from ..data.splits import choose
 from ..device import pick_device
