@@ -37,7 +37,8 @@ sys.exit(predict.main(sys.argv[1:]))
 
 
 def answer(images):
-    return [Answer(float(image.mean()), 0.25, float("nan"), "other", True, ("a, b.jpg",)) for image in images]
+    # rounded, because other numbers of threads add up in another order
+    return [Answer(round(float(image.mean()), 4), 0.25, float("nan"), "other", True, ("a, b.jpg",)) for image in images]
 
 
 def trained(function=answer):

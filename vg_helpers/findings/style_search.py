@@ -11,8 +11,8 @@ from ..plots.look import counted, short
 
 LITTLE = 0.5  # a difference in log odds that hardly matters
 BETTER = 1.2  # times the area of the random search's front that a guided search should reach
-SYMBOLS = {"content_weight": "α", "style_weight": "β", "tv_weight": "γ", "strength": "strength"}
-SETTINGS = (*SYMBOLS, "loss", "style_scale")
+SYMBOLS = {"content_weight": "α", "style_weight": "β", "tv_weight": "γ", "style_scale": "stroke size"}
+SETTINGS = (*SYMBOLS, "strength", "loss")
 
 
 def starting_image(start: str) -> str:
