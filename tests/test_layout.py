@@ -12,14 +12,12 @@ OURS = ("vg_helpers", "report")
 NUMBERS = {"intervals", "metrics", "calibration"}  # they stand on nothing, so anything may stand on them
 BASE = {"models", "data", "search", "device", "images", "files", "code", "tracking"} | NUMBERS
 ALLOWED = {
-    **{key: set() for key in ("files", "modes", "code", "device", "quick_start")},
+    **{key: set() for key in ("files", "modes", "code", "device")},
     **{key: {"files"} for key in ("tracking", "show", "models")},
     "passwords": set(),
     "search": {"files", "passwords"},
     "images": {"files", "modes"},
     "data": {"files", "images"},
-    "inputs": {"data", "files", "images"},
-    "shards": {"files"},
     "stage": {"code", "files", "passwords", "show"},
     "classify": BASE,
     "style": BASE,

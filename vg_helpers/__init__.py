@@ -3,13 +3,10 @@
 Foundations
     files       atomic writes, JSON and CSV, hashes
     images      read and write pictures
-    inputs      which pictures a command is given: folders, patterns, lists, tables, addresses
-    shards      one share of a list for each of several processes, and their rows in one file
     modes       pictures of any mode as 8-bit sRGB or grey levels
     stage       what a notebook reads and writes: parameters, inputs, figures, tables, manifest
     show        what a notebook displays and the report takes over
     passwords   addresses without their passwords, and how a notebook gets them
-    quick_start import it first, and torchvision loads faster
     code        which source files a result depends on
     device      which device, which precision, what the machine is
     intervals   a value with its 95 % interval
@@ -30,7 +27,7 @@ Subjects
 What people see and call
     findings/   the sentences of each notebook that depend on its results
     plots/      one function per figure
-    commands/   the words of run.py: data, merge, paint, play, predict, search, study
+    commands/   the words of run.py: data, merge, paint, play, predict, search, study; their inputs and shards
     playground/ the widgets of `run.py play` and of its notebook
     benchmarks/ timings of training, style transfer, loading and judging; distance to the style; README's pictures
 """

@@ -12,14 +12,14 @@ from stand_ins import blotches
 from vg_helpers.classify.answers import Answer
 from vg_helpers.commands import merge, predict
 from vg_helpers.commands.predict import Trained
+from vg_helpers.commands.shards import Part, Shard
 from vg_helpers.files import ROOT, read_csv
-from vg_helpers.shards import Part, Shard
 
 # A classifier that answers at once; a process of torchrun kills itself, once each time that torchrun starts it.
 SCRIPT = """
 import os, signal, sys
 from test_merge import answer, trained
-from vg_helpers import shards
+from vg_helpers.commands import shards
 from vg_helpers.commands import predict
 shards.CHUNK_SECONDS = 0.0
 attempt, rank = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), int(os.environ["RANK"])

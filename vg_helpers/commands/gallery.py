@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from ..files import file_sha256, fingerprint, printable
 from ..images import ImageError
-from ..shards import read_shard
 from ..style.batch import (
     PAGE,
     SHEET,
@@ -48,6 +47,7 @@ from .paint import (
     plan,
     too_small,
 )
+from .shards import read_shard
 
 TOGETHER = 8  # pictures of one size on a GPU; a CPU gains nothing from more than one at a time
 STATE = ".unfinished"  # the folder of checkpoints in the output folder

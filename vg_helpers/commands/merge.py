@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from ..files import UNDECODED, atomic, check_place, expand_home
-from ..shards import merge
 from .entry import run
+from .shards import merge
 
 NUMBERS = ("p_van_gogh", "p_low", "p_high")  # columns of a Parquet file that are no text
 

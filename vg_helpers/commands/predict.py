@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import quick_start  # noqa: F401  before all else that loads torch
+from . import quick_start  # noqa: F401  before all else that loads torch
 
 # isort: split
 import numpy as np
@@ -35,13 +35,13 @@ from ..files import (
     write_text,
 )
 from ..images import limit_megapixels
-from ..inputs import pictures_of, source_of
 from ..models.classifier import Classifier, load_classifier
 from ..models.layers import TITLES
 from ..models.texture import Rule, TextureClassifier, load_texture_classifier
-from ..shards import Part, Shard, cells, csv_text, read_shard, share
 from ..style.convolutions import WinogradConv2d, convolutions, winograd_pays
 from .entry import expected_errors, run, sentence
+from .inputs import pictures_of, source_of
+from .shards import Part, Shard, cells, csv_text, read_shard, share
 
 BUILD = ROOT / "report" / "build"
 NEAREST = {"van_goghs": "nearest_van_gogh", "others": "nearest_other"}

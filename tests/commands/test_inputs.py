@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from stand_ins import blotches
 
-from vg_helpers import inputs
+from vg_helpers.commands import inputs
+from vg_helpers.commands.inputs import pictures_of, source_of
 from vg_helpers.data import download
 from vg_helpers.images import ImageError, read_pixels
-from vg_helpers.inputs import pictures_of, source_of
 
 
 @pytest.fixture

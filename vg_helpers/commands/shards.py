@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from .files import NO_RECORD, UNDECODED, atomic, read_json, write_json, write_text
+from ..files import NO_RECORD, UNDECODED, atomic, read_json, write_json, write_text
 
 CHUNK_SECONDS = 5.0  # of work that a kill can cost
 AGAIN = "delete the folder, or name another one"

@@ -7,7 +7,7 @@ from vg_helpers.files import ROOT
 
 WORKS = """
 import sys
-from vg_helpers import quick_start
+from vg_helpers.commands import quick_start
 import torch, torchvision
 assert "torch._dynamo.utils" not in sys.modules and "torch._dynamo" not in sys.modules
 boxes = torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])
@@ -21,7 +21,7 @@ assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item() == 
 """
 ASKED = """
 import sys
-from vg_helpers import quick_start
+from vg_helpers.commands import quick_start
 stand_in = quick_start._Later(quick_start.COMPILER)
 sys.modules[quick_start.COMPILER] = stand_in
 from torch._dynamo.utils import counters

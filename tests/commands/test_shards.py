@@ -6,8 +6,8 @@ from itertools import chain, pairwise
 
 import pytest
 
-from vg_helpers import shards
-from vg_helpers.shards import Part, Shard, merge, read_shard, share
+from vg_helpers.commands import shards
+from vg_helpers.commands.shards import Part, Shard, merge, read_shard, share
 
 NAMES = [f"picture {number}, “x”\n.jpg" for number in range(23)]
 COLUMNS = ("file", "p", "error")

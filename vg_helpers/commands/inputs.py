@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .files import UNDECODED, expand_home
-from .images import SUFFIXES, ImageError, Upload, list_images
+from ..files import UNDECODED, expand_home
+from ..images import SUFFIXES, ImageError, Upload, list_images
 
 LISTS, TABLES = (".txt", ".lst"), (".csv", ".parquet")
 COLUMNS = ("path", "file", "filename", "url", "image_url")  # of a table; the first that it has counts
@@ -131,6 +131,6 @@ class Remote(Upload):
 
 @cache
 def _downloader() -> Any:
-    from .data.download import Downloader  # here alone, so that local files are judged sooner
+    from ..data.download import Downloader  # here alone, so that local files are judged sooner
 
     return Downloader(Path())
