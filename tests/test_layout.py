@@ -13,7 +13,8 @@ NUMBERS = {"intervals", "metrics", "calibration"}  # they stand on nothing, so a
 BASE = {"models", "data", "search", "device", "images", "files", "code", "tracking"} | NUMBERS
 ALLOWED = {
     **{key: set() for key in ("files", "modes", "code", "device")},
-    **{key: {"files"} for key in ("tracking", "show", "models")},
+    **{key: {"files"} for key in ("tracking", "show")},
+    "models": {"files", "device"},
     "passwords": set(),
     "search": {"files", "passwords"},
     "images": {"files", "modes"},

@@ -134,3 +134,12 @@ def test_a_file_that_was_cut_is_computed_again(tmp_path, damage, share, capsys):
 def stop_at(seen, number):
     if len(seen) == number:
         raise Interrupted
+
+
+def test_the_network_whose_features_are_kept_stays_as_it_was(tmp_path):
+    torch.manual_seed(0)
+    lower = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout()).train()
+    before = {name: tensor.clone() for name, tensor in lower.state_dict().items()}
+    cache_features(lower, Pictures(2), 1, tmp_path / "a.npy", CPU)
+    assert lower.training and lower[0].weight.dtype == torch.float32
+    assert all(torch.equal(tensor, before[name]) for name, tensor in lower.state_dict().items())

@@ -7,12 +7,11 @@ import pytest
 import torch
 from PIL import Image
 from stand_ins import CPU
-from torch import nn
 
 from vg_helpers.classify import judge
 from vg_helpers.data.views import native_patches
-from vg_helpers.device import fast_dtype
 from vg_helpers.images import ImageError, read_pixels
+from vg_helpers.models.inference import convert_weights
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def test_an_answer_does_not_depend_on_the_files_around_it(files, tiny_zoo):
     from vg_helpers.models.classifier import build_classifier
 
     model = build_classifier("alexnet", "none")
-    judge.convert_weights(model, CPU)
+    convert_weights(model, CPU)
 
     @torch.inference_mode()
     def logits(images):
@@ -116,15 +115,3 @@ def test_patches_follow_the_views_and_the_centre_stands_in_for_those_of_a_small_
     assert seen.shape == of_small.shape == (5, 3, 224, 224)
     assert torch.equal(seen[2:], native_patches(large, 3))
     assert torch.equal(of_small[2:], of_small[:1].expand(3, -1, -1, -1))
-
-
-def test_weights_are_converted_once_and_give_what_autocast_gives():
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 36, 2)).train()
-    images = torch.rand(4, 3, 8, 8)
-    with torch.inference_mode(), judge.autocast(CPU):
-        expected = model.eval()(images).float()
-        judge.convert_weights(model.train(), CPU)
-        torch.testing.assert_close(model(images).float(), expected, atol=0.02, rtol=0)
-    assert model[0].weight.dtype == model[3].weight.dtype == fast_dtype(CPU)
-    assert model[1].weight.dtype == torch.float32 and not model.training

@@ -11,17 +11,15 @@ import pytest
 import torch
 from PIL import Image
 from stand_ins import CPU, RULE, tiny_judge
-from torch import nn
 
 from vg_helpers import files
 from vg_helpers.classify import answers
-from vg_helpers.classify.judge import convert_weights, judge_files
+from vg_helpers.classify.judge import judge_files
 from vg_helpers.commands import predict
-from vg_helpers.device import autocast
 from vg_helpers.files import ROOT, save_torch, write_json
 from vg_helpers.models import classifier, texture
 from vg_helpers.models.extractor import build_extractor
-from vg_helpers.style.convolutions import WinogradConv2d
+from vg_helpers.models.inference import convert_weights
 
 
 @pytest.fixture
@@ -193,18 +191,6 @@ def test_a_picture_alone_gets_the_line_it_gets_in_its_folder(textured, pictures,
     for line in (lines[0], lines[5], lines[8]):
         assert call(line.partition(": P = ")[0], "--profile", "demo") == 0
         assert capsys.readouterr().out == f"{line}\n"
-
-
-def test_convolutions_with_fewer_products_give_the_same_up_to_rounding(monkeypatch):
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(128, 256, 3, padding=1), nn.Conv2d(256, 8, 3))
-    images = torch.rand(2, 128, 24, 24)
-    expected = net(images)
-    monkeypatch.setattr(predict, "winograd_pays", lambda *_: True)
-    predict.speed_up(net, CPU)
-    assert isinstance(net[0], WinogradConv2d) and isinstance(net[1], nn.Conv2d)
-    with torch.inference_mode(), autocast(CPU):
-        assert (net(images).float() - expected).norm() < 0.03 * expected.norm()
 
 
 def test_options_and_margin_choose_between_two_and_three_answers(textured, pictures, capsys):

@@ -4,6 +4,7 @@ Convention: features are float32 in memory and (views, N, ...) on disk, as float
 `view` chooses which one is seen.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ..device import autocast
+from ..device import autocast, steady_memory
 from ..files import CUT, UNREADABLE, set_aside, write_text
+from ..models.inference import speed_up
 
 
 @dataclass
@@ -73,25 +75,27 @@ def cache_features(
         set_aside(path)
     done = _finished_batches(done_path) if _is_whole(part_path, (views, len(dataset))) else 0
     store = np.load(part_path, mmap_mode="r+") if done else None
-    lower.to(device)
+    lower = copy.deepcopy(lower)  # training goes on with the original
+    speed_up(lower, device)
     starts = [(view, start) for view in range(views) for start in range(0, len(dataset), batch_size)]
-    for number, (view, start) in enumerate(starts[done:], done + 1):
-        dataset.view = view
-        stop = min(start + batch_size, len(dataset))
-        pictures = torch.stack([dataset[i][0] for i in range(start, stop)])
-        if pictures.ndim == 4:
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with autocast(device):
-            features = lower(pictures.to(device)).float().cpu().numpy()
-        if store is None:
-            shape = (views, len(dataset), *features.shape[1:])
-            store = np.lib.format.open_memmap(part_path, "w+", dtype=dtype, shape=shape)
-        store[view, start:stop] = features.clip(np.finfo(dtype).min, np.finfo(dtype).max)
-        if number % 4 == 0:
-            store.flush()
-            write_text(done_path, str(number))
-        if on_batch:
-            on_batch(stop - start)
+    with steady_memory(device):
+        for number, (view, start) in enumerate(starts[done:], done + 1):
+            dataset.view = view
+            stop = min(start + batch_size, len(dataset))
+            pictures = torch.stack([dataset[i][0] for i in range(start, stop)])
+            if pictures.ndim == 4:
+                pictures = pictures.contiguous(memory_format=torch.channels_last)
+            with autocast(device):
+                features = lower(pictures.to(device)).float().cpu().numpy()
+            if store is None:
+                shape = (views, len(dataset), *features.shape[1:])
+                store = np.lib.format.open_memmap(part_path, "w+", dtype=dtype, shape=shape)
+            store[view, start:stop] = features.clip(np.finfo(dtype).min, np.finfo(dtype).max)
+            if number % 4 == 0:
+                store.flush()
+                write_text(done_path, str(number))
+            if on_batch:
+                on_batch(stop - start)
     store.flush()
     del store
     part_path.replace(path)

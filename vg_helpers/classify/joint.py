@@ -3,6 +3,7 @@
 Convention: `keep` is `Stage.keep`; networks and their judges come by the network's name.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +22,10 @@ from tqdm.auto import tqdm
 
 from ..calibration import log_odds, threshold_for_f1
 from ..data.views import EVAL_VIEWS
-from ..device import autocast
+from ..device import autocast, steady_memory
 from ..models.classifier import save_classifier
 from ..models.extractor import build_extractor
+from ..models.inference import speed_up
 from ..models.layers import TITLES
 from ..models.texture import (
     TEXTURE_LAYERS,
@@ -182,7 +184,10 @@ def texture_classifier(task: Task, fit: TextureFit) -> TextureClassifier:
 
 @dataclass(frozen=True)
 class JointJudge:
-    """Gives P(van_gogh) of pictures by a network, its texture judge, and both together; each in one forward pass."""
+    """Gives P(van_gogh) of pictures by a network, its texture judge, and both together; each in one forward pass.
+
+    Make it after the training: it answers with the weights that the network has when it is asked for the first time.
+    """
 
     task: Task
     fit: TextureFit
@@ -190,8 +195,10 @@ class JointJudge:
 
     @cached_property
     def model(self) -> TextureClassifier:
-        """The two together; the pre-trained layers are read from disk once."""
-        return texture_classifier(self.task, self.fit)
+        """The two together, as fast as they can answer; the task's own network stays as it is."""
+        model = copy.deepcopy(texture_classifier(self.task, self.fit))
+        speed_up(model, self.task.setup.device)
+        return model
 
     def content(self) -> tuple[Any, ...]:
         """Return what its answers depend on, for `Stage.keep`."""
@@ -201,13 +208,12 @@ class JointJudge:
     def __call__(self, pictures: Iterable[Tensor]) -> dict[str, NDArray[np.float64]]:
         """Return P(van_gogh) of pictures (1, 3, H, W) in [0, 1], as "vgg19", "vgg19_texture", "vgg19_with_texture"."""
         setup, pictures, odds = self.task.setup, iter(pictures), []
-        model = self.model.to(setup.device).eval()
         while batch := list(islice(pictures, BATCH)):
             views = torch.stack([views_of(picture[0], EVAL_VIEWS, setup.size) for picture in batch])
-            with autocast(setup.device):
-                logits, moments = model(views.flatten(0, 1).to(setup.device))
+            with autocast(setup.device), steady_memory(setup.device):
+                logits, moments = self.model(views.flatten(0, 1).to(setup.device))
             network = (logits[:, 1] - logits[:, 0]).view(len(batch), EVAL_VIEWS).mean(1)
-            texture = model.judge(moments.view(len(batch), EVAL_VIEWS, -1)[:, 0])
+            texture = self.model.judge(moments.view(len(batch), EVAL_VIEWS, -1)[:, 0])
             odds.append(torch.stack([network, texture]).cpu().double().numpy())
         network, texture = np.concatenate(odds, axis=1)
         a, b, bias = self.weights

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.views import EVAL_VIEWS, eval_view, native_patches
-from ..device import autocast, fast_dtype
+from ..device import autocast
 from ..images import read_pixels
 
 BATCH, BATCH_ON_GPU = 8, 128  # views that go through the network together
@@ -62,17 +62,6 @@ def views_of(image: np.ndarray | Tensor, views: int, size: int = 224) -> Tensor:
     """Return the first views (views, 3, size, size) of a picture: pixels (H, W, 3) or a tensor (3, H, W)."""
     image = image if isinstance(image, Tensor) else torch.from_numpy(image).permute(2, 0, 1)
     return torch.stack([eval_view(image, size, view) for view in range(views)])
-
-
-def convert_weights(model: nn.Module, device: torch.device) -> None:
-    """Move a model to the device, its convolutions and linear layers in the precision in which they compute there.
-
-    Autocast would convert them anew for every batch, which takes longer than the batch itself if that is small.
-    """
-    model.to(device, memory_format=torch.channels_last).eval()
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.to(fast_dtype(device))
 
 
 def judge_files(

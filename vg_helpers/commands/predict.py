@@ -15,14 +15,14 @@ from . import quick_start  # noqa: F401  before all else that loads torch
 # isort: split
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..classify.answers import NEIGHBORS, Answer, answer_alone, answer_with_texture
 from ..classify.distributed import own_device
-from ..classify.judge import convert_weights, judge_files
+from ..classify.judge import judge_files
 from ..data.views import EVAL_VIEWS
-from ..device import fast_dtype, pick_device, steady_memory
+from ..device import pick_device, steady_memory
 from ..files import (
     MALFORMED,
     ROOT,
@@ -35,10 +35,10 @@ from ..files import (
     write_text,
 )
 from ..images import limit_megapixels
-from ..models.classifier import Classifier, load_classifier
+from ..models.classifier import load_classifier
+from ..models.inference import speed_up
 from ..models.layers import TITLES
-from ..models.texture import Rule, TextureClassifier, load_texture_classifier
-from ..style.convolutions import WinogradConv2d, convolutions, winograd_pays
+from ..models.texture import Rule, load_texture_classifier
 from .entry import expected_errors, run, sentence
 from .inputs import pictures_of, source_of
 from .shards import Part, Shard, cells, csv_text, read_shard, share
@@ -255,21 +255,6 @@ def load_trained(options: argparse.Namespace, needs_grad: bool = False) -> Train
         speed_up(model, device)
     made_by = {"network": options.model, "metrics": file_sha256(path.with_name("metrics.json"))}
     return replace(trained, facts=trained.facts | made_by)
-
-
-def speed_up(model: Classifier | TextureClassifier, device: torch.device) -> None:
-    """Give a model weights in the precision of the device, and convolutions with fewer products where that is faster.
-
-    In bfloat16 the latter change log odds by about 0.04, a tenth of what the refits of the texture judge differ by.
-    """
-    if isinstance(model, TextureClassifier):  # what network and texture judge have in common, the latter computes
-        for index in range(model.shared):
-            model.model.net.features[index] = nn.Identity()
-    convert_weights(model, device)
-    if winograd_pays(device, fast_dtype(device)):
-        for name, conv in convolutions(model):
-            if WinogradConv2d.supports(conv):
-                model.set_submodule(name, WinogradConv2d(conv, needs_grad=False))
 
 
 def checked(rule: Rule, path: Path) -> Rule:
