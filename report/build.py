@@ -41,7 +41,7 @@ def build(options: argparse.Namespace, folder: Path = ROOT / "notebooks", build_
         limit_megapixels(options.max_megapixels)
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     extras = [HERE / "front_matter.ipynb", HERE / "appendix.ipynb"]
-    steps = plan([*notebooks, *extras], build_dir, profile, _common(options), _given(options.parameter))
+    steps = plan([*notebooks, *extras], build_dir, profile, _common(options), given(options.parameter))
     chain, extras = steps[: len(notebooks)], steps[len(notebooks) :]
     check_folder(build_dir, [step.executed for step in steps])
     with locked(build_dir):
@@ -202,16 +202,16 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def _given(pairs: list[str]) -> dict[str, dict[str, str]]:
+def given(pairs: list[str]) -> dict[str, dict[str, str]]:
     """Return {notebook: {name: text}} of `-p 03_style_search.num_trials=9`."""
-    given: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for pair in pairs:
         target, equals, value = pair.partition("=")
         notebook, dot, name = target.partition(".")
         if not (equals and dot):
             raise ValueError(f"-p {pair} must have the form NOTEBOOK.NAME=VALUE, such as 03_style_search.num_trials=9")
-        given.setdefault(notebook, {})[name] = value
-    return given
+        found.setdefault(notebook, {})[name] = value
+    return found
 
 
 def _selected(chain: list[Step], options: argparse.Namespace) -> list[Step]:

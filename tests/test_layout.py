@@ -38,6 +38,8 @@ EXCEPTIONS = {
     ("report.submit", "commands.entry"): "the same",
     ("report.build", "images"): "the limit of --max-megapixels; imported only for that option",
     ("report.build", "device"): "the advice about a GPU that torch cannot use; imported only if nvidia-smi is there",
+    ("commands.repaint", "report.build"): "it paints what notebook 04 would with a profile's parameters",
+    ("commands.repaint", "report.plan"): "the same",
     ("models.embedded.pretrain", "demo"): "it trains the embedded weights on the painters of the demo",
     ("models.embedded.pretrain", "classify"): "it trains with the classifiers' own loop",
 }

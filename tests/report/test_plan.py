@@ -10,7 +10,7 @@ from report.plan import defaults, plan
 
 
 def test_parameter_values_keep_their_kind(folder):
-    given = build._given(["02_classify.num_rows=9", "2.lr=1e-5", "01_data.build_dir=x"])
+    given = build.given(["02_classify.num_rows=9", "2.lr=1e-5", "01_data.build_dir=x"])
     assert given == {"02_classify": {"num_rows": "9"}, "2": {"lr": "1e-5"}, "01_data": {"build_dir": "x"}}
     first, second = plan(
         sorted((folder / "notebooks").glob("*.ipynb")),
@@ -25,7 +25,7 @@ def test_parameter_values_keep_their_kind(folder):
 
 def test_a_text_is_taken_as_it_was_typed(tmp_path):
     pairs = ["front_matter.group=026", "front_matter.due_date=2026-01-05", "front_matter.members=A: B, [C] #1"]
-    step = plan([build.HERE / "front_matter.ipynb"], tmp_path, {}, {}, build._given(pairs))[0]
+    step = plan([build.HERE / "front_matter.ipynb"], tmp_path, {}, {}, build.given(pairs))[0]
     typed = {"group": "026", "due_date": "2026-01-05", "members": "A: B, [C] #1"}
     assert {name: step.parameters[name] for name in typed} == typed
 
