@@ -4,38 +4,55 @@ import json
 
 import pandas as pd
 import pytest
-from stand_ins import Tiny, noise
+from stand_ins import CPU, RULE, Tiny, noise, textured
 
 from vg_helpers.benchmarks import losses
+from vg_helpers.classify.forewarned import learn_paintings, measure_textures
+from vg_helpers.files import write_csv, write_json
 from vg_helpers.images import save_image
+from vg_helpers.models.classifier import build_classifier, save_classifier
+from vg_helpers.models.extractor import build_extractor
+from vg_helpers.models.texture import TEXTURE_LAYERS, TextureClassifier, save_texture_classifier
 from vg_helpers.style.once import stylize
 
 
 @pytest.fixture
 def words(tmp_path, monkeypatch):
     """The words of the command for two photos in two styles, with a tiny network and a fixed clock."""
-    monkeypatch.setattr(losses, "build_extractor", lambda network: Tiny())
+    monkeypatch.setattr(losses, "build_extractor", lambda *_, **__: Tiny())
     seconds = {"gram": 0.1, "wasserstein": 0.2, "neighbours": 0.05}
     monkeypatch.setattr(losses, "seconds_per_step", lambda *_: seconds)
     for number, name in enumerate(("photos/a", "photos/b", "photos/c", "styles/s", "styles/t")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        save_image(tmp_path / f"{name}.png", noise(number, height=24, width=32))
+        save_image(tmp_path / f"{name}.png", noise(number, height=64, width=72))
     folders = ["--photos-dir", str(tmp_path / "photos"), "--styles-dir", str(tmp_path / "styles")]
-    counts = ["--photos", "2", "--styles", "2", "--steps", "6", "--size", "32", "--device", "cpu"]
-    return [*folders, *counts, "--out", str(tmp_path / "out")]
+    counts = [
+        "--photos",
+        "2",
+        "--styles",
+        "2",
+        "--steps",
+        "6",
+        "--size",
+        "72",
+        "--device",
+        "cpu",
+        "--weights",
+        "embedded",
+    ]
+    return [*folders, *counts, "--weights", "embedded", "--out", str(tmp_path / "out")]
 
 
 def test_all_losses_get_the_seconds_of_the_first_one(words, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(losses.JUDGES, "brightness", lambda files: [float(len(file.stem)) for file in files])
     assert losses.main(words) == 0
     table = pd.read_csv(tmp_path / "out" / "losses.csv")
-    assert table.groupby("loss").steps.unique().to_dict() == {
+    assert table.groupby("painted").steps.unique().to_dict() == {
         "gram": [6], "wasserstein": [3], "neighbours": [12], "photo": [0],
     }  # fmt: skip
-    assert len(table) == 3 * 4 + 2 and table.brightness.notna().all()
-    assert (table[table.loss == "photo"].ssim == 1).all() and (table[table.loss != "photo"].ssim < 1).all()
+    assert len(table) == 3 * 4 + 2 and table[["edges", "perceptual", "seconds"]].notna().all(axis=None)
+    assert (table[table.painted == "photo"].ssim == 1).all() and (table[table.painted != "photo"].ssim < 1).all()
     assert all((tmp_path / "out" / file).exists() for file in table.file)
-    assert "ssim − gram" in capsys.readouterr().out
+    assert "wasserstein − gram" in capsys.readouterr().out
 
 
 def test_what_is_painted_stays_and_the_steps_too(words, tmp_path, monkeypatch):
@@ -58,13 +75,57 @@ def test_seconds_are_measured_for_each_loss():
 
 def test_differences_are_paired_by_photo():
     rows = [("gram", "a", 0.5), ("gram", "b", 0.9), ("wasserstein", "a", 0.3), ("wasserstein", "b", 0.6)]
-    frame = pd.DataFrame(rows, columns=["loss", "photo", "ssim"]).assign(seconds=1.0)
-    both = pd.concat([frame, frame.assign(ssim=frame.ssim + 0.02)])
-    difference = losses.compare(both)["ssim − gram"].iloc[1]
-    assert difference.value == pytest.approx(-0.25)
+    rows += [("photo", "a", 1.0), ("photo", "b", 1.0)]
+    frame = pd.DataFrame(rows, columns=["painted", "content", "ssim"]).assign(steps=3, style="s")
+    both = losses.compare(pd.concat([frame, frame.assign(ssim=frame.ssim + 0.02)])).set_index("")
+    difference = both["wasserstein − gram"]["ssim"]
+    assert difference.value == pytest.approx(-0.25) and both.gram["ssim"].value == pytest.approx(0.71)
     assert difference.low == pytest.approx(losses.paired_difference([0.3, 0.6], [0.5, 0.9]).low)
 
 
 def test_numbers_that_do_not_fit_are_refused(words, capsys):
     assert losses.main([*words, "--steps", "0"]) == 2
     assert "must be at least 1" in capsys.readouterr().err
+
+
+@pytest.fixture
+def run(tmp_path, tiny_zoo, monkeypatch):
+    """A profile of which 01 and 02 have run: twelve paintings with steep stripes (Van Gogh's) and twelve others."""
+    monkeypatch.setattr(losses, "BUILD", tmp_path / "build")
+    build, images = tmp_path / "build" / "p", [*textured(1, 12, size=240), *textured(0, 12, size=240)]
+    for number, image in enumerate(images):
+        save_image(tmp_path / "data" / f"{number}.png", image[None])
+    index = pd.DataFrame({"path": [f"{n}.png" for n in range(24)], "label": [1] * 12 + [0] * 12, "group": range(24)})
+    hashes = [f"{number * 0x0123456789ABCDEF % 2**64:016x}" for number in range(24)]
+    index = index.assign(artist=["vg"] * 12 + ["monet"] * 6 + ["degas"] * 6, phash=hashes)
+    write_csv(build / "01_data" / "index.csv", index)
+    write_json(
+        build / "01_data" / "sources.json", {"data_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path / "cache")}
+    )
+    for network in ("vgg19", "alexnet"):
+        model, extractor = (
+            build_classifier(network, "none"),
+            build_extractor(network, TEXTURE_LAYERS[network], "none"),
+        )
+        moments = measure_textures(extractor, [image[None] for image in images], CPU)
+        judge, _ = learn_paintings(moments, index.label.to_numpy(), index.group.to_numpy(), index.path.tolist(), 0.4)
+        save_classifier(build / "02_classify" / f"{network}.pt", model)
+        joint = TextureClassifier(model, extractor, judge)
+        save_texture_classifier(build / "02_classify" / f"{network}_texture.pt", joint, RULE)
+    return "p"
+
+
+def test_the_judges_of_04_say_what_they_take_for_a_van_gogh(words, run, tmp_path, capsys):
+    assert losses.main([*words, "--profile", run, "--weights", "none"]) == 0
+    table = pd.read_csv(tmp_path / "out" / "losses.csv")
+    judges = ["vgg19", "alexnet", "strokes", "forewarned_vgg19", "forewarned_alexnet"]
+    assert {f"yes_{name}" for name in [*judges, "attribution"]} | {f"odds_{name}" for name in judges} <= {*table}
+    assert len(table) == 3 * 4 + 2 and table.filter(like="yes_").isin([0, 1]).all(axis=None)
+    assert ((table.odds_strokes > 0) == (table.yes_strokes == 1)).all()
+    assert "yes_attribution" in capsys.readouterr().out
+
+
+def test_a_profile_that_has_not_run_is_one_sentence(words, run, capsys):
+    assert losses.main([*words, "--profile", "q"]) == 2
+    error = capsys.readouterr().err
+    assert "index.csv is missing: run the report of that profile first" in error and error.count("\n") == 1

@@ -1,8 +1,11 @@
-"""The style losses compared at equal time: python -m vg_helpers.benchmarks.losses --photos 20 --styles 5 --out FOLDER.
+"""The style losses compared at equal time: python -m vg_helpers.benchmarks.losses --profile full --out FOLDER.
 
 Every photo is painted in every style with each loss, for as many seconds as the Gram loss takes for --steps steps. The
 first run measures how long a step takes and keeps the steps in steps.json, so that an interrupted run ends with the
-same pictures. Convention: a frame has one row per picture, in the order of the losses, then one per untouched photo.
+same pictures. With a profile whose 01 and 02 have run, the judges of 04 say what they take for a Van Gogh.
+
+Convention: a frame has one row per picture, in the order of the losses, then one per untouched photo. `painted` is the
+picture's loss, or "photo".
 """
 
 import argparse
@@ -14,32 +17,36 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import pandas as pd
+from scipy.special import logit
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..classify import panel
+from ..classify.judge import judge
+from ..classify.setup import open_setup
 from ..commands.entry import run
 from ..device import pick_device
-from ..files import check_place, expand_home, fingerprint, read_json, result_name, write_csv, write_json
-from ..images import list_images, load_image, read_metadata
-from ..intervals import paired_difference
+from ..files import ROOT, check_place, expand_home, fingerprint, read_csv, read_json, result_name, write_csv, write_json
+from ..images import list_images, load_image
+from ..intervals import mean_interval, paired_difference
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES
+from ..models.weights import CHOICES
+from ..style import steps
 from ..style.engine import VERSION, StyleParams, params_for, stylize
-from ..style.measures import structural_similarity
+from ..style.measures import build_perceptual
 from ..style.once import paint_once
 from ..style.targets import LOSSES
 
-PHOTO = "photo"  # the loss of an untouched photo, in the table
+BUILD = ROOT / "report" / "build"
+PHOTO = "photo"  # what an untouched photo was painted with
 TIMED = 10  # steps, after as many to warm up
 ROUNDS = 3  # of timing; the losses take turns, so that a busy machine slows all of them
-MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ssim": structural_similarity}
-JUDGES: dict[str, Callable[[Sequence[Path]], Sequence[float]]] = {}
-"""What judges the pictures: name -> function from files to the log odds that each is a Van Gogh.
-
-A judge added here gets a column of that name, and the paired differences to the Gram loss.
-"""
+SMALL = 1e-6  # P(van_gogh) is at least that, and at most one less that, before its log odds are taken
+Judges = Callable[[pd.DataFrame, list[Tensor], Sequence[Path]], pd.DataFrame]
 
 
 def seconds_per_step(photo: Tensor, painting: Tensor, extractor: nn.Module, losses: Sequence[str]) -> dict[str, float]:
@@ -85,45 +92,86 @@ def choose_steps(
 
 
 def paint_all(
-    pairs: Sequence[tuple[Path, Path]], extractor: nn.Module, steps: dict[str, int], size: int, folder: Path
+    pairs: Sequence[tuple[Path, Path]], extractor: nn.Module, counts: dict[str, int], size: int, folder: Path
 ) -> pd.DataFrame:
-    """Return one row (loss, photo, style, steps, seconds, file) per picture, after painting those that are missing."""
+    """Return one row (painted, content, style, steps, file) per picture, after painting those that are missing."""
     rows = []
-    for loss, (photo, style) in tqdm([(loss, pair) for loss in steps for pair in pairs], desc="Painting"):
+    for loss, (photo, style) in tqdm([(loss, pair) for loss in counts for pair in pairs], desc="Painting"):
         file = folder / loss / result_name(style.stem, photo.stem, extractor.network)
-        params = replace(StyleParams(**params_for(extractor.weights, loss)), num_steps=steps[loss])
+        params = replace(StyleParams(**params_for(extractor.weights, loss)), num_steps=counts[loss])
         paint_once(file, photo, style, extractor, params, size, folder / ".unfinished")
-        rows.append((loss, photo.stem, style.stem, steps[loss], float(read_metadata(file)["seconds"]), file))
-    return pd.DataFrame(rows, columns=["loss", "photo", "style", "steps", "seconds", "file"])
+        rows.append((loss, photo.stem, style.stem, counts[loss], file))
+    return pd.DataFrame(rows, columns=["painted", "content", "style", "steps", "file"])
 
 
-def score(pictures: pd.DataFrame, photos: Sequence[Path], size: int) -> pd.DataFrame:
-    """Return the pictures and the untouched photos with a column for each of MEASURES and JUDGES."""
-    untouched = pd.DataFrame({"loss": PHOTO, "photo": [path.stem for path in photos], "style": "", "file": photos})
-    table = pd.concat([pictures, untouched.assign(steps=0, seconds=0.0)], ignore_index=True)
-    originals = {path.stem: load_image(path, size) for path in photos}
-    for name, compare in MEASURES.items():
-        rows = tqdm(list(table.itertuples()), desc=f"Measuring {name}")
-        table[name] = [float(compare(load_image(row.file, size), originals[row.photo])) for row in rows]
-    for name, judge in JUDGES.items():
-        table[name] = list(judge([Path(file) for file in table.file]))
-    return table
+def ask_nobody(table: pd.DataFrame, images: list[Tensor], styles: Sequence[Path]) -> pd.DataFrame:
+    """Return no columns: what stands in for judges where no classifier was trained."""
+    return pd.DataFrame(index=table.index)
+
+
+def score(
+    pictures: pd.DataFrame,
+    photos: Sequence[Path],
+    styles: Sequence[Path],
+    size: int,
+    perceptual: nn.Module,
+    ask: Judges = ask_nobody,
+) -> pd.DataFrame:
+    """Return the pictures and the untouched photos with the columns of `steps.score_frame` and those of `ask`."""
+    untouched = pd.DataFrame({"painted": PHOTO, "content": [path.stem for path in photos], "style": "", "file": photos})
+    table = pd.concat([pictures, untouched.assign(steps=0)], ignore_index=True)
+    images = steps.load_all(tqdm(table.file, desc="Reading"), size)
+    scores = steps.score_frame(table, images, {}, perceptual).assign(file=table.file)
+    return scores.join(ask(table, images, styles))
+
+
+def open_judges(build_dir: Path, state: Path, device: str) -> Judges:
+    """Return the function that asks the two networks of a run and the other judges of its 04.
+
+    It returns a column of log odds for each judge that has a probability, and one (`yes_…`) for each that says whether
+    it takes a picture for a Van Gogh.
+
+    Raises:
+        ValueError: if 01 and 02 have not run there.
+    """
+    trained = {network: build_dir / "02_classify" / f"{network}.pt" for network in TITLES}
+    for file in (build_dir / "01_data" / "index.csv", *trained.values()):
+        if not file.is_file():
+            raise ValueError(f"{file} is missing: run the report of that profile first, or leave --profile out")
+    textures = {network: file.with_name(f"{network}_texture.pt") for network, file in trained.items()}
+    index, sources = read_csv(build_dir / "01_data" / "index.csv"), read_json(build_dir / "01_data" / "sources.json")
+    setup, networks = open_setup(sources, state, device, 42), steps.open_networks(trained, device, 42)
+    judges = panel.open_panel(panel.load_looks(textures, networks.classifiers, networks.device), index, setup, at_once)
+
+    def ask(table: pd.DataFrame, images: list[Tensor], styles: Sequence[Path]) -> pd.DataFrame:
+        probs = {f"p_{name}": judge(model, images, networks.device) for name, model in networks.classifiers.items()}
+        answers = judges.judge(table, images, [str(file) for file in styles], at_once).assign(**probs)
+        odds = logit(answers.filter(like="p_").clip(SMALL, 1 - SMALL)).rename(columns=lambda name: f"odds_{name[2:]}")
+        return odds.join(steps.votes(answers, judges.artist).astype(float).add_prefix("yes_"))
+
+    return ask
+
+
+def at_once(name: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return `function(*args, **options)`; it stands in for `Stage.keep`."""
+    return function(*args, **options)
 
 
 def compare(table: pd.DataFrame) -> pd.DataFrame:
-    """Return by loss the mean of each column, and its paired difference to the first loss, with intervals.
+    """Return by column of numbers (rows) its mean for each loss, and the paired difference to the first loss.
 
-    A photo's pictures in several styles count once, by their mean: they are no independent draws.
+    A photo's pictures in several styles count once, by their mean: they are no independent draws. All have intervals.
     """
-    names, losses = [*MEASURES, *JUDGES], [loss for loss in table.loss.unique() if loss != PHOTO]
-    means = table[table.loss != PHOTO].groupby(["loss", "photo"])[["seconds", *names]].mean()
+    names = [name for name in table.select_dtypes("number") if name != "steps"]
+    means = table.groupby(["painted", "content"], sort=False)[names].mean()
+    first, *others = [loss for loss in table.painted.unique() if loss != PHOTO]
     rows = []
-    for loss in losses:
-        row: dict[str, object] = {"loss": loss, "seconds": means.loc[loss].seconds.mean()}
-        for name in names:
-            row[name] = means.loc[loss][name].mean()
-            if loss != losses[0]:
-                row[f"{name} − {losses[0]}"] = paired_difference(means.loc[loss][name], means.loc[losses[0]][name])
+    for name in names:
+        row: dict[str, object] = {"": name}
+        for loss in (PHOTO, first, *others):
+            row[loss] = mean_interval(means.loc[loss][name])
+        for loss in others:
+            row[f"{loss} − {first}"] = paired_difference(means.loc[loss][name], means.loc[first][name])
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -147,6 +195,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=200, help="of the first loss; the others get the same time (200)")
     parser.add_argument("--size", type=int, default=256, help="pixels of the longer side (256)")
     parser.add_argument("--extractor", choices=tuple(TITLES), default="vgg19")
+    parser.add_argument("--profile", help="whose classifiers judge the pictures; without it none does")
+    parser.add_argument("--weights", choices=CHOICES, default="auto")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=expand_home, required=True, help="folder of pictures, steps.json and losses.csv")
     return parser
@@ -159,15 +209,18 @@ def work(options: argparse.Namespace) -> None:
     photos = list_images(Path(options.photos_dir))[: options.photos]
     styles = list_images(Path(options.styles_dir))[: options.styles]
     check_place(options.out / "losses.csv")
-    extractor = build_extractor(options.extractor).to(pick_device(options.device))
+    ask = ask_nobody
+    if options.profile:
+        ask = open_judges(BUILD / options.profile, options.out / ".unfinished", options.device)
+    extractor = build_extractor(options.extractor, weights=options.weights).to(pick_device(options.device))
     pairs = [(photo, style) for photo in photos for style in styles]
     losses = list(dict.fromkeys(options.losses))
-    steps = choose_steps(options.out / "steps.json", pairs[0], extractor, losses, options.steps, options.size)
-    pictures = paint_all(pairs, extractor, steps, options.size, options.out)
-    table = score(pictures, photos, options.size)
+    counts = choose_steps(options.out / "steps.json", pairs[0], extractor, losses, options.steps, options.size)
+    pictures = paint_all(pairs, extractor, counts, options.size, options.out)
+    table = score(pictures, photos, styles, options.size, build_perceptual(options.weights), ask)
     named = table.assign(file=[Path(os.path.relpath(file, options.out)).as_posix() for file in table.file])
     write_csv(options.out / "losses.csv", named)
-    print(compare(table).round(3).to_string(index=False))
+    print(compare(table).map(lambda value: value if isinstance(value, str) else f"{value:.3f}").to_string(index=False))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
