@@ -4,15 +4,10 @@ import json
 
 import pandas as pd
 import pytest
-from stand_ins import CPU, RULE, Tiny, noise, textured
+from stand_ins import Tiny, noise
 
 from vg_helpers.benchmarks import losses
-from vg_helpers.classify.forewarned import learn_paintings, measure_textures
-from vg_helpers.files import write_csv, write_json
 from vg_helpers.images import save_image
-from vg_helpers.models.classifier import build_classifier, save_classifier
-from vg_helpers.models.extractor import build_extractor
-from vg_helpers.models.texture import TEXTURE_LAYERS, TextureClassifier, save_texture_classifier
 from vg_helpers.style.once import stylize
 
 
@@ -88,35 +83,8 @@ def test_numbers_that_do_not_fit_are_refused(words, capsys):
     assert "must be at least 1" in capsys.readouterr().err
 
 
-@pytest.fixture
-def run(tmp_path, tiny_zoo, monkeypatch):
-    """A profile of which 01 and 02 have run: twelve paintings with steep stripes (Van Gogh's) and twelve others."""
-    monkeypatch.setattr(losses, "BUILD", tmp_path / "build")
-    build, images = tmp_path / "build" / "p", [*textured(1, 12, size=240), *textured(0, 12, size=240)]
-    for number, image in enumerate(images):
-        save_image(tmp_path / "data" / f"{number}.png", image[None])
-    index = pd.DataFrame({"path": [f"{n}.png" for n in range(24)], "label": [1] * 12 + [0] * 12, "group": range(24)})
-    hashes = [f"{number * 0x0123456789ABCDEF % 2**64:016x}" for number in range(24)]
-    index = index.assign(artist=["vg"] * 12 + ["monet"] * 6 + ["degas"] * 6, phash=hashes)
-    write_csv(build / "01_data" / "index.csv", index)
-    write_json(
-        build / "01_data" / "sources.json", {"data_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path / "cache")}
-    )
-    for network in ("vgg19", "alexnet"):
-        model, extractor = (
-            build_classifier(network, "none"),
-            build_extractor(network, TEXTURE_LAYERS[network], "none"),
-        )
-        moments = measure_textures(extractor, [image[None] for image in images], CPU)
-        judge, _ = learn_paintings(moments, index.label.to_numpy(), index.group.to_numpy(), index.path.tolist(), 0.4)
-        save_classifier(build / "02_classify" / f"{network}.pt", model)
-        joint = TextureClassifier(model, extractor, judge)
-        save_texture_classifier(build / "02_classify" / f"{network}_texture.pt", joint, RULE)
-    return "p"
-
-
-def test_the_judges_of_04_say_what_they_take_for_a_van_gogh(words, run, tmp_path, capsys):
-    assert losses.main([*words, "--profile", run, "--weights", "none"]) == 0
+def test_the_judges_of_04_say_what_they_take_for_a_van_gogh(words, profile, tmp_path, capsys):
+    assert losses.main([*words, "--profile", profile, "--weights", "none"]) == 0
     table = pd.read_csv(tmp_path / "out" / "losses.csv")
     judges = ["vgg19", "alexnet", "strokes", "forewarned_vgg19", "forewarned_alexnet"]
     assert {f"yes_{name}" for name in [*judges, "attribution"]} | {f"odds_{name}" for name in judges} <= {*table}
@@ -125,7 +93,7 @@ def test_the_judges_of_04_say_what_they_take_for_a_van_gogh(words, run, tmp_path
     assert "yes_attribution" in capsys.readouterr().out
 
 
-def test_a_profile_that_has_not_run_is_one_sentence(words, run, capsys):
+def test_a_profile_that_has_not_run_is_one_sentence(words, profile, capsys):
     assert losses.main([*words, "--profile", "q"]) == 2
     error = capsys.readouterr().err
     assert "index.csv is missing: run the report of that profile first" in error and error.count("\n") == 1
