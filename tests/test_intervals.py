@@ -6,7 +6,15 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from vg_helpers.intervals import Estimate, f1_of_counts, mean_interval, paired_difference, proportion, speed_up
+from vg_helpers.intervals import (
+    Estimate,
+    f1_of_counts,
+    mean_interval,
+    paired_difference,
+    paired_proportions,
+    proportion,
+    speed_up,
+)
 from vg_helpers.metrics import score_table
 
 
@@ -97,3 +105,27 @@ def test_f1_without_van_goghs_is_zero_and_no_table_is_refused():
     for counts in ((0, 0, 0, 0), (1, -1, 2, 3)):
         with pytest.raises(ValueError, match=r"are no confusion matrix; give four numbers from 0 up$"):
             f1_of_counts(*counts)
+
+
+def test_paired_shares_have_an_interval_that_covers_the_truth():
+    rng = np.random.default_rng(0)
+    for truth in ([0.5, 0.3, 0.05, 0.15], [0.1, 0.6, 0.1, 0.2]):  # of both, only a, only b, neither
+        kinds = rng.choice(4, (2000, 25), p=truth)
+        found = [paired_proportions(row < 2, np.isin(row, [0, 2])) for row in kinds]
+        covered = np.mean([each.low <= truth[1] - truth[2] <= each.high for each in found])
+        assert 0.93 < covered < 0.99
+
+
+def test_paired_shares_turn_round_and_know_that_pairs_agree():
+    a, b = [True] * 32 + [False] * 18, [True] * 20 + [False] * 12 + [True] * 2 + [False] * 16
+    found, turned = paired_proportions(a, b), paired_proportions(b, a)
+    assert turned == pytest.approx((-found.value, -found.high, -found.low))
+    apart = paired_proportions(a, b[::-1])  # the same shares, but answers that do not go together
+    assert apart.value == pytest.approx(found.value) and apart.high - apart.low > found.high - found.low
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_few_answers_that_all_agree_prove_little(count):
+    found = paired_proportions([True] * count, [False] * count)
+    assert found.value == 1 and found.low < 0.6
+    assert paired_proportions([True] * count, [True] * count).low < -0.3

@@ -28,6 +28,7 @@ LONGEST = 16  # times the shorter side: of a longer panorama only the middle is 
 SUFFIXES = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"])
 # What is decoded, whatever the suffix. EPS is not among them: Pillow would start Ghostscript for it.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "PSD")
+MOST_LONG = 2.0
 LARGE = 32_000_000  # pixels above which a picture is reduced before it is converted, for the sake of memory
 ADVICE = "give a JPEG or PNG file"
 KNOWN_STARTS = (  # of files that are often called .jpg and are none
@@ -228,6 +229,16 @@ def load_image(path: str | Path | Upload, size: int | None = None) -> Any:
     if size is not None:
         image.thumbnail((size, size), Image.Resampling.LANCZOS)
     return to_tensor(image).unsqueeze(0)
+
+
+def longer_side(path: str | Path | Upload, shorter: int) -> int:
+    """Return the longer side, in pixels, of a picture whose shorter side is scaled to `shorter`; `load_image` takes it.
+
+    A classifier sees the shorter side of a picture at a fixed size, so that pictures of all shapes are equally sharp.
+    Of a picture more than MOST_LONG times as long as wide, the shorter side gets fewer pixels.
+    """
+    low, high = sorted(image_size(path))
+    return math.ceil(shorter * min(high / low, MOST_LONG))
 
 
 def load_mask(path: str | Path | Upload, size: tuple[int, int]) -> Any:

@@ -15,8 +15,9 @@ from vg_helpers.style.once import stylize
 def words(tmp_path, monkeypatch):
     """The words of the command for two photos in two styles, with a tiny network and a fixed clock."""
     monkeypatch.setattr(losses, "build_extractor", lambda *_, **__: Tiny())
-    seconds = {"gram": 0.1, "wasserstein": 0.2, "neighbours": 0.05}
-    monkeypatch.setattr(losses, "seconds_per_step", lambda *_: seconds)
+    seconds = {"gram": (0.0, 0.1), "wasserstein": (0.0, 0.2), "neighbours": (0.3, 0.025)}
+    seconds = {loss: losses.Seconds(*own) for loss, own in seconds.items()}
+    monkeypatch.setattr(losses, "measure_seconds", lambda *_: seconds)
     for number, name in enumerate(("photos/a", "photos/b", "photos/c", "styles/s", "styles/t")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         save_image(tmp_path / f"{name}.png", noise(number, height=64, width=72))
@@ -53,19 +54,20 @@ def test_all_losses_get_the_seconds_of_the_first_one(words, tmp_path, monkeypatc
 def test_what_is_painted_stays_and_the_steps_too(words, tmp_path, monkeypatch):
     assert losses.main(words) == 0
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
-    monkeypatch.setattr(losses, "seconds_per_step", lambda *_: pytest.fail("measured twice"))
+    monkeypatch.setattr(losses, "measure_seconds", lambda *_: pytest.fail("measured twice"))
     monkeypatch.setattr("vg_helpers.style.once.stylize", lambda *_, **__: pytest.fail("painted twice"))
     assert losses.main(words) == 0
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")} == before and len(before) == 12
     monkeypatch.setattr("vg_helpers.style.once.stylize", stylize)
-    monkeypatch.setattr(losses, "seconds_per_step", lambda *_: {"gram": 1.0, "neighbours": 1.0})
+    equal = {"gram": losses.Seconds(0, 1), "neighbours": losses.Seconds(0, 1)}
+    monkeypatch.setattr(losses, "measure_seconds", lambda *_: equal)
     assert losses.main([*words, "--losses", "gram", "neighbours"]) == 0
     assert json.loads((tmp_path / "out" / "steps.json").read_text(encoding="utf-8"))["steps"]["neighbours"] == 6
 
 
 def test_seconds_are_measured_for_each_loss():
-    seconds = losses.seconds_per_step(noise(1), noise(2), Tiny(), ("gram", "neighbours"))
-    assert list(seconds) == ["gram", "neighbours"] and all(value > 0 for value in seconds.values())
+    seconds = losses.measure_seconds(noise(1), noise(2), Tiny(), ("gram", "neighbours"))
+    assert list(seconds) == ["gram", "neighbours"] and all(own.step > 0 <= own.once for own in seconds.values())
 
 
 def test_differences_are_paired_by_photo():

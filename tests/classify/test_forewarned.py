@@ -39,7 +39,7 @@ def moments(first, second, count, seed):
     return np.concatenate([means, means**2 + 0.05], axis=1).astype(np.float32)
 
 
-NOT_ONE = np.zeros(len(PICTURES), dtype=bool)
+NO_PHOTOS = PICTURES.assign(style=[f"style {n}" for n in range(len(PICTURES))])
 UNTOUCHED = (PICTURES["style"] == "").to_numpy()
 PAINTINGS = np.concatenate([moments(0.5, 0.5, 30, 1), moments(1.0, 0.5, 30, 2)])
 REPAINTED = moments(1.0, 1.2, len(PICTURES), 3)  # as strong in the first channel as Van Goghs, but with too much second
@@ -66,7 +66,7 @@ def test_labels_that_say_nothing_have_no_honest_log_odds():
 
 def test_a_forewarned_judge_rejects_what_the_other_accepts(judge):
     fresh = torch.from_numpy(moments(1.0, 1.2, 20, 9))
-    warned = forewarn(judge, REPAINTED, NOT_ONE)
+    warned = forewarn(judge, REPAINTED, NO_PHOTOS)
     assert (judge(fresh) > 0).float().mean() > 0.9 and (warned(fresh) > 0).float().mean() == 0
     assert ((warned(torch.from_numpy(PAINTINGS)).numpy() > 0) == LABELS).all()
     assert len(warned.names) == len(warned.labels) == 60 + len(REPAINTED)
@@ -74,7 +74,7 @@ def test_a_forewarned_judge_rejects_what_the_other_accepts(judge):
 
 def test_paintings_that_are_left_out_are_not_learned(judge):
     left_out = np.arange(60) >= 40
-    warned = forewarn(judge, REPAINTED, NOT_ONE, left_out)
+    warned = forewarn(judge, REPAINTED, NO_PHOTOS, left_out)
     assert warned.names[:40] == NAMES[:40] and len(warned.names) == 40 + len(REPAINTED)
     assert warned.labels.tolist() == [0] * 30 + [1] * 10 + [0] * len(REPAINTED)
     assert not np.allclose(cross_fit(judge, REPAINTED, PICTURES, left_out), cross_fit(judge, REPAINTED, PICTURES))
@@ -86,9 +86,9 @@ def test_copies_of_paintings_are_learned_and_left_out_with_them(judge):
     tensors["support"] = torch.cat([tensors["support"], tensors["support"]])
     tensors["weights"] = torch.cat([tensors["weights"], 0 * tensors["weights"]], dim=1)
     copied, left_out = TextureJudge(tensors, judge.names), np.arange(60) >= 40
-    warned = forewarn(copied, REPAINTED, NOT_ONE, left_out)
+    warned = forewarn(copied, REPAINTED, NO_PHOTOS, left_out)
     assert warned.names[40:80] == NAMES[:40] and warned.labels.tolist()[40:80] == [0] * 30 + [1] * 10
-    plain, fresh = forewarn(judge, REPAINTED, NOT_ONE, left_out), torch.from_numpy(moments(1.0, 1.2, 9, 4))
+    plain, fresh = forewarn(judge, REPAINTED, NO_PHOTOS, left_out), torch.from_numpy(moments(1.0, 1.2, 9, 4))
     assert warned(fresh).numpy() == pytest.approx(plain(fresh).numpy(), abs=1.0)
     odds = cross_fit(copied, REPAINTED, PICTURES, left_out)
     assert odds == pytest.approx(cross_fit(judge, REPAINTED, PICTURES, left_out), abs=1.0)
@@ -113,9 +113,12 @@ def test_paintings_in_turn_lose_no_more_than_a_fold():
 
 def test_cross_fitted_log_odds_are_those_of_a_judge_that_learned_from_the_others(judge):
     odds = cross_fit(judge, REPAINTED, PICTURES)
+    bounds = forewarned._cross_fitted(judge, REPAINTED, PICTURES, None, UNTOUCHED | True) - odds
     for held, learned in list(blocks(PICTURES))[:3]:
-        alone = forewarn(judge, REPAINTED[learned], UNTOUCHED[learned])(torch.from_numpy(REPAINTED[held]))
-        assert odds[held] == pytest.approx(alone.numpy(), abs=0.02)  # its support is kept in half precision
+        without = NO_PHOTOS.iloc[learned]  # so that nothing is subtracted
+        alone = forewarn(judge, REPAINTED[learned], without)(torch.from_numpy(REPAINTED[held]))
+        others = odds[learned][UNTOUCHED[learned]] + bounds[learned][UNTOUCHED[learned]]
+        assert odds[held] + photo_bound(others) == pytest.approx(alone.numpy(), abs=0.02)
     seen = []
     assert np.array_equal(cross_fit(judge, REPAINTED, PICTURES, on_block=seen.append), odds)
     assert sum(seen) == len(PICTURES)
@@ -138,9 +141,19 @@ def test_few_photos_pass_a_bound_that_others_gave():
 def test_log_odds_are_lower_by_the_bound_of_the_photos(judge):
     photos = moments(1.0, 0.55, len(PICTURES), 8)  # like Van Goghs
     fresh = torch.from_numpy(moments(1.0, 0.55, 5, 11))
-    bound = photo_bound(judge(torch.from_numpy(photos)).numpy()[UNTOUCHED])
-    strict, mild = forewarn(judge, photos, UNTOUCHED)(fresh), forewarn(judge, photos, NOT_ONE)(fresh)
-    assert bound > 1 and (mild - strict).numpy() == pytest.approx(bound, abs=1e-4)
+    strict, mild = forewarn(judge, photos, PICTURES)(fresh), forewarn(judge, photos, NO_PHOTOS)(fresh)
+    honest = np.concatenate([cross_fit(judge, photos, PICTURES)[UNTOUCHED]])
+    assert (mild - strict).numpy() == pytest.approx(float((mild - strict).mean()), abs=1e-4)
+    assert float((mild - strict).mean()) > 0 and (honest < 0).all()
+
+
+def test_the_bound_is_that_of_photos_which_the_machine_did_not_learn(judge):
+    """Photos that the machine rejects as soon as it knows others of their kind cost real Van Goghs nothing."""
+    photos = moments(1.0, 1.2, len(PICTURES), 8)  # Van Goghs to the judge as it was
+    before = judge(torch.from_numpy(photos)).numpy()[UNTOUCHED]
+    assert photo_bound(before) > 1
+    strict, mild = (forewarn(judge, photos, frame)(torch.from_numpy(PAINTINGS)) for frame in (PICTURES, NO_PHOTOS))
+    assert torch.equal(strict, mild) and ((strict.numpy() > 0) == LABELS).all()
 
 
 def test_a_single_photo_is_judged_by_a_judge_that_knows_paintings_alone(judge):

@@ -9,7 +9,8 @@ from stand_ins import CPU, RULE, noise, textured
 from vg_helpers.classify import panel
 from vg_helpers.classify.forewarned import learn_paintings, measure_textures
 from vg_helpers.classify.task import Setup
-from vg_helpers.images import save_image
+from vg_helpers.data.twins import perceptual_hash
+from vg_helpers.images import read_pixels, save_image
 from vg_helpers.models.classifier import build_classifier
 from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.texture import TEXTURE_LAYERS, TextureClassifier, save_texture_classifier
@@ -69,35 +70,50 @@ def test_a_judge_learns_the_same_paintings_at_another_size(looks, paintings, set
 
 
 def test_a_look_is_warned_by_pictures_unless_there_are_none(looks, paintings, tmp_path):
-    look, pictures = looks["alexnet"], [noise(number, 1, 64, 80) for number in range(5)]
-    assert panel.warned(look, paintings, [], pictures, []) is look
-    judge = panel.warned(look, paintings, pictures[:3], pictures[3:], [tmp_path / "5.png"]).judge
+    look, images = looks["alexnet"], [noise(number, 1, 64, 80) for number in range(5)]
+    pictures = pd.DataFrame({"content": ["a", "b", "c", "a", "b"], "style": ["s", "s", "t", "", ""]})
+    assert panel.warned(look, paintings, pictures[3:], images[3:], []) is look
+    judge = panel.warned(look, paintings, pictures, images, [tmp_path / "5.png"]).judge
     assert judge.names[-1] == "picture 4" and judge.labels[-5:].tolist() == [0] * 5
 
 
 def test_every_picture_is_judged_in_the_order_of_the_frame(looks, paintings, setup, tmp_path):
-    opened = panel.open_panel(looks, paintings, setup, keep)
+    opened = panel.open_panel(looks, paintings, [tmp_path / "3.png"], setup, keep)
     assert opened.artist == "vg"
     pictures = pd.DataFrame({"content": ["a", "b", "c", "a", "b", "c"], "style": ["s", "t", "s", "", "", ""]})
     images = [noise(number, 1, 64, 80) for number in range(6)]
-    answers = opened.judge(pictures, images, [tmp_path / "3.png"], keep)
+    answers = opened.judge(pictures, images, keep)
     assert list(answers) == ["p_strokes", "p_forewarned_vgg19", "p_forewarned_alexnet", "painter"]
     assert ((answers.drop(columns="painter") >= 0) & (answers.drop(columns="painter") <= 1)).all(axis=None)
     assert set(answers.painter) <= {"vg", "monet", "degas"}
     assert answers.p_strokes.to_numpy() == pytest.approx(opened.strokes(images))
-    turned = opened.judge(pictures[::-1].reset_index(drop=True), images[::-1], [tmp_path / "3.png"], keep)
+    turned = opened.judge(pictures[::-1].reset_index(drop=True), images[::-1], keep)
     assert turned.p_strokes[::-1].tolist() == pytest.approx(answers.p_strokes.tolist())
     assert turned.painter[::-1].tolist() == answers.painter.tolist()
 
 
 def test_judges_are_tested_on_paintings_that_they_have_not_seen(looks, paintings, setup):
-    opened = panel.open_panel(looks, paintings, setup, keep)
+    opened = panel.open_panel(looks, paintings, [], setup, keep)
     pictures = pd.DataFrame({"content": ["a", "b"], "style": ["s", ""]})
     tested = paintings.iloc[[0, 1, 12, 23]]
-    results = panel.evaluate_panel(opened, tested, [noise(1, 1, 64, 80), noise(2, 1, 64, 80)], pictures, setup, keep)
+    images = [noise(1, 1, 64, 80), noise(2, 1, 64, 80)]
+    results, answers = panel.evaluate_panel(opened, tested, images, pictures, setup, keep)
     names = ["strokes", "strokes_validated", "texture_vgg19", "forewarned_vgg19", "texture_alexnet", "attribution"]
     assert set(names) < set(results) and all(0 <= result.value <= 1 for result in results.values())
     assert 0.1 < results["strokes_validated"].value < 0.9  # turned stripes are the same strokes
+    assert {"p_strokes", "p_texture_vgg19", "p_forewarned_alexnet", "painter"} < {*answers}
+    assert answers.index.equals(tested.index) and answers.notna().all(axis=None)
+
+
+def test_no_judge_learns_the_paintings_whose_style_the_pictures_have(looks, paintings, setup, tmp_path):
+    """The attribution would know the very painting that a picture imitates."""
+    pixels = read_pixels(tmp_path / "3.png")
+    paintings = paintings.assign(phash=[perceptual_hash(pixels) if n == 3 else paintings.phash[n] for n in range(24)])
+    with_all, without = (panel.open_panel(looks, paintings, files, setup, keep) for files in ([], [tmp_path / "3.png"]))
+    assert without.left_out.sum() == 1 and without.train["path"][without.left_out].item() == "3.png"
+    assert not np.array_equal(with_all.attribution.regression.coef_, without.attribution.regression.coef_)
+    numbers = panel.paintings_strokes(paintings[:4], setup)
+    assert not np.allclose(with_all.strokes.probs(numbers), without.strokes.probs(numbers))
 
 
 def test_paintings_are_loaded_as_they_are_in_the_cache(paintings, setup):

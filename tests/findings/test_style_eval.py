@@ -7,6 +7,7 @@ import pytest
 from vg_helpers.findings.style_eval import (
     convinced,
     cost_of_conviction,
+    cost_of_warning,
     deception,
     differing_judges,
     disputed_titles,
@@ -29,9 +30,15 @@ def test_untouched_van_goghs_are_counted_by_classifier():
     assert "None of the 6 untouched photos" in untouched_photos({"vgg19": 0, "alexnet": 0}, 6)
 
 
+def asked(by_vgg, by_alexnet):
+    """Return pictures of different photos, with P by both classifiers."""
+    return pd.DataFrame({"content": range(len(by_vgg)), "p_vgg19": by_vgg, "p_alexnet": by_alexnet})
+
+
 def test_starting_images_are_counted_by_classifier():
-    some = starting_images({"vgg19": [0.5, 0.2, 0.9], "alexnet": [0.1, 0.2, 0.3]})
-    none = starting_images({"vgg19": [0.4, 0.2, 0.1], "alexnet": [0.1, 0.2, 0.3]})
+    some = starting_images({"vgg19": [0.5, 0.2, 0.9], "alexnet": [0.1, 0.2, 0.3]}, "gram")
+    none = starting_images({"vgg19": [0.4, 0.2, 0.1], "alexnet": [0.1, 0.2, 0.3]}, "neighbours")
+    assert some.startswith("With the embedded weights, each") and none.startswith("With the loss of nearest neighbours")
     assert "VGG-19 takes 2 and AlexNet takes 0 of these 3 starting images for a Van Gogh: only" in some
     assert "None of these 3 starting images" in none
     assert all("patches of the painting [@granot2022]" in sentence for sentence in (some, none))
@@ -39,16 +46,21 @@ def test_starting_images_are_counted_by_classifier():
 
 def test_the_gap_says_who_is_convinced_more_easily():
     sure, unsure = [0.9, 0.8, 0.95, 0.85], [0.3, 0.1, 0.35, 0.2]
-    assert "VGG-19 is convinced more easily (mean difference in P +0.638 [+0.561" in differing_judges(sure, unsure)
-    assert "AlexNet is convinced more easily" in differing_judges(unsure, sure)
-    assert "Neither is measurably easier to convince" in differing_judges([0.1, 0.9], [0.9, 0.1])
+    said = differing_judges(asked(sure, unsure))
+    assert "VGG-19 is convinced more easily (mean difference in P +0.638 [+0.561" in said
+    assert "AlexNet is convinced more easily" in differing_judges(asked(unsure, sure))
+    assert "Neither is measurably easier to convince" in differing_judges(asked([0.1, 0.9], [0.9, 0.1]))
+
+
+def test_two_pictures_of_a_photo_count_once():
+    once = asked([0.9, 0.2, 0.7], [0.3, 0.3, 0.3])
+    assert differing_judges(pd.concat([once, once])).split("(")[1] == differing_judges(once).split("(")[1]
 
 
 def test_disagreements_are_those_across_one_half():
-    assert differing_judges([0.5, 0.9], [0.4, 0.8]).startswith(
-        "The classifiers disagree about 1 of 2 repainted photos."
-    )
-    assert differing_judges([0.5, 0.1], [0.9, 0.4]).startswith("The classifiers agree about all 2 repainted photos.")
+    some, none = asked([0.5, 0.9], [0.4, 0.8]), asked([0.5, 0.1], [0.9, 0.4])
+    assert differing_judges(some).startswith("The classifiers disagree about 1 of 2 repainted photos.")
+    assert differing_judges(none).startswith("The classifiers agree about all 2 repainted photos.")
 
 
 def test_disputed_pictures_say_who_painted_and_both_probabilities():
@@ -88,18 +100,21 @@ TESTS = {"strokes": Estimate(0.89, 0.85, 0.93), "strokes_validated": ABOVE, "att
 
 
 def test_the_price_of_being_warned_is_named():
-    sentence = judges_on_paintings(TESTS, {"vgg19": -0.002, "alexnet": 0.001})
-    assert "costs the texture judges little: their ROC AUC on the test paintings changes by -0.002 (VGG-19)" in sentence
+    sentence = judges_on_paintings(TESTS)
     assert "0.890 [0.850, 0.930] on the test paintings, 0.300 [0.100, 0.500] cross-validated" in sentence
     assert "names 50% [40%, 60%] of the painters rightly" in sentence
-    assert "costs the texture judges something" in judges_on_paintings(TESTS, {"vgg19": -0.02, "alexnet": 0.0})
+    same, fewer = [True] * 18 + [False] * 2, [True] * 4 + [False] * 16
+    dear, cheap = cost_of_warning("alexnet", -0.002, same, fewer), cost_of_warning("vgg19", 0.001, same, same)
+    assert "AlexNet's texture recognises fewer of the test paintings by Van Gogh: 20% [8%, 42%], before 90%" in dear
+    assert dear.endswith("changes by -0.002.") and "measurably neither fewer nor more" in cheap
+    assert "neither fewer" in cost_of_warning("vgg19", 0.0, [True] * 3, [False, True, True])  # three tell little
 
 
 def test_the_bound_of_photos_is_kept_or_not():
-    assert "takes 0% [0%, 32%] of the untouched photos for Van Goghs; it keeps its" in photos_that_pass(
-        [False] * 8, "x"
-    )
-    assert "it does not keep its bound" in photos_that_pass([False] * 9 + [True], "x")
+    few = photos_that_pass([False] * 8, "x")
+    assert "takes 0% [0%, 32%] of the untouched photos for Van Goghs: so few photos cannot tell whether it keeps" in few
+    assert "it does not keep its bound of 2%" in photos_that_pass([False] * 5 + [True] * 5, "x")
+    assert "it keeps its bound of 2%" in photos_that_pass([False] * 300, "x")
 
 
 def test_deception_rates_are_compared_with_those_of_photos():
@@ -110,6 +125,8 @@ def test_deception_rates_are_compared_with_those_of_photos():
     one = deception({"vgg19": high, "alexnet": UNCLEAR}, photos)
     assert one.endswith("The rate of VGG-19 is clearly higher than that.")
     assert deception({"vgg19": UNCLEAR}, photos).endswith("The intervals overlap with that.")
+    lower = deception({"vgg19": Estimate(0.05, 0.01, 0.2), "alexnet": high}, Estimate(0.8, 0.6, 0.95))
+    assert lower.endswith("The rate of VGG-19 is clearly lower than that.")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from vg_helpers.models.texture import (
     load_texture_classifier,
     mean_squared_differences,
     save_texture_classifier,
+    standardised,
     statistics,
 )
 
@@ -112,3 +113,10 @@ def test_layers_that_training_left_alone_are_shared_and_not_written_twice(tiny_z
 
 def test_the_rule_adds_what_counts():
     assert RULE.log_odds(2.0, -1.0) == pytest.approx(0.8 * 2 - 1.1 - 0.3)
+
+
+def test_a_channel_that_wakes_up_in_one_picture_is_far_and_not_at_infinity():
+    center, scale = torch.zeros(2), torch.tensor([1.0, 1e-6])  # the second one is dead in all training paintings
+    values = standardised(torch.tensor([[0.5, 0.0], [0.5, 3.0]]), center, scale)
+    assert values.tolist() == [[0.5, 0.0], [0.5, 100.0]]
+    assert mean_squared_differences(values.half().float(), values).isfinite().all()

@@ -96,16 +96,29 @@ def everything():
     return frame
 
 
+def real_paintings():
+    """Two paintings by Van Gogh, one of which VGG-19 and the attribution recognise."""
+    tested = pd.DataFrame({"label": [1, 0, 1], "p_vgg19": [0.9, 0.9, 0.1], "p_alexnet": 0.1}, index=[7, 8, 9])
+    names = [f"p_{judge}" for judge in steps.JUDGES if judge not in ("vgg19", "alexnet", "attribution")]
+    answers = pd.DataFrame(0.1, tested.index, names).assign(painter=["vg", "vg", "monet"])
+    rows = steps.genuine(tested, answers)
+    assert rows.index.tolist() == [7, 9] and (rows.painted == "real").all()
+    return rows
+
+
 def test_each_judge_votes_in_its_own_way(everything):
     answers = steps.votes(everything, "vg")
     assert answers.vgg19.tolist() == [True, True, False, False, True, True, False, True]
     assert answers.attribution.tolist() == [True] * 3 + [False, True] + [False] * 3
     shares = steps.deceived(everything, "vg")
+    assert shares[shares.painted == "real"].pictures.tolist() == [0] * 6  # none is among these
+    shares = steps.deceived(pd.concat([everything, real_paintings()]), "vg")
     rates = steps.rates_of(shares, "attribution")
-    assert [rates[kind].value for kind in steps.KINDS] == [1, 0.5, 0.5, 0] and (shares.pictures == 2).all()
+    assert [rates[kind].value for kind in steps.ASKED] == [1, 0.5, 0.5, 0, 0.5] and (shares.pictures == 2).all()
     assert rates["photo"].low == 0 < rates["photo"].high < 1
     table = steps.deceived_table(shares)
     assert table.judge.tolist() == list(steps.JUDGES.values())
+    assert table.loc[0, "paintings by Van Gogh"].startswith("50% [")
     assert table.loc[0, "untouched"].startswith("50% [") and table.loc[4, "VGG-19 features"].startswith("100% [")
 
 
@@ -134,7 +147,7 @@ def test_the_judges_summary_is_by_kind(everything):
     shares = steps.deceived(everything, "vg")
     summary = steps.summarise_judges(shares, {"strokes": Estimate(0.8, 0.7, 0.9)})
     assert summary["tests"]["strokes"] == {"value": 0.8, "low": 0.7, "high": 0.9}
-    assert set(summary["shares"]) == set(steps.KINDS) and summary["shares"]["vgg19"]["strokes"]["value"] == 1
+    assert set(summary["shares"]) == set(steps.ASKED) and summary["shares"]["vgg19"]["strokes"]["value"] == 1
 
 
 def test_without_a_step_the_starting_images_are_the_photos(pairs, tmp_path):
@@ -192,4 +205,4 @@ def test_all_photos_take_the_values_found_and_what_suits_the_network():
     assert steps.final_params(networks, {**found, "tv_weight": 3.0}, 5, 42).tv_weight == 3
     settings = dict(steps.settings_table(extractor, params, 64).to_numpy())
     assert settings["content layer"] == "content" and settings["style layers"] == "fine, coarse"
-    assert settings["optimiser"] == "Adam, learning rate 0.01, 5 steps" and settings["longer side"] == "64 pixels"
+    assert settings["optimiser"] == "Adam, learning rate 0.01, 5 steps" and settings["shorter side"] == "64 pixels"

@@ -8,8 +8,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
+import numpy as np
 import pandas as pd
 
 from ..classify import panel
@@ -21,6 +21,7 @@ from ..style import front, steps
 from .losses import BUILD
 
 SEED = 42  # of everything but the searches
+APART = 10_000  # between the seeds of two searches: a trial's own is the search's plus its number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (5)")
     parser.add_argument("--trials", type=int, default=40, help="of each search (40)")
     parser.add_argument("--steps", type=int, default=40, help="of each trial's picture (40)")
-    parser.add_argument("--size", type=int, default=128, help="pixels of its longer side (128)")
+    parser.add_argument("--size", type=int, default=128, help="pixels of its shorter side (128)")
     parser.add_argument("--pool", type=int, default=24, help="other photos, repainted to warn the judge (24)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=expand_home, required=True, help="folder of pictures, studies and fronts.csv")
@@ -55,15 +56,18 @@ def work(options: argparse.Namespace) -> None:
     setting = [*pair_names(photos, paintings), *map(file_sha256, made_by), options.steps, options.size, options.pool]
     rows: list[dict[str, float]] = []
     for seed in range(options.seeds):
+        own = [*setting, options.trials, seed]
         searches = [
-            front.search_front(pair, options.out, [*setting, options.trials, seed], options.trials, seed, at_random)
+            front.search_front(pair, options.out, own, options.trials, APART * seed, at_random)
             for at_random in (False, True)
         ]
-        guided, chance = (front.hypervolume(trials, corner) for trials in searches)
-        rows.append({"seed": seed, "guided": guided, "random": chance, "ratio": guided / chance})
+        areas = np.array([front.hypervolume(trials, corner) for trials in searches])
+        with np.errstate(divide="ignore", invalid="ignore"):  # nothing random may convince the judge: infinite or NaN
+            ratio = areas[0] / areas[1]
+        rows.append({"seed": seed, "guided": areas[0], "random": areas[1], "ratio": ratio})
         write_csv(options.out / "fronts.csv", pd.DataFrame(rows))
     print(pd.DataFrame(rows).round(3).to_string(index=False))
-    print(f"median ratio: {median(row['ratio'] for row in rows):.2f}")
+    print(f"median ratio: {pd.DataFrame(rows).ratio.median():.2f}")
 
 
 def pair_names(photos: pd.Series, paintings: pd.Series) -> tuple[str, str]:
@@ -86,8 +90,10 @@ def _warned_look(
     look, _ = panel.at_size(look, index, setup)
     names = pair_names(photos, paintings)
     pool = front.list_pool(photos, paintings, names, options.pool, SEED)
-    others = steps.load_all(photos.drop(names[0]), options.size)
-    return panel.warned(look, index, front.paint_pool(pool, canvas), others, [paintings.iloc[0]]), canvas
+    others = photos.drop(names[0])
+    pictures = front.pool_pictures(pool, others)
+    images = [*front.paint_pool(pool, canvas), *steps.load_all(others, options.size)]
+    return panel.warned(look, index, pictures, images, [paintings.iloc[0]]), canvas
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

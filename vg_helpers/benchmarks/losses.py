@@ -11,13 +11,13 @@ picture's loss, or "photo".
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from scipy.special import logit
@@ -29,8 +29,19 @@ from ..classify.judge import judge
 from ..classify.setup import open_setup
 from ..commands.entry import run
 from ..device import pick_device
-from ..files import ROOT, check_place, expand_home, fingerprint, read_csv, read_json, result_name, write_csv, write_json
-from ..images import list_images, load_image
+from ..files import (
+    ROOT,
+    check_place,
+    expand_home,
+    fingerprint,
+    read_csv,
+    read_json,
+    result_name,
+    unique_names,
+    write_csv,
+    write_json,
+)
+from ..images import list_images, load_image, longer_side
 from ..intervals import mean_interval, paired_difference
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES
@@ -49,31 +60,40 @@ SMALL = 1e-6  # P(van_gogh) is at least that, and at most one less that, before 
 Judges = Callable[[pd.DataFrame, list[Tensor], Sequence[Path]], pd.DataFrame]
 
 
-def seconds_per_step(photo: Tensor, painting: Tensor, extractor: nn.Module, losses: Sequence[str]) -> dict[str, float]:
-    """Return by loss how long a step takes: the median of ROUNDS, each the mean of TIMED steps."""
-    rounds: dict[str, list[float]] = {loss: [] for loss in losses}
+class Seconds(NamedTuple):
+    """What a picture takes: once, such as to prepare the targets or a start from patches, and for each step."""
+
+    once: float
+    step: float
+
+
+def measure_seconds(photo: Tensor, painting: Tensor, extractor: nn.Module, losses: Sequence[str]) -> dict[str, Seconds]:
+    """Return what each loss takes: medians of ROUNDS, each with the mean of TIMED steps."""
+    rounds: dict[str, list[tuple[float, float]]] = {loss: [] for loss in losses}
     for _ in range(ROUNDS):
         for loss, seconds in rounds.items():
-            ends: list[float] = []
+            begin, ends = perf_counter(), []
             params = StyleParams(**params_for(extractor.weights, loss) | {"num_steps": 2 * TIMED})
             note = partial(_note, ends)
             stylize(photo, painting, extractor, params, every=TIMED, on_step=note)
-            seconds.append((ends[1] - ends[0]) / TIMED)
-    return {loss: median(seconds) for loss, seconds in rounds.items()}
+            step = (ends[1] - ends[0]) / TIMED
+            seconds.append((max(ends[0] - begin - TIMED * step, 0), step))
+    return {loss: Seconds(*map(median, zip(*seconds, strict=True))) for loss, seconds in rounds.items()}
 
 
 def _note(ends: list[float], *_: object) -> None:
     ends.append(perf_counter())
 
 
-def equal_steps(seconds: dict[str, float], steps: int) -> dict[str, int]:
-    """Return by loss how many steps take as long as `steps` of the first one, at least 1.
+def equal_steps(seconds: dict[str, Seconds], steps: int) -> dict[str, int]:
+    """Return by loss with how many steps a picture takes as long as with `steps` of the first one, at least 1.
 
-    >>> equal_steps({"gram": 0.1, "wasserstein": 0.16}, 200)
-    {'gram': 200, 'wasserstein': 125}
+    >>> equal_steps({"gram": Seconds(0.0, 0.1), "neighbours": Seconds(4.0, 0.16)}, 200)
+    {'gram': 200, 'neighbours': 100}
     """
     first = next(iter(seconds.values()))
-    return {loss: max(1, round(steps * first / own)) for loss, own in seconds.items()}
+    budget = first.once + steps * first.step
+    return {loss: max(1, round((budget - own.once) / own.step)) for loss, own in seconds.items()}
 
 
 def choose_steps(
@@ -84,10 +104,11 @@ def choose_steps(
     if file.exists() and (kept := read_json(file)).get("key") == key:
         return kept["steps"]
     device = next(extractor.parameters()).device
-    images = [load_image(path, size).to(device) for path in pair]
-    seconds = seconds_per_step(*images, extractor, losses)
+    images = [load_image(path, longer_side(path, size)).to(device) for path in pair]
+    seconds = measure_seconds(*images, extractor, losses)
     chosen = equal_steps(seconds, steps)
-    write_json(file, {"key": key, "steps": chosen, "seconds_per_step": seconds, "device": str(device)})
+    taken = {loss: own._asdict() for loss, own in seconds.items()}
+    write_json(file, {"key": key, "steps": chosen, "seconds": taken, "device": str(device)})
     return chosen
 
 
@@ -95,13 +116,19 @@ def paint_all(
     pairs: Sequence[tuple[Path, Path]], extractor: nn.Module, counts: dict[str, int], size: int, folder: Path
 ) -> pd.DataFrame:
     """Return one row (painted, content, style, steps, file) per picture, after painting those that are missing."""
-    rows = []
+    rows, (photos, styles) = [], map(names_of, zip(*pairs, strict=True))
     for loss, (photo, style) in tqdm([(loss, pair) for loss in counts for pair in pairs], desc="Painting"):
-        file = folder / loss / result_name(style.stem, photo.stem, extractor.network)
+        file = folder / loss / result_name(styles[style], photos[photo], extractor.network)
         params = replace(StyleParams(**params_for(extractor.weights, loss)), num_steps=counts[loss])
-        paint_once(file, photo, style, extractor, params, size, folder / ".unfinished")
-        rows.append((loss, photo.stem, style.stem, counts[loss], file))
+        paint_once(file, photo, style, extractor, params, longer_side(photo, size), folder / ".unfinished")
+        rows.append((loss, photos[photo], styles[style], counts[loss], file))
     return pd.DataFrame(rows, columns=["painted", "content", "style", "steps", "file"])
+
+
+def names_of(files: Iterable[Path]) -> dict[Path, str]:
+    """Return a name for each file, different from all others."""
+    files = list(dict.fromkeys(files))
+    return dict(zip(files, unique_names(files), strict=True))
 
 
 def ask_nobody(table: pd.DataFrame, images: list[Tensor], styles: Sequence[Path]) -> pd.DataFrame:
@@ -118,7 +145,8 @@ def score(
     ask: Judges = ask_nobody,
 ) -> pd.DataFrame:
     """Return the pictures and the untouched photos with the columns of `steps.score_frame` and those of `ask`."""
-    untouched = pd.DataFrame({"painted": PHOTO, "content": [path.stem for path in photos], "style": "", "file": photos})
+    names = names_of(photos)
+    untouched = pd.DataFrame({"painted": PHOTO, "content": names.values(), "style": "", "file": names.keys()})
     table = pd.concat([pictures, untouched.assign(steps=0)], ignore_index=True)
     images = steps.load_all(tqdm(table.file, desc="Reading"), size)
     scores = steps.score_frame(table, images, {}, perceptual).assign(file=table.file)
@@ -141,11 +169,12 @@ def open_judges(build_dir: Path, state: Path, device: str) -> Judges:
     textures = {network: file.with_name(f"{network}_texture.pt") for network, file in trained.items()}
     index, sources = read_csv(build_dir / "01_data" / "index.csv"), read_json(build_dir / "01_data" / "sources.json")
     setup, networks = open_setup(sources, state, device, 42), steps.open_networks(trained, device, 42)
-    judges = panel.open_panel(panel.load_looks(textures, networks.classifiers, networks.device), index, setup, at_once)
+    looks = panel.load_looks(textures, networks.classifiers, networks.device)
 
     def ask(table: pd.DataFrame, images: list[Tensor], styles: Sequence[Path]) -> pd.DataFrame:
+        judges = panel.open_panel(looks, index, [str(file) for file in styles], setup, at_once)
         probs = {f"p_{name}": judge(model, images, networks.device) for name, model in networks.classifiers.items()}
-        answers = judges.judge(table, images, [str(file) for file in styles], at_once).assign(**probs)
+        answers = judges.judge(table, images, at_once).assign(**probs)
         odds = logit(answers.filter(like="p_").clip(SMALL, 1 - SMALL)).rename(columns=lambda name: f"odds_{name[2:]}")
         return odds.join(steps.votes(answers, judges.artist).astype(float).add_prefix("yes_"))
 
@@ -193,7 +222,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES, help="the first one sets the time")
     parser.add_argument("--steps", type=int, default=200, help="of the first loss; the others get the same time (200)")
-    parser.add_argument("--size", type=int, default=256, help="pixels of the longer side (256)")
+    parser.add_argument("--size", type=int, default=256, help="pixels of the shorter side (256)")
     parser.add_argument("--extractor", choices=tuple(TITLES), default="vgg19")
     parser.add_argument("--profile", help="whose classifiers judge the pictures; without it none does")
     parser.add_argument("--weights", choices=CHOICES, default="auto")

@@ -24,7 +24,7 @@ from ..data.views import eval_view
 from ..device import autocast
 from ..images import read_pixels
 from ..models.extractor import FeatureExtractor
-from ..models.texture import TextureJudge, channel_moments, mean_squared_differences, statistics
+from ..models.texture import TextureJudge, channel_moments, mean_squared_differences, standardised, statistics
 from .texture import COPY_WEIGHT, machine, out_of_fold
 
 STRENGTH = 10.0  # of the machine: the C that cross-validation chose for both networks
@@ -62,7 +62,7 @@ def learn_paintings(
     """
     values = statistics(torch.from_numpy(np.asarray(moments, dtype=np.float32)))
     center, scale = values.mean(0), values.std(0).clamp(min=1e-6)
-    support = ((values - center) / scale).half()
+    support = standardised(values, center, scale).half()
     kernel = np.exp(-gamma * mean_squared_differences(support.float(), support.float()).numpy())
     scores = out_of_fold(kernel, labels, groups, STRENGTH, seed)
     platt = LogisticRegression(C=1e6, max_iter=1000).fit(scores[:, None], labels)
@@ -105,21 +105,22 @@ def photo_bound(odds: NDArray) -> float:
 
 
 def forewarn(
-    judge: TextureJudge, moments: NDArray, untouched: NDArray, left_out: NDArray | None = None
+    judge: TextureJudge, moments: NDArray, pictures: pd.DataFrame, left_out: NDArray | None = None
 ) -> TextureJudge:
     """Return a judge that learned from a judge's paintings and, as no Van Goghs, from pictures with these moments.
 
-    Its log odds are lower by `photo_bound` of the untouched photos, by the judge as it was. It has no refits.
+    Its log odds are lower by `photo_bound` of the untouched photos, each judged by a machine that learned neither it
+    nor what was painted from it. It has no refits.
 
     Args:
-        untouched: (N,) which pictures are photos as they were.
         left_out: (n,) which of the paintings it does not learn from.
     """
     kernel, labels, weights = _kernel(judge, moments), _labels(judge, len(moments)), _weights(judge, len(moments))
     learned = _learned(judge, left_out)
     rows = np.concatenate([learned, np.arange(len(judge.support), len(kernel))])
     support = torch.cat([judge.support.float(), judge.standardise(torch.from_numpy(moments))])[rows]
-    bound = photo_bound(_log_odds(judge, moments)[np.asarray(untouched)])
+    untouched = (pictures["style"] == "").to_numpy()
+    bound = photo_bound(_cross_fitted(judge, moments, pictures, left_out, untouched)[untouched])
     tensors = dict(judge.state_dict()) | {"support": support.half(), "labels": torch.from_numpy(labels[rows])}
     tensors |= _tensors(machine(kernel[np.ix_(rows, rows)], labels[rows], STRENGTH, weights[rows]))
     names = [judge.names[row % len(judge.names)] for row in learned]
@@ -136,23 +137,41 @@ def cross_fit(
 ) -> NDArray[np.float64]:
     """Return the log odds (N,) of pictures, each by a forewarned judge that learned from others of them.
 
-    The judge of a picture learned from no picture of the same photo or in the style of the same painting.
+    The judge of a picture learned from no picture of the same photo or in the style of the same painting. Nor does its
+    `photo_bound` depend on that photo.
 
     Args:
         moments: (N, 2C) of the pictures, the untouched photos among them.
         left_out: (n,) which paintings nobody learns from: those whose style the pictures have.
         on_block: called with the number of pictures that were just judged.
     """
-    kernel, paintings, before = _kernel(judge, moments), _learned(judge, left_out), _log_odds(judge, moments)
-    labels, shares = _labels(judge, len(moments)), _weights(judge, len(moments))
-    count, odds = len(judge.support), np.empty(len(moments))
-    untouched = (pictures["style"] == "").to_numpy()
+    everything, untouched = np.ones(len(moments), dtype=bool), (pictures["style"] == "").to_numpy()
+    odds = _cross_fitted(judge, moments, pictures, left_out, everything, on_block)
+    bounds = np.zeros(len(moments))
     for judged, learned in blocks(pictures):
+        bounds[judged] = photo_bound(odds[learned][untouched[learned]])
+    return odds - bounds
+
+
+def _cross_fitted(
+    judge: TextureJudge,
+    moments: NDArray,
+    pictures: pd.DataFrame,
+    left_out: NDArray | None,
+    asked: NDArray[np.bool_],
+    on_block: Callable[[int], Any] | None = None,
+) -> NDArray[np.float64]:
+    """Return the log odds (N,) of the pictures that are `asked` about, before any bound; NaN of the others."""
+    kernel, paintings = _kernel(judge, moments), _learned(judge, left_out)
+    labels, shares = _labels(judge, len(moments)), _weights(judge, len(moments))
+    count, odds = len(judge.support), np.full(len(moments), np.nan)
+    for judged, learned in blocks(pictures):
+        if not asked[judged].any():
+            continue
         rows = np.concatenate([paintings, count + learned])
         weights, bias = machine(kernel[np.ix_(rows, rows)], labels[rows], STRENGTH, shares[rows])
         values = kernel[np.ix_(count + judged, rows)] @ weights + bias
-        bound = photo_bound(before[learned][untouched[learned]])
-        odds[judged] = float(judge.slope) * values + float(judge.shift) - bound
+        odds[judged] = float(judge.slope) * values + float(judge.shift)
         if on_block:
             on_block(len(judged))
     return odds
@@ -180,10 +199,6 @@ def _learned(judge: TextureJudge, left_out: NDArray | None) -> NDArray[np.intp]:
     """Return the rows of the support that are learned from: paintings and, if the judge has them, their copies."""
     allowed = np.ones(len(judge.labels), dtype=bool) if left_out is None else ~np.asarray(left_out)
     return np.flatnonzero(np.tile(allowed, len(judge.support) // len(judge.labels)))
-
-
-def _log_odds(judge: TextureJudge, moments: NDArray) -> NDArray[np.float64]:
-    return judge(torch.from_numpy(moments)).double().numpy()
 
 
 def _labels(judge: TextureJudge, count: int) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ ATTRIBUTES = "alexnet"  # the network on whose statistics the attribution stands
 def load_look(file: str | Path, model: Classifier, device: torch.device) -> TextureLook:
     """Return the texture judge that 02 wrote beside a network."""
     texture, _ = load_texture_classifier(file, model)
-    return TextureLook(texture.extractor, texture.judge, device)
+    return TextureLook(texture.extractor.to(device), texture.judge, device)
 
 
 def load_looks(
@@ -74,20 +74,19 @@ def at_size(
 def warned(
     look: TextureLook,
     index: pd.DataFrame,
-    repainted: list[Tensor],
-    photos: list[Tensor],
+    pictures: pd.DataFrame,
+    images: list[Tensor],
     paintings: Iterable[Path | str],
 ) -> TextureLook:
     """Return a look whose judge has learned from repainted and untouched photos, but from none of these paintings.
 
     Without any repainted photo the look stays as it is.
     """
-    if not repainted:
+    if (pictures["style"] == "").all():
         return look
-    moments = measure_textures(look.extractor, [*repainted, *photos], look.device, look.size)
-    untouched = np.arange(len(moments)) >= len(repainted)
+    moments = measure_textures(look.extractor, images, look.device, look.size)
     left_out = same_paintings(training_rows(look, index), paintings)
-    return replace(look, judge=forewarn(look.judge, moments, untouched, left_out))
+    return replace(look, judge=forewarn(look.judge, moments, pictures, left_out))
 
 
 @dataclass(frozen=True)
@@ -95,29 +94,30 @@ class Panel:
     """The judges of part 2 beside the two networks, and the training paintings from which they learned.
 
     The forewarned judges also learn from the pictures that they judge, each from those of other photos in other styles.
+    None of them learned from a painting that is `left_out`: those whose style the pictures have, and their twins.
     """
 
     looks: Mapping[str, TextureLook]
     strokes: StrokeJudge
     attribution: Attribution
     train: pd.DataFrame
+    left_out: NDArray[np.bool_]
 
     @property
     def artist(self) -> str:
         """The name of the painter whose works have the label 1."""
         return str(self.train["artist"][self.train["label"] == 1].mode()[0])
 
-    def judge(self, pictures: pd.DataFrame, images: list[Tensor], paintings: Iterable[str], keep: Keep) -> pd.DataFrame:
+    def judge(self, pictures: pd.DataFrame, images: list[Tensor], keep: Keep) -> pd.DataFrame:
         """Return p_strokes, p_forewarned_vgg19, p_forewarned_alexnet and painter, a row per picture.
 
         Args:
             images: (1, 3, H, W) in [0, 1], one for each row of `pictures`, the untouched photos among them.
-            paintings: whose styles the pictures have; no judge learns from these or their twins.
         """
-        named, left_out = pictures[["content", "style"]], same_paintings(self.train, paintings)
+        named = pictures[["content", "style"]]
         answers = {"p_strokes": self.strokes.probs(keep("strokes", measure_strokes, images, self.strokes.size))}
         for network, moments in self.measure(images, keep).items():
-            odds = keep(f"forewarned_{network}", cross_fit, self.looks[network].judge, moments, named, left_out)
+            odds = keep(f"forewarned_{network}", cross_fit, self.looks[network].judge, moments, named, self.left_out)
             answers[f"p_forewarned_{network}"] = expit(odds)
             if network == ATTRIBUTES:
                 statistics = judge_statistics(self.looks[network].judge, moments)
@@ -130,32 +130,34 @@ class Panel:
         return {n: keep(f"{name}_{n}", measure_textures, look.extractor, images, look.device) for n, look in looks}
 
 
-def open_panel(looks: Mapping[str, TextureLook], index: pd.DataFrame, setup: Setup, keep: Keep) -> Panel:
+def open_panel(
+    looks: Mapping[str, TextureLook], index: pd.DataFrame, paintings: Iterable[str], setup: Setup, keep: Keep
+) -> Panel:
     """Return the judges of part 2, taught with the paintings from which the texture judges learned.
 
     Args:
         index: at least those paintings.
+        paintings: whose styles the pictures have that will be judged.
     """
     train = training_rows(looks[ATTRIBUTES], index)
+    left_out = same_paintings(train, paintings)
     with tqdm(total=len(train), desc="strokes") as bar:
         numbers = keep("train_strokes", paintings_strokes, train, setup, on_painting=bar.update)
-    judge = fit_stroke_judge(numbers, train["label"].to_numpy(), setup.seed, setup.size)
-    statistics = looks[ATTRIBUTES].judge.support[: len(train)].float().numpy()
-    return Panel(
-        looks,
-        judge,
-        keep("attribution", fit_attribution, statistics, train["artist"].tolist(), train["group"].tolist()),
-        train,
-    )
+    rest = train[~left_out]
+    judge = fit_stroke_judge(numbers[~left_out], rest["label"].to_numpy(), setup.seed, setup.size)
+    statistics = looks[ATTRIBUTES].judge.support[: len(train)].float().numpy()[~left_out]
+    attribution = keep("attribution", fit_attribution, statistics, rest["artist"].tolist(), rest["group"].tolist())
+    return Panel(looks, judge, attribution, train, left_out)
 
 
 def evaluate_panel(
     panel: Panel, tested: pd.DataFrame, images: list[Tensor], pictures: pd.DataFrame, setup: Setup, keep: Keep
-) -> dict[str, Estimate]:
-    """Return what each judge reaches on the test paintings, by name.
+) -> tuple[dict[str, Estimate], pd.DataFrame]:
+    """Return what each judge reaches on the test paintings, by name, and its answers, a row per painting.
 
     "strokes", "texture_<network>" and "forewarned_<network>" are ROC AUC, "strokes_validated" is the cross-validated
-    one on the training paintings; "attribution" is the share of painters that are named rightly.
+    one on the training paintings; "attribution" is the share of painters that are named rightly. The answers are those
+    of `Panel.judge`, and p_texture_<network>.
 
     Args:
         tested: the test paintings: path, label, artist, group.
@@ -164,19 +166,21 @@ def evaluate_panel(
     labels, groups = tested["label"].to_numpy(), tested["group"].to_numpy()
     numbers, known = keep("test_strokes", paintings_strokes, tested, setup), panel.train
     train = keep("train_strokes", paintings_strokes, known, setup)
-    results = {"strokes": auc_of(labels, panel.strokes.probs(numbers), groups, setup.seed)}
+    answers = {"p_strokes": panel.strokes.probs(numbers)}
+    results = {"strokes": auc_of(labels, answers["p_strokes"], groups, setup.seed)}
     about = known["label"].to_numpy(), known["group"].to_numpy(), setup.seed
     results["strokes_validated"] = Estimate.read(keep("strokes_validated", strokes_auc, train, *about))
     paintings, moments = load_paintings(tested, setup), panel.measure(images, keep)
     for network, seen in panel.measure(paintings, keep, "test_moments").items():
         judge, tensor = panel.looks[network].judge, torch.from_numpy(seen)
-        warned_judge = forewarn(judge, moments[network], (pictures["style"] == "").to_numpy())
+        warned_judge = forewarn(judge, moments[network], pictures, panel.left_out)
         for name, one in ((f"texture_{network}", judge), (f"forewarned_{network}", warned_judge)):
-            results[name] = auc_of(labels, expit(one(tensor).double().numpy()), groups, setup.seed)
+            answers[f"p_{name}"] = expit(one(tensor).double().numpy())
+            results[name] = auc_of(labels, answers[f"p_{name}"], groups, setup.seed)
         if network == ATTRIBUTES:
-            named = panel.attribution.names(judge_statistics(judge, seen))
-            results["attribution"] = accuracy(named, tested["artist"])
-    return results
+            answers["painter"] = panel.attribution.names(judge_statistics(judge, seen))
+            results["attribution"] = accuracy(answers["painter"], tested["artist"])
+    return results, pd.DataFrame(answers, index=tested.index)
 
 
 def auc_of(labels: NDArray, probs: NDArray, groups: NDArray, seed: int) -> Estimate:

@@ -25,7 +25,14 @@ from tqdm.auto import tqdm
 from ..data.views import PatchDataset, build_dataset
 from ..files import fingerprint
 from ..models.extractor import FeatureExtractor, build_extractor
-from ..models.texture import TEXTURE_LAYERS, TextureJudge, channel_moments, mean_squared_differences, statistics
+from ..models.texture import (
+    TEXTURE_LAYERS,
+    TextureJudge,
+    channel_moments,
+    mean_squared_differences,
+    standardised,
+    statistics,
+)
 from .corruptions import CopyDataset
 from .features import cache_features
 from .setup import PROTOCOL, Setup, identity
@@ -136,7 +143,7 @@ def fit_texture_judge(
     rows = moments if copies is None else np.concatenate([moments, copies])
     values = statistics(torch.from_numpy(np.asarray(rows, dtype=np.float32)))
     center, scale = values[: len(labels)].mean(0), values[: len(labels)].std(0).clamp(min=1e-6)
-    support = ((values - center) / scale).half()  # as it is saved, so that a loaded judge gives the same answers
+    support = standardised(values, center, scale).half()  # as it is saved: a loaded judge gives the same answers
     distances = mean_squared_differences(support.float(), support.float()).numpy()
     choice, scores = choose(distances, labels, groups, seed)
     platt = LogisticRegression(C=1e6, max_iter=1000).fit(scores[:, None], labels)

@@ -47,12 +47,13 @@ def unseen_answers(answers: pd.DataFrame, rate: float) -> str:
     everyone, sure, familiar = answers["mistaken"]
     if not sure.value >= 0:  # there is no answer at all
         return ""
-    promise, answered = "keeps" if sure.value <= rate else "breaks", percent(answers["answered"].iloc[1].value)
+    answered = percent(answers["answered"].iloc[1].value)
+    compared = "more than" if sure.low > rate else "less than" if sure.high < rate else "not measurably other than"
     return (
         f"Asked about painters it has never seen, the texture judge answers for {answered} of the paintings and takes "
         f"{percent(sure.value)} of those for Van Goghs, against {percent(everyone.value)} if it always answers. "
-        f"So it {promise} its promise of at most {percent(rate)} wrong answers. Among paintings that it does not call "
-        f"unfamiliar, {percent(familiar.value)} of the answers are wrong."
+        f"That is {compared} the {percent(rate)} of wrong answers that are allowed for painters it has seen. Among "
+        f"paintings that it does not call unfamiliar, {percent(familiar.value)} of the answers are wrong."
     )
 
 

@@ -7,10 +7,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from ..intervals import Estimate, paired_difference, proportion
+from ..intervals import Estimate, paired_difference, paired_proportions, proportion
 from ..plots.look import name_of
 
-LITTLE = 0.01  # a difference in ROC AUC that hardly matters
 PROMISE = 0.02  # of untouched photos a forewarned judge may take for Van Goghs
 JUDGE_NAMES = {
     "vgg19": "VGG-19",
@@ -22,15 +21,17 @@ JUDGE_NAMES = {
 }
 
 
-def starting_images(probs: Mapping[str, ArrayLike]) -> str:
+def starting_images(probs: Mapping[str, ArrayLike], loss: str) -> str:
     """Return how many Van Goghs there are before the first step of transfers that start from patches.
 
     Args:
         probs: by classifier, P(van_gogh) of each starting image.
+        loss: with which they are painted.
     """
+    reason = "With the loss of nearest neighbours" if loss == "neighbours" else "With the embedded weights"
     source = (
-        "With the embedded weights each transfer starts from a version of the photo that is made of patches of the "
-        "painting [@granot2022]."
+        f"{reason}, each transfer starts from a version of the photo that is made of patches of the painting "
+        "[@granot2022]."
     )
     taken = {network: int((np.asarray(values) >= 0.5).sum()) for network, values in probs.items()}
     total = len(next(iter(probs.values())))
@@ -42,18 +43,21 @@ def starting_images(probs: Mapping[str, ArrayLike]) -> str:
     )
 
 
-def differing_judges(by_vgg: ArrayLike, by_alexnet: ArrayLike) -> str:
+def differing_judges(pictures: pd.DataFrame) -> str:
     """Return on how many pictures the classifiers disagree, and which of them is convinced more easily.
 
+    The pictures of one photo are no independent draws: the difference is that of the photos' means.
+
     Args:
-        by_vgg, by_alexnet: P(van_gogh) of each repainted photo by VGG-19 and by AlexNet.
+        pictures: repainted photos, columns content, p_vgg19 and p_alexnet.
     """
-    by_vgg, by_alexnet = np.asarray(by_vgg), np.asarray(by_alexnet)
+    by_vgg, by_alexnet = pictures["p_vgg19"].to_numpy(), pictures["p_alexnet"].to_numpy()
     differing, total = int(((by_vgg >= 0.5) != (by_alexnet >= 0.5)).sum()), len(by_vgg)
     agreement = f"The classifiers agree about all {total} repainted photos."
     if differing:
         agreement = f"The classifiers disagree about {differing} of {total} repainted photos."
-    gap = paired_difference(by_vgg, by_alexnet)
+    means = pictures.groupby("content")[["p_vgg19", "p_alexnet"]].mean()
+    gap = paired_difference(means["p_vgg19"], means["p_alexnet"])
     easier = gap.choose(
         above="VGG-19 is convinced more easily",
         unclear="Neither is measurably easier to convince",
@@ -128,21 +132,34 @@ def _counts(taken: Mapping[str, int]) -> str:
     return " and ".join(f"{name_of(network)} takes {count}" for network, count in taken.items())
 
 
-def judges_on_paintings(tests: Mapping[str, Estimate], differences: Mapping[str, float]) -> str:
-    """Return what the judges reach on test paintings, and whether being warned costs the texture judges anything.
+def judges_on_paintings(tests: Mapping[str, Estimate]) -> str:
+    """Return what the judges that are no texture judges reach on test paintings.
 
     Args:
         tests: "strokes" (ROC AUC), "strokes_validated", and "attribution" (share named rightly).
-        differences: by network, ROC AUC of the forewarned judge less that of the texture judge.
     """
-    changes = " and ".join(f"{change:+.3f} ({name_of(network)})" for network, change in differences.items())
-    worst = min(differences.values())
-    cost = "costs the texture judges little" if worst >= -LITTLE else "costs the texture judges something"
     strokes = f"{tests['strokes']:.3f} on the test paintings, {tests['strokes_validated']:.3f} cross-validated"
     return (
-        f"To be warned {cost}: their ROC AUC on the test paintings changes by {changes}. Strokes alone, without colour "
-        f"or a network, reach a ROC AUC of {strokes}. The attribution names {tests['attribution']:.0%} of the painters "
-        "rightly."
+        f"Strokes alone, without colour or a network, reach a ROC AUC of {strokes}. The attribution names "
+        f"{tests['attribution']:.0%} of the painters rightly."
+    )
+
+
+def cost_of_warning(network: str, change: float, before: ArrayLike, after: ArrayLike) -> str:
+    """Return what a texture judge loses on real paintings when it is warned by photos.
+
+    Args:
+        network: whose texture it judges.
+        change: of its ROC AUC on the test paintings.
+        before, after: of each test painting by Van Gogh, whether the judge recognised it.
+    """
+    shares = [proportion(int(np.sum(answers)), len(answers)) for answers in (before, after)]
+    lost = paired_proportions(before, after)
+    price = lost.choose(above="fewer", unclear="measurably neither fewer nor more", below="more")
+    return (
+        f"Once warned, the judge of {name_of(network)}'s texture recognises {price} of the test paintings by Van Gogh: "
+        f"{shares[1]:.0%}, before {shares[0]:.0%}. Its ROC AUC, which sees the order of the paintings and not where "
+        f"the judge draws the line, changes by {change:+.3f}."
     )
 
 
@@ -154,8 +171,12 @@ def photos_that_pass(taken: Sequence[bool], title: str) -> str:
         title: the judge's.
     """
     share = proportion(sum(map(bool, taken)), len(taken))
-    verdict = "keeps" if share.value <= PROMISE else "does not keep"
-    return f"The judge {title} takes {share:.0%} of the untouched photos for Van Goghs; it {verdict} its bound."
+    verdict = f"so few photos cannot tell whether it keeps its bound of {PROMISE:.0%}"
+    if share.low > PROMISE:
+        verdict = f"it does not keep its bound of {PROMISE:.0%}"
+    elif share.high <= PROMISE:
+        verdict = f"it keeps its bound of {PROMISE:.0%}"
+    return f"The judge {title} takes {share:.0%} of the untouched photos for Van Goghs: {verdict}."
 
 
 def deception(repainted: Mapping[str, Estimate], photos: Estimate) -> str:
@@ -166,11 +187,16 @@ def deception(repainted: Mapping[str, Estimate], photos: Estimate) -> str:
         photos: the same share of the untouched photos.
     """
     rates = ", ".join(f"{share:.0%} with {name_of(network)}'s features" for network, share in repainted.items())
-    clear = [network for network, share in repainted.items() if share.low > photos.high]
-    names = " and ".join(name_of(network) for network in clear)
-    verdict = f"The rates of {names} are clearly higher than that." if len(clear) > 1 else ""
-    verdict = f"The rate of {names} is clearly higher than that." if len(clear) == 1 else verdict
-    verdict = verdict or "The intervals overlap with that."
+    verdicts, clearly = [], {
+        "higher": [network for network, share in repainted.items() if share.low > photos.high],
+        "lower": [network for network, share in repainted.items() if share.high < photos.low],
+    }  # fmt: skip
+    for word, clear in clearly.items():
+        names = " and ".join(name_of(network) for network in clear)
+        if clear:
+            noun, verb = ("rates", "are") if len(clear) > 1 else ("rate", "is")
+            verdicts.append(f"The {noun} of {names} {verb} clearly {word} than that.")
+    verdict = " ".join(verdicts) or "The intervals overlap with that."
     return f"The deception rate is {rates}; of untouched photos, {photos:.0%} are attributed to Van Gogh. {verdict}"
 
 

@@ -113,7 +113,7 @@ def against_chance(guided: float, chance: float, trials: int) -> str:
     ratio = guided / chance
     numbers = f"{ratio:.2f} times the area of {counted(trials, 'random trial')}"
     if ratio >= BETTER:
-        return f"The guided search is worth its effort: its front encloses {numbers}."
+        return f"For this pair and seed the guided search is worth its effort: its front encloses {numbers}."
     if ratio >= 1:
         return f"Guiding the search gains little: its front encloses {numbers}, with the same budget."
     return f"Guiding the search gains nothing here: its front encloses {numbers}, with the same budget."
@@ -127,7 +127,10 @@ def repeated(small: pd.DataFrame, large: pd.DataFrame, size: int) -> str:
     """
     if len(small) < 2:
         return ""
-    orders = [kendalltau(small[name], large[name]).statistic for name in ("log_odds", "ssim")]
+    names = ("log_odds", "ssim")
+    if any(frame[name].nunique() < 2 for frame in (small, large) for name in names):
+        return ""
+    orders = [kendalltau(small[name], large[name]).statistic for name in names]
     change = f"the log odds change by {(large.log_odds - small.log_odds).mean():+.2f} on average"
     if min(orders) > 1 - 1e-9:
         return f"Painted again at {size} pixels, the trials keep their order in both directions; {change}."

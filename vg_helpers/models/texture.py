@@ -22,6 +22,7 @@ TEXTURE_LAYERS = {  # chosen by grouped cross-validation; other middle layers di
     "vgg19": ("relu4_2", "relu4_4", "relu5_1", "relu5_2"),
     "alexnet": ("relu1", "relu2", "relu3", "relu4", "relu5"),
 }
+FARTHEST = 100.0  # standard deviations
 
 
 def channel_moments(features: Mapping[str, Tensor]) -> Tensor:
@@ -60,7 +61,7 @@ class TextureJudge(nn.Module):
 
     def standardise(self, moments: Tensor) -> Tensor:
         """Return the standardised statistics (N, 2C) of moments (N, 2C)."""
-        return (statistics(moments) - self.center) / self.scale
+        return standardised(statistics(moments), self.center, self.scale)
 
     def distances(self, moments: Tensor) -> Tensor:
         """Return the mean squared differences (N, M) from the training paintings and then their copies."""
@@ -78,6 +79,15 @@ class TextureJudge(nn.Module):
     def content(self) -> tuple[Any, ...]:
         """Return what its answers depend on, for `Stage.keep`."""
         return dict(self.state_dict()), self.names
+
+
+def standardised(values: Tensor, center: Tensor, scale: Tensor) -> Tensor:
+    """Return values (N, D) in units of the scale (D,) from the center (D,), at most FARTHEST.
+
+    A channel that is dead in all training paintings has next to no scale; without a limit, the first picture in which
+    it is alive would be at infinity in half precision.
+    """
+    return ((values - center) / scale).clamp(-FARTHEST, FARTHEST)
 
 
 def mean_squared_differences(first: Tensor, second: Tensor) -> Tensor:

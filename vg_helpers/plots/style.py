@@ -226,10 +226,10 @@ def plot_deceived(
         judges, kinds: the titles of the judges and of the kinds of pictures, in order.
     """
     figure, axes = canvas(0.9 + 0.42 * len(judges))
-    looks = [("#0173B2", "o"), ("#DE8F05", "s"), ("#56B4E9", "D"), (NEUTRAL, "x")]
+    looks = [("#0173B2", "o"), ("#DE8F05", "s"), ("#56B4E9", "D"), (NEUTRAL, "x"), ("#029E73", "*")]
     for k, (kind, (color, marker)) in enumerate(zip(kinds, looks, strict=False)):
         rows = shares[shares["painted"] == kind].set_index("judge").reindex(list(judges))
-        places = np.arange(len(judges)) + 0.16 * (k - (len(kinds) - 1) / 2)
+        places = np.arange(len(judges)) + 0.15 * (k - (len(kinds) - 1) / 2)
         axes.hlines(places, rows["low"], rows["high"], color=color, lw=1)
         axes.plot(rows["value"], places, marker, color=color, ms=4.5, label=kinds[kind])
     axes.set_yticks(range(len(judges)), [wrap(name, 1.6) for name in judges.values()])

@@ -26,7 +26,7 @@ from .losses import at_least_float32, content_energy, content_loss, total_variat
 from .optimize import Callbacks, Objective, OnStep, StyleRun, optimize
 from .pixels import keep_luminance_only
 from .start import start_image
-from .targets import DEEPEST, LOSSES, gram_terms, style_terms
+from .targets import DEEPEST, LOSSES, gram_terms, photo_parts, style_terms
 from .tiled import TiledObjective, Tiles, choose_tiles
 
 SUITED = {  # by loss: fields with which pictures of 256 pixels looked good
@@ -34,7 +34,7 @@ SUITED = {  # by loss: fields with which pictures of 256 pixels looked good
     "wasserstein": {"loss": "wasserstein", "style_weight": 10.0},
     "neighbours": {"loss": "neighbours", "style_weight": 8.0, "start": "patches", "tv_weight": 50.0},
 }
-VERSION = 4  # raised whenever the same settings give other pixels, so that kept pictures are painted again
+VERSION = 5  # raised whenever the same settings give other pixels, so that kept pictures are painted again
 
 
 @dataclass(frozen=True)
@@ -178,9 +178,10 @@ def build_objective(inputs: Inputs, features: Features, params: StyleParams, til
 def _build_tiled(inputs: Inputs, params: StyleParams, tiles: Tiles, layers: dict[str, float]) -> TiledObjective:
     """Return the same objective in tiles."""
     objective = TiledObjective(tiles, inputs.content, params, inputs.reach())
-    pairs = [(inputs.content, None), *zip(inputs.styles, inputs.regions_or_none(), strict=True)]
-    photo, *styles = (tiles.grams(image, list(layers), region) for image, region in pairs)
-    objective.terms = gram_terms(inputs, tiles.shapes(inputs.content), photo, styles, layers, params)
+    photos = photo_parts(inputs, partial(tiles.grams, inputs.content, list(layers)))
+    pairs = zip(inputs.styles, inputs.regions_or_none(), strict=True)
+    styles = [tiles.grams(image, list(layers), region) for image, region in pairs]
+    objective.terms = gram_terms(inputs, tiles.shapes(inputs.content), photos, styles, layers, params)
     return objective
 
 

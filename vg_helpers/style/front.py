@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..files import fingerprint
-from ..images import load_image
+from ..images import load_image, longer_side
 from ..search import open_study, run_study, trials_frame
 from .engine import VERSION, StyleParams, params_for
 from .measures import structural_similarity
@@ -42,7 +42,8 @@ STARTUP = 5  # random trials with which both searches begin, the engine's defaul
 class Canvas:
     """What all pictures of a search share: the network that paints, how long, and how large.
 
-    `folder` gets the pictures; below it lie the checkpoints of those that are not finished.
+    `size` is in pixels of the shorter side. `folder` gets the pictures; below it lie the checkpoints of those that are
+    not finished.
     """
 
     extractor: nn.Module
@@ -60,7 +61,8 @@ class Canvas:
         name = fingerprint(str(photo), str(painting), dict(values), self.size, self.num_steps)
         self.folder.mkdir(parents=True, exist_ok=True)
         file, state = self.folder / f"{name}.png", self.folder / "unfinished"
-        return load_image(paint_once(file, photo, painting, self.extractor, self.params(values), self.size, state))
+        longer = longer_side(photo, self.size)
+        return load_image(paint_once(file, photo, painting, self.extractor, self.params(values), longer, state))
 
 
 def params_of(values: Mapping[str, Any], extractor: nn.Module, num_steps: int, seed: int = 0) -> StyleParams:
@@ -105,7 +107,8 @@ class Pair:
     def measure(self, values: Mapping[str, Any]) -> tuple[float, float]:
         """Return the log odds of the picture with these values, and its structural similarity to the photo."""
         picture = self.canvas.paint(self.photo, self.painting, values)
-        similarity = structural_similarity(picture, load_image(self.photo, self.canvas.size))
+        photo = load_image(self.photo, longer_side(self.photo, self.canvas.size))
+        similarity = structural_similarity(picture, photo)
         return float(self.judge([picture])[0]), similarity.item()
 
     def repeat(self, trials: pd.DataFrame) -> tuple[pd.DataFrame, list[Tensor]]:
@@ -220,6 +223,12 @@ def list_pool(
         names = content[order[number % len(content)]], style[number % len(style)]
         rows.append([*names, photos[names[0]], paintings[names[1]], *values.values()])
     return pd.DataFrame(rows, columns=["content", "style", "photo", "painting", *SPACE])
+
+
+def pool_pictures(pool: pd.DataFrame, photos: Mapping[str, str]) -> pd.DataFrame:
+    """Return content and style of the pictures of a pool and then of untouched photos, whose style is ""."""
+    untouched = pd.DataFrame({"content": list(photos.keys()), "style": ""})
+    return pd.concat([pool[["content", "style"]], untouched], ignore_index=True)
 
 
 def paint_pool(pool: pd.DataFrame, canvas: Canvas) -> list[Tensor]:

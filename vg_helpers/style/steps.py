@@ -18,8 +18,8 @@ from tqdm.auto import tqdm
 
 from ..device import pick_device, seed_everything
 from ..files import result_name, short_name
-from ..images import load_image, read_metadata
-from ..intervals import Estimate, mean_interval, paired_difference, proportion
+from ..images import load_image, longer_side, read_metadata
+from ..intervals import Estimate, mean_interval, paired_difference, paired_proportions, proportion
 from ..models.classifier import load_classifier
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES
@@ -33,6 +33,7 @@ CORE = (gram_matrix, content_loss, style_loss, build_objective)  # what the repo
 NETWORKS = tuple(TITLES)
 KINDS = {name: f"{title} features" for name, title in TITLES.items()}
 KINDS |= {"optimum": "VGG-19 features, single objective", "photo": "untouched"}
+ASKED = KINDS | {"real": "paintings by Van Gogh"}  # about what judges are asked
 JUDGES = {
     "vgg19": "VGG-19",
     "alexnet": "AlexNet",
@@ -97,7 +98,7 @@ def settings_table(extractor: nn.Module, params: StyleParams, size: int) -> pd.D
         "style layers": ", ".join(extractor.layers[:-1]),
         "optimiser": f"{params.optimizer.title()}, learning rate {params.lr:g}, {params.num_steps} steps",
         "total variation γ": f"{params.tv_weight:g}",
-        "longer side": f"{size} pixels",
+        "shorter side": f"{size} pixels",
     }
     return pd.DataFrame(settings.items(), columns=["setting", "value"])
 
@@ -110,8 +111,8 @@ def layers_table(extractors: Mapping[str, nn.Module]) -> pd.DataFrame:
 
 
 def load_all(paths: Sequence[str | Path], size: int | None = None) -> list[Tensor]:
-    """Return the pictures as (1, 3, H, W) in [0, 1], their longer side scaled down to `size` pixels."""
-    return [load_image(path, size) for path in paths]
+    """Return the pictures as (1, 3, H, W) in [0, 1], their shorter side scaled down to `size` pixels."""
+    return [load_image(path, size and longer_side(path, size)) for path in paths]
 
 
 def pair_up(photos: pd.DataFrame, paintings: pd.DataFrame) -> pd.DataFrame:
@@ -139,9 +140,14 @@ def list_jobs(pairs: pd.DataFrame, folder: Path, networks: Sequence[str] = NETWO
 
 
 def paint(jobs: pd.DataFrame, networks: Networks, params: StyleParams, size: int, state: Path) -> None:
-    """Paint what is not yet painted; an interrupted picture continues from the folder `state`."""
+    """Paint what is not yet painted; an interrupted picture continues from the folder `state`.
+
+    Args:
+        size: pixels of the pictures' shorter side.
+    """
     for job in tqdm(list(jobs.itertuples()), desc="painting"):
-        paint_once(job.file, job.photo, job.painting, networks.extractors[job.extractor], params, size, state)
+        longer = longer_side(job.photo, size)
+        paint_once(job.file, job.photo, job.painting, networks.extractors[job.extractor], params, longer, state)
 
 
 def starting_images(
@@ -150,7 +156,8 @@ def starting_images(
     """Return the pictures that the transfers start from, as (1, 3, H, W); they are kept in the folder `state`."""
     files = [state / f"{short_name(name)}.png" for name in pairs.content]
     for file, pair in tqdm(list(zip(files, pairs.itertuples(), strict=True)), desc="starting images"):
-        paint_once(file, pair.photo, pair.painting, extractor, replace(params, num_steps=0), size, state)
+        longer = longer_side(pair.photo, size)
+        paint_once(file, pair.photo, pair.painting, extractor, replace(params, num_steps=0), longer, state)
     return load_all(files)
 
 
@@ -197,10 +204,25 @@ def votes(everything: pd.DataFrame, artist: str) -> pd.DataFrame:
     return pd.DataFrame({**answers, "attribution": everything["painter"] == artist})
 
 
+def genuine(tested: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the test paintings by Van Gogh as rows of `everything`, of the kind "real".
+
+    Args:
+        tested: rows of predictions.csv: label, and p_<network>.
+        answers: of the other judges, as `panel.evaluate_panel` returns them, one row for each of `tested`.
+    """
+    networks = tested[[f"p_{network}" for network in NETWORKS]]
+    return networks.join(answers)[tested["label"] == 1].assign(painted="real")
+
+
 def deceived(everything: pd.DataFrame, artist: str) -> pd.DataFrame:
-    """Return one row per kind of picture and judge: painted, judge, pictures, and value, low, high of the share."""
+    """Return one row per kind of picture and judge: painted, judge, pictures, and value, low, high of the share.
+
+    Args:
+        everything: with the rows of `genuine`.
+    """
     answers, rows = votes(everything, artist), []
-    for kind in KINDS:
+    for kind in ASKED:
         part = answers[(everything.painted == kind).to_numpy()]
         for judge in JUDGES:
             rows.append([kind, judge, len(part), *proportion(int(part[judge].sum()), len(part))])
@@ -211,12 +233,12 @@ def deceived_table(shares: pd.DataFrame) -> pd.DataFrame:
     """Return the shares of `deceived` as text, a row per judge and a column per kind of picture."""
     text = [f"{Estimate.read(row):.0%}" for row in shares.to_dict("records")]
     table = shares.assign(share=text).pivot(index="judge", columns="painted", values="share")
-    table = table.loc[list(JUDGES), list(KINDS)].rename(index=JUDGES, columns=KINDS)
+    table = table.loc[list(JUDGES), list(ASKED)].rename(index=JUDGES, columns=ASKED)
     return table.rename_axis(index="judge", columns=None).reset_index()
 
 
 def rates_of(shares: pd.DataFrame, judge: str) -> dict[str, Estimate]:
-    """Return the shares of one judge by kind of picture."""
+    """Return the shares of one judge by kind of picture: as `painted` names it."""
     rows = shares[shares.judge == judge].to_dict("records")
     return {row["painted"]: Estimate.read(row) for row in rows}
 
@@ -277,9 +299,9 @@ def conviction_changes(everything: pd.DataFrame, artist: str) -> dict[str, Estim
 
     The intervals are paired.
     """
-    answers = votes(everything, artist).astype(float)
+    answers = votes(everything, artist)
     knee, optimum = (answers[(everything.painted == kind).to_numpy()] for kind in ("vgg19", "optimum"))
-    return {judge: paired_difference(knee[judge], optimum[judge]) for judge in JUDGES}
+    return {judge: paired_proportions(knee[judge], optimum[judge]) for judge in JUDGES}
 
 
 def agreement(scores: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ of the picture, so that a pixel is pulled as strongly as without a mask.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,18 +41,25 @@ def style_terms(
 def _gram_terms(
     inputs: Inputs, photo: dict[str, Tensor], features: Features, layers: dict[str, float], params: Any
 ) -> list[Term]:
-    photo_grams = _grams(photo, layers)
+    photos = photo_parts(inputs, partial(_grams, photo, layers))
     styles = [
         _grams(features(style), layers, region)
         for style, region in zip(inputs.styles, inputs.regions_or_none(), strict=True)
     ]
-    return gram_terms(inputs, photo, photo_grams, styles, layers, params)
+    return gram_terms(inputs, photo, photos, styles, layers, params)
+
+
+def photo_parts(inputs: Inputs, measure: Callable[[Tensor | None], Any]) -> list[Any]:
+    """Return what `measure` says of the part of the photo that each style replaces: its mask, or everything."""
+    if inputs.masks is None:
+        return [measure(None)] * len(inputs.styles)
+    return [measure(mask) for mask in inputs.masks]
 
 
 def gram_terms(
     inputs: Inputs,
     photo: dict[str, Tensor],
-    photo_grams: Grams,
+    photos: Sequence[Grams],
     styles: Sequence[Grams],
     layers: dict[str, float],
     params: Any,
@@ -60,8 +68,9 @@ def gram_terms(
 
     Args:
         photo: features, or tensors of their shapes.
+        photos: of `photo_parts`.
     """
-    grams = [_mixed_grams(photo_grams, style, params.strength) for style in styles]
+    grams = [_mixed_grams(part, style, params.strength) for part, style in zip(photos, styles, strict=True)]
     if inputs.masks is None:
         shares = inputs.shares()
         grams = [{name: sum(s * gram[name] for s, gram in zip(shares, grams, strict=True)) for name in grams[0]}]
@@ -77,15 +86,16 @@ def _wasserstein_terms(
     """Return one term, or one for each mask; strength and blend mix Gaussians to their barycentre."""
     if params.strength == 0:  # the photo is its own target; rounding alone would move it
         return [_nothing]
-    photos, styles = _gaussians(photo, layers), []
+    photos, styles = photo_parts(inputs, partial(_gaussians, photo, layers)), []
     for style, region in zip(inputs.styles, inputs.regions_or_none(), strict=True):
         styles.append(_gaussians(features(style), layers, region))
     groups = [[style] for style in styles] if inputs.masks is not None else [styles]
     shares = [[1.0]] * len(styles) if inputs.masks is not None else [inputs.shares()]
     terms = []
-    for group, parts, (weights, mask) in zip(groups, shares, _pulls(inputs, layers), strict=True):
+    pulls = _pulls(inputs, layers)
+    for part, group, parts, (weights, mask) in zip(photos[: len(pulls)], groups, shares, pulls, strict=True):
         mixed = [1 - params.strength, *(params.strength * part for part in parts)]
-        targets = {name: barycenter([photos[name], *(style[name] for style in group)], mixed) for name in layers}
+        targets = {name: barycenter([part[name], *(style[name] for style in group)], mixed) for name in layers}
         terms.append(WassersteinTerm(photo, targets, weights, scaling=params.scaling, mask=mask))
     return terms
 
