@@ -104,6 +104,25 @@ def test_the_copied_command_makes_the_same_file(place, recipe, change):
     assert session.current.png() == by_command(session.current)
 
 
+@pytest.mark.parametrize("names", [("-photo.png", "-stars.png", "-mask.png"), ("~root", "~", "auto")])
+def test_names_that_the_command_would_misread(place, recipe, names):
+    pictures = []
+    for name, old in zip(names, ("photo.png", "stars.png", "mask.png"), strict=True):
+        (place / old).rename(place / name)
+        pictures.append(Upload(name, (place / name).read_bytes()))
+    photo, style, mask = pictures
+    session, _, _ = session_that()
+    session.paint(replace(recipe, photo=photo, style=style, protect=mask, size=32, steps=2))
+    assert session.wait(60) == FINISHED, session.problem
+    assert session.current.png() == by_command(session.current)
+
+
+def test_words_that_the_parser_refuses_are_said(recipe):
+    session, _, _ = session_that()
+    session.paint(replace(recipe, extractor="resnet"))
+    assert session.wait(60) == FAILED and "--extractor resnet" in session.problem
+
+
 @pytest.mark.parametrize("at", [1, 5, 12, 14])
 @pytest.mark.parametrize("protect", [False, True])
 def test_a_stopped_painting_has_a_command_too(place, recipe, at, protect):

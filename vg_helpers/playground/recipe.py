@@ -79,7 +79,9 @@ class Recipe:
 
 
 def _name(picture: Picture | str) -> str:
-    return str(picture)
+    """Return the word for a picture, which the command reads neither as an option nor as a home nor as AUTO."""
+    name = str(picture)
+    return name if isinstance(picture, str) or (name[:1] not in ("-", "~") and name != AUTO) else f"./{name}"
 
 
 def sha256(picture: Picture) -> str:

@@ -5,6 +5,7 @@ Convention: a worker thread paints; `on_change` is called in it after each chang
 FINISHED and FAILED.
 """
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -145,7 +146,7 @@ class Session:
             self._set(FINISHED)
         except Cancelled:
             pass
-        except Exception as error:  # shown on the page, whatever it is: a thread has nobody else to tell
+        except (Exception, SystemExit) as error:  # shown, whatever it is: a thread has nobody else to tell
             self.problem = sentence(_named(error, recipe))
             self._set(FAILED)
         finally:
@@ -257,7 +258,9 @@ def protection(recipe: Recipe, content: Tensor) -> Tensor:
 
 
 def _named(error: BaseException, recipe: Recipe) -> BaseException:
-    """Return the error with the name of the picture that is too small."""
+    """Return the error with the name of the picture that is too small, or the words that argparse refused."""
+    if isinstance(error, SystemExit):
+        return ValueError(f"run.py paint does not understand {shlex.join(recipe.words())}: choose other settings")
     if not isinstance(error, TooSmall):
         return error
     return error.named(recipe.photo, recipe.style)
