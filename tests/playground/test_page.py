@@ -1,5 +1,6 @@
 """The widgets without a browser: what they show, what they ask the session for, and what comes back."""
 
+import re
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -141,6 +142,25 @@ def test_a_variant_comes_back_with_its_settings(open_page):
     opened.history.children[0].children[1].click()
     assert (opened.steps.value, opened.loss.value, opened.strokes.value) == (10, "gram", 1.0)
     assert opened.session.current is opened.session.variants[0]
+
+
+def test_the_history_goes_on_when_it_is_full(open_page, monkeypatch):
+    monkeypatch.setattr(session, "MOST_VARIANTS", 2)
+    opened = open_page()
+    for steps in (5, 10, 15):
+        opened.steps.value = steps
+        painted(opened)
+    tips = [card.children[1].tooltip for card in opened.history.children]
+    assert [re.search(r"(\d+) steps", tip)[1] for tip in tips] == ["10", "15"]
+
+
+def test_pictures_of_one_name_come_back_as_they_were(open_page, tmp_path):
+    opened = open_page()
+    uploads = [Upload("image.jpg", save(tmp_path / "image.png", seed).read_bytes()) for seed in (5, 6, 7)]
+    for upload in [*uploads, *uploads]:
+        opened.photo.choose(upload)
+        assert opened.photo.picture == upload
+    assert list(opened.photo.choices) == ["one", "image", "image (2)", "image (3)"]
 
 
 def test_an_upload_is_chosen_and_not_kept_in_the_widget(open_page, tmp_path):

@@ -174,6 +174,15 @@ def test_variants_stay_and_come_back(recipe):
     assert [variant.recipe.steps for variant in session.variants] == [4, 8]
     session.show(first)
     assert session.current is first and session.state == FINISHED and session.step == len(first.losses)
+    assert session.total == session.step < session.variants[1].total
+
+
+def test_the_same_recipe_again_is_a_variant_of_its_own(recipe):
+    session, _, _ = session_that()
+    for _ in range(2):
+        session.paint(replace(recipe, steps=2))
+        session.wait()
+    assert len(session.variants) == 2
 
 
 def test_a_new_painting_ends_the_one_before_and_keeps_it(recipe):

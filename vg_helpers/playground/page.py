@@ -80,13 +80,13 @@ class Chooser:
             self.list.value = chosen
 
     def choose(self, picture: Any) -> None:
-        """Choose a picture, which is added if the list lacks it."""
-        for name, known in self.choices.items():
-            if known == picture:
-                self.list.value = name
-                return
-        self.add({pictures.name_of(picture): picture})
-        self.list.value = pictures.name_of(picture)
+        """Choose a picture, which is added under a free name if the list lacks it."""
+        with self.lock:
+            name = next((name for name, known in self.choices.items() if known == picture), None)
+            if name is None:
+                name = pictures.free_name(pictures.name_of(picture), self.choices)
+                self.add({name: picture})
+            self.list.value = name
 
     def _take(self, _: Any) -> None:
         if self.upload.value:
@@ -120,6 +120,7 @@ class Page:
     def __init__(self) -> None:
         self.session: Any = None
         self.judges: list[Any] = []
+        self.listed: list[Any] = []  # variants of the history
         self.explained: dict[Any, tuple[str, list[Any]]] = {}
         self.lock, self.loaded, self.asked = threading.RLock(), threading.Event(), threading.Event()
         self._is_setting = False
@@ -289,7 +290,7 @@ class Page:
         else:
             self.download.value = ""
             self.verdict.value = "" if self.judges else self.verdict.value
-        if len(self.history.children) != len(session.variants) and session.state != "painting":
+        if self.listed != session.variants and session.state != "painting":
             self._list_variants(session.variants)
 
     def _explain(self) -> None:
@@ -311,7 +312,7 @@ class Page:
                 self.render()
 
     def _list_variants(self, variants: list[Any]) -> None:
-        cards = []
+        self.listed, cards = variants, []
         for number, variant in enumerate(variants, start=1):
             recipe = variant.recipe
             words = f"{_title(recipe)}, {recipe.size} pixels, {recipe.steps} steps"

@@ -4,7 +4,9 @@ Convention: a choice is a name for the list and the file, which need not exist y
 """
 
 import os
+from collections.abc import Container
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 from ..files import ROOT, UNREADABLE, atomic, expand_home
@@ -61,6 +63,16 @@ def name_of(picture: Path | Upload) -> str:
     """
     stem = Path(picture.name).stem
     return stem.removeprefix("vincent-van-gogh_").replace("-", " ").replace("_", " ") or stem
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return the name, with a number if it is taken.
+
+    >>> free_name("mask", {"mask", "mask (2)"})
+    'mask (3)'
+    """
+    numbered = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(free for free in numbered if free not in taken)
 
 
 def ensure(picture: Path | Upload) -> None:

@@ -34,16 +34,18 @@ POINTS = 15  # judgements during a painting
 MOST_VARIANTS = 24  # that a visit keeps
 
 
-@dataclass
+@dataclass(eq=False)  # each painting is itself: tensors have no single answer to ==
 class Variant:
     """A painting: its recipe, the picture so far without opacity and colours, and how it came about.
 
-    `beliefs` holds (step, P(van_gogh)) for each judge by name, `losses` (step, loss).
+    `total` counts the steps of the whole painting; `beliefs` holds (step, P(van_gogh)) for each judge by name, `losses`
+    (step, loss).
     """
 
     recipe: Recipe
     photo: Tensor
     painting: Tensor
+    total: int = 0
     losses: list[tuple[int, float]] = field(default_factory=list)
     beliefs: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     metadata: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
@@ -137,7 +139,7 @@ class Session:
         """Bring an earlier variant back; one that is being painted ends."""
         self.close()
         self.current, self.state, self.problem = variant, FINISHED, ""
-        self.step, self.seconds_left = variant.losses[-1][0], 0.0
+        self.step, self.total, self.seconds_left = variant.losses[-1][0], variant.total, 0.0
         self.on_change()
 
     def _work(self, recipe: Recipe) -> None:
@@ -192,7 +194,7 @@ class Watch:
         levels = [*params.coarse, (1.0, params.num_steps)]
         self.levels = [inputs.scaled(fraction) for fraction, _ in levels]
         self.costs = [fraction**2 for fraction, steps in levels for _ in range(steps)]
-        session.total = len(self.costs)
+        session.total = session.current.total = len(self.costs)
         self.judge_every = max(1, session.total // POINTS)
         self.began, self.shown = time.perf_counter(), 0.0
 
