@@ -12,7 +12,7 @@ from pathlib import Path
 from ..files import ROOT, UNREADABLE, atomic, expand_home
 from ..images import Upload, list_images
 
-PHOTOS, STYLES = "data/photos", "data/styles"
+PHOTOS, STYLES, DATA = "data/photos", "data/styles", "data"
 OURS = ROOT / "report" / "pictures"
 DEMO = ROOT / "report" / "build" / "playground"  # paintings by the demo's flow painter; nobody's own pictures
 DEMO_SEED, DEMO_SIZE = 42, 512
@@ -41,18 +41,23 @@ def bundled_photos() -> dict[str, Path]:
 def styles() -> dict[str, Path]:
     """Return the paintings to choose from: the styles folder's, the data folder's Van Goghs, and the demo's."""
     real = _of_folder("VG_STYLES_DIR", STYLES)
-    if data := os.environ.get("VG_DATA_DIR"):
-        found = sorted(expand_home(data).glob("*/vincent-van-gogh_*"))[:MOST]
-        real |= {name_of(path): path for path in found if name_of(path) not in real}
+    found = sorted(_folder("VG_DATA_DIR", DATA).glob("*/vincent-van-gogh_*"))[:MOST]
+    real |= {name_of(path): path for path in found if name_of(path) not in real}
     own = {"the starry night (detail)": OURS / "painting.jpg"}
     return real | own | {f"demo: {subject}": DEMO / f"demo-{subject}.jpg" for subject in DEMO_SUBJECTS}
 
 
 def _of_folder(variable: str, default: str) -> dict[str, Path]:
-    place = os.environ.get(variable)
+    choices: dict[str, Path] = {}
     with suppress(*UNREADABLE):  # it holds no pictures, or there is none
-        return {name_of(path): path for path in list_images(expand_home(place) if place else ROOT / default)[:MOST]}
-    return {}
+        for path in list_images(_folder(variable, default))[:MOST]:
+            choices[free_name(name_of(path), choices)] = path
+    return choices
+
+
+def _folder(variable: str, default: str) -> Path:
+    """Return the whole path of a folder, so that the copied command finds its pictures from every other one."""
+    return expand_home(os.environ.get(variable) or ROOT / default).absolute()
 
 
 def name_of(picture: Path | Upload) -> str:
