@@ -5,8 +5,10 @@ import io
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -47,19 +49,49 @@ def data_of(page):
     return json.loads(re.search(r'<script id="study" type="application/json">(.*?)</script>', text)[1])
 
 
-def test_all_pictures_are_in_the_page_with_the_same_longer_side(page, study):
+def image_of(address):
+    start, _, code = address.partition(",")
+    assert start == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(code)))
+
+
+def sizes_of(page):
+    """Return the sizes of the pictures by kind of question."""
+    return {kind: {image_of(one).size for one in part.values()} for kind, part in data_of(page)["pictures"].items()}
+
+
+def test_the_page_holds_the_pictures_of_each_question(page, study):
     data = data_of(page)
-    assert set(data["pictures"]) == set(study.pictures["id"]) and len(data["questions"]) == 40
-    for address in data["pictures"].values():
-        kind, _, code = address.partition(",")
-        assert kind == "data:image/jpeg;base64" and max(Image.open(io.BytesIO(base64.b64decode(code))).size) == 120
+    assert len(data["questions"]) == 40
+    for question in data["questions"]:
+        shown = {question[name] for name in ("first", "second", "photo")} - {""}
+        assert shown <= set(data["pictures"][question["kind"]])
+    assert set().union(*data["pictures"].values()) == set(study.pictures["id"])
+
+
+def test_no_shape_gives_a_real_painting_away_and_versions_of_a_photo_are_whole(page):
+    assert sizes_of(page) == {"van_gogh": {(120, 120)}, "photo": {(120, 80)}}
+
+
+def test_squares_are_cut_from_the_middle(study, page):
+    files, squares = study.pictures.set_index("id")["file"], data_of(page)["pictures"]["van_gogh"]
+    for name, address in squares.items():
+        whole = Image.open(files[name])
+        half = min(whole.size) // 2
+        x, y = whole.width // 2, whole.height // 2
+        middle = whole.crop((x - half, y - half, x + half, y + half)).resize((120, 120))
+        assert np.abs(np.subtract(middle, image_of(address), dtype=float)).mean() < 3
 
 
 def test_the_smallest_picture_decides_the_size_of_all(study, tmp_path):
     write_page(tmp_path / "study.html", study, 400)
-    pictures = data_of(tmp_path / "study.html")["pictures"].values()
-    sizes = {max(Image.open(io.BytesIO(base64.b64decode(code.partition(",")[2]))).size) for code in pictures}
-    assert sizes == {300}
+    assert sizes_of(tmp_path / "study.html") == {"van_gogh": {(200, 200)}, "photo": {(300, 200)}}
+
+
+def test_a_kind_without_questions_needs_no_pictures(study, tmp_path):
+    few = replace(study, questions=study.questions[study.questions["kind"] == "van_gogh"])
+    write_page(tmp_path / "study.html", few, 120)
+    assert data_of(tmp_path / "study.html")["pictures"]["photo"] == {}
 
 
 def test_the_page_holds_no_solution_and_asks_for_nothing(page, study):
@@ -85,7 +117,7 @@ ARROWS = {"ArrowLeft": 37, "ArrowRight": 39}
 def shown(tab):
     """Return the names of both pictures by what they show."""
     return tab(
-        "['left', 'right'].map(side => Object.entries(study.pictures)"
+        "['left', 'right'].map(side => Object.entries(study.pictures[at('ask').className])"
         ".find(([name, src]) => src === document.querySelector(`#${side} img`).src)[0])"
     )
 

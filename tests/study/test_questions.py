@@ -98,6 +98,14 @@ def test_the_seed_decides_and_judges_do_not_change_the_study(tmp_path):
     assert build_study(painted.iloc[[0]], real.iloc[:1], photos).content != before.content
 
 
+def test_answers_to_other_shapes_or_words_belong_to_another_study(study, monkeypatch):
+    before = study.content
+    for name in ("SHAPES", "KINDS"):
+        with monkeypatch.context() as changed:
+            changed.setattr(f"vg_helpers.study.questions.{name}", {"van_gogh": "whole", "photo": "whole"})
+            assert study.content != before
+
+
 def test_judges_answer_their_kind_of_question_and_log_odds_replace_p(tmp_path):
     painted, real, photos = folder_of_pictures(tmp_path, 4)
     painted = painted.assign(log_odds_vgg19=1.0, p_alexnet=0.5, perceptual=0.3, seconds=2.0)
@@ -125,7 +133,9 @@ def test_a_changed_record_is_refused(study, tmp_path, change):
     path = tmp_path / "study.json"
     write_study(path, study)
     path.write_text(path.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"study\.json is not the record of a study, or damaged: give"):
+    with pytest.raises(
+        ValueError, match=r"study\.json is no record of a study, damaged, or of an earlier version: give"
+    ):
         read_study(path)
 
 

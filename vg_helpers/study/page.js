@@ -61,9 +61,9 @@ function show() {
   at("progress").value = visit.place;
   at("question").textContent = study.kinds[question.kind];
   at("original").hidden = !question.photo;
-  if (question.photo) at("photo").src = study.pictures[question.photo];
+  if (question.photo) at("photo").src = study.pictures[question.kind][question.photo];
   ["left", "right"].forEach((side, number) => {
-    at(side).querySelector("img").src = study.pictures[question.pair[number]];
+    at(side).querySelector("img").src = study.pictures[question.kind][question.pair[number]];
     at(side).setAttribute("aria-pressed", String(answer ? answer.choice === question.pair[number] : false));
   });
   at("back").disabled = visit.place === 0;

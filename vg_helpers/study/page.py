@@ -1,7 +1,8 @@
 """The page of a study: one file that works without a network and holds everything, pictures too.
 
-Convention: all pictures are scaled to the same longer side and saved with the same quality, so that neither sharpness
-nor traces of compression give a real painting away. Page, script and style sheet lie beside this module.
+Convention: where people look for the Van Gogh, all pictures are central squares of the same size and quality, so that
+neither shape nor sharpness nor traces of compression give a real painting away. Where they compare with a photo, all
+pictures are whole and have the same longer side. Page, script and style sheet lie beside this module.
 """
 
 import base64
@@ -9,11 +10,11 @@ import io
 import json
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..files import write_text
 from ..images import open_image
-from .questions import KINDS, Study
+from .questions import KINDS, SHAPES, Study
 
 SIDE = 384  # pixels of the longer side
 QUALITY = 88
@@ -30,19 +31,16 @@ HEAD = f"""<!doctype html>
 
 
 def write_page(path: Path, study: Study, side: int = SIDE) -> None:
-    """Write the page; a picture that is smaller than `side` makes all of them as small as that one.
+    """Write the page; a picture that is smaller than `side` makes all in its kind of question as small as that one.
 
     Raises:
         ImageError: if a picture cannot be read.
     """
-    pictures = [open_image(file, at_least=2 * side) for file in study.pictures["file"]]
-    side = min(side, *(max(picture.size) for picture in pictures))
-    named = zip(study.pictures["id"], pictures, strict=True)
     content = {
         "study": study.content,
         "kinds": KINDS,
         "questions": study.questions.to_dict("records"),
-        "pictures": {name: _embedded(picture, side) for name, picture in named},
+        "pictures": {kind: _pictures(study, kind, side) for kind in KINDS},
     }
     style, body, script = (HERE.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "html", "js"))
     data = json.dumps(content).replace("<", "\\u003c")
@@ -54,8 +52,18 @@ def write_page(path: Path, study: Study, side: int = SIDE) -> None:
     write_text(path, "\n".join(parts))
 
 
-def _embedded(picture: Image.Image, side: int) -> str:
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+def _pictures(study: Study, kind: str, side: int) -> dict[str, str]:
+    """Return the pictures in questions of a kind by id, in the shape that this kind asks for."""
+    rows = study.questions[study.questions["kind"] == kind]
+    chosen = study.pictures[study.pictures["id"].isin(rows[["first", "second", "photo"]].to_numpy().flat)]
+    pictures = [open_image(file, at_least=2 * side) for file in chosen["file"]]
+    longest, resized = (min, ImageOps.fit) if SHAPES[kind] == "square" else (max, ImageOps.contain)
+    side = min([side, *(longest(picture.size) for picture in pictures)])
+    scaled = [resized(picture, (side, side), Image.Resampling.LANCZOS) for picture in pictures]
+    return dict(zip(chosen["id"], map(_embedded, scaled), strict=True))
+
+
+def _embedded(picture: Image.Image) -> str:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -17,6 +17,7 @@ import pandas as pd
 from ..files import MALFORMED, file_sha256, fingerprint, read_json, write_json
 
 KINDS = {"van_gogh": "Which of these is by Van Gogh?", "photo": "Which keeps the photo better?"}
+SHAPES = {"van_gogh": "square", "photo": "whole"}  # a shape may not tell a painting from a photo
 REAL, PHOTO = "van_gogh", "photo"  # makers that are no style transfer
 TOTAL, BETWEEN, CONTENT = 40, 10, 15  # questions: all, between repainted photos, about the photo
 MEASURES = {"ssim": 1, "edges": 1, "perceptual": -1}  # of the likeness to the photo; -1: less is more alike
@@ -37,8 +38,10 @@ class Study:
 
     @property
     def content(self) -> str:
-        """A hash of the questions and of the files of their pictures; judges do not count."""
-        return fingerprint(self.questions.to_dict("records"), dict(self.pictures[["id", "sha256"]].to_numpy()))
+        """A hash of the questions, how they are asked, and the files of their pictures; judges do not count."""
+        return fingerprint(
+            KINDS, SHAPES, self.questions.to_dict("records"), dict(self.pictures[["id", "sha256"]].to_numpy())
+        )
 
 
 def real_paintings(predictions: pd.DataFrame, data_dir: str | Path) -> pd.DataFrame:
@@ -199,5 +202,6 @@ def read_study(path: Path) -> Study:
         if study.content != content["study"]:
             raise ValueError
     except MALFORMED as error:
-        raise ValueError(f"{path} is not the record of a study, or damaged: give the study.json of a report") from error
+        reason = "is no record of a study, damaged, or of an earlier version"
+        raise ValueError(f"{path} {reason}: give the study.json of a report") from error
     return study
