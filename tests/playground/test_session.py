@@ -3,6 +3,7 @@
 import shlex
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from stand_ins import CPU, Tiny
 
 from vg_helpers.commands import paint as command
 from vg_helpers.images import Upload, load_image
+from vg_helpers.playground import session as module
 from vg_helpers.playground.recipe import Recipe
 from vg_helpers.playground.session import FAILED, FINISHED, STOPPED, Session
 from vg_helpers.style.convolutions import prepare
@@ -202,6 +204,25 @@ def test_judges_are_asked_from_the_first_to_the_last_step(recipe):
     steps = [step for step, _ in session.current.beliefs["VGG-19"]]
     assert steps[0] == 1 and steps[-1] == session.total and steps == sorted(set(steps))
     assert session.current.beliefs["VGG-19"][-1][1] == pytest.approx(session.current.painting.mean().item(), abs=1e-3)
+
+
+@pytest.mark.parametrize(("cost", "steps"), [(0.25, [1, *range(2, 31, 2)]), (2, [1, 8, 14, 20, 26, 30])])
+def test_slow_judges_are_asked_less_often(recipe, monkeypatch, cost, steps):
+    clock = SimpleNamespace(now=0.0)
+
+    def takes(seconds, work):
+        def wrapped(*args):
+            clock.now += seconds
+            return work(*args)
+
+        return wrapped
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(module, "enlarged", takes(1, module.enlarged))  # of each step
+    session, _, _ = session_that(judge=takes(cost, lambda image: {"vgg19": 0.5}))
+    session.paint(replace(recipe, size=32, steps=30))
+    assert session.wait(60) == FINISHED
+    assert [step for step, _ in session.current.beliefs["vgg19"]] == steps
 
 
 def test_two_sessions_do_not_mix(recipe):

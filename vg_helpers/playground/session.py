@@ -30,7 +30,8 @@ from .recipe import AUTO, Recipe
 READY, PREPARING, PAINTING = "ready", "preparing", "painting"
 STOPPED, FINISHED, FAILED = "stopped", "finished", "failed"
 FRAME_SECONDS = 0.25  # between two pictures that are shown
-POINTS = 15  # judgements during a painting
+POINTS = 15  # judgements during a painting, or fewer
+JUDGES_SHARE = 0.25  # of the time until the next judgement that one may take
 MOST_VARIANTS = 24  # that a visit keeps
 
 
@@ -197,6 +198,7 @@ class Watch:
         session.total = session.current.total = len(self.costs)
         self.judge_every = max(1, session.total // POINTS)
         self.began, self.shown = time.perf_counter(), 0.0
+        self.next_judgement = 0.0
 
     def on_step(self, step: int, losses: dict[str, Tensor], image: Tensor) -> None:
         """Take note of a step; wait here while the painting is stopped."""
@@ -209,7 +211,8 @@ class Watch:
         session.change(variant, stop_at=None if last else step)
         session.step, session.state = step, PAINTING
         session.seconds_left = self._seconds_left(step)
-        if step == 1 or last or step % self.judge_every == 0:
+        is_due = step % self.judge_every == 0 and time.perf_counter() >= self.next_judgement
+        if step == 1 or last or is_due:
             self._judge(step)
         if last or step == 1 or time.perf_counter() - self.shown >= FRAME_SECONDS:
             session.on_change()
@@ -229,9 +232,11 @@ class Watch:
         self.session._set(PAINTING)
 
     def _judge(self, step: int) -> None:
+        began = time.perf_counter()
         if self.session.judge is not None:
             for name, p in self.session.judge(self.variant.painting).items():
                 self.variant.beliefs.setdefault(name, []).append((step, p))
+        self.next_judgement = began + (time.perf_counter() - began) / JUDGES_SHARE
 
     def _last_judged(self) -> int:
         return max((points[-1][0] for points in self.variant.beliefs.values()), default=0)
