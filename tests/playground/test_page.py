@@ -134,6 +134,16 @@ def test_what_goes_wrong_with_the_judges_is_said(open_page, monkeypatch):
     painted(opened)
 
 
+def test_a_network_that_cannot_be_loaded_is_said(open_page, monkeypatch):
+    def damaged(name):
+        raise ValueError("the weights are damaged")
+
+    open_page()
+    monkeypatch.setattr(session, "open_network", damaged)
+    opened = page.Page()
+    until(lambda: "the weights are damaged" in opened.verdict.value, 20)
+
+
 def test_a_variant_comes_back_with_its_settings(open_page):
     opened = open_page()
     first = painted(opened)

@@ -196,9 +196,9 @@ class Page:
         self.session = Session(self.render)
         self.loaded.set()
         self.render()
-        open_network(self.extractor.value)
-        self.photo.add(pictures.bundled_photos())
         try:
+            open_network(self.extractor.value)
+            self.photo.add(pictures.bundled_photos())
             self.judges = load_judges()
         except Exception as error:  # shown on the page, whatever it is: a thread has nobody else to tell
             self.verdict.value = _line(sentence(error), "alert")
