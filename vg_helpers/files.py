@@ -27,7 +27,7 @@ TEXT_COLUMNS = frozenset(f"{NAMES} {WORDS} split split_seed split_grouped split_
 # else raises
 UNREADABLE = (OSError, ValueError)
 CUT = (*UNREADABLE, EOFError)
-MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError)
+MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, OverflowError)
 NO_RECORD = (OSError, *MALFORMED)  # what reading a record raises that is missing, cut or something else
 UNDECODED = sys.getfilesystemencodeerrors()  # how names that are not UTF-8 come as text
 LONGEST_NAME = 100  # bytes: two names, a network's and a suffix together stay below the 255 that file systems allow
@@ -68,7 +68,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def check_place(path: str | Path, room: int = 0) -> None:
-    """Make sure, before a long computation, that its result can be written to `path`.
+    """Make sure, before a long computation, that its result can be written to `path`; nothing is made there.
 
     Args:
         room: bytes that must be free.
@@ -82,13 +82,16 @@ def check_place(path: str | Path, room: int = 0) -> None:
             raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file in it", str(path))
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "writing this file is not allowed", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     try:
-        with tempfile.TemporaryFile(dir=path.parent) as stream:
+        for name in path.absolute().relative_to(folder).parts:
+            with suppress(FileNotFoundError):  # a name that is too long is another error
+                os.lstat(folder / name)
+        with tempfile.TemporaryFile(dir=folder) as stream:
             stream.write(b"0")
     except OSError as error:  # which names a file that nobody asked for
         raise type(error)(error.errno, error.strerror, str(path)) from error
-    if shutil.disk_usage(path.parent).free < room:
+    if shutil.disk_usage(folder).free < room:
         raise OSError(errno.ENOSPC, f"{room / 1e6:.0f} MB are needed", str(path))
 
 
@@ -120,7 +123,7 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8", errors=UNDECODED))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is empty or damaged ({error}); run again what writes it") from error
 
 
