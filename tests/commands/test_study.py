@@ -76,6 +76,40 @@ def test_the_record_can_be_named(study, tmp_path, monkeypatch, capsys):
     assert command.main(["answers/r1.json", "--study", str(record)]) == 0
 
 
+def test_nothing_is_overwritten_but_its_own_table(study, tmp_path, capsys):
+    answers(tmp_path / "answers", study, "r1")
+    record = tmp_path / "build" / "full" / "04_style_eval" / "study.json"
+    (tmp_path / "table.csv").write_bytes((tmp_path / "answers" / "r1.json").read_bytes())  # read under this name
+    for name in ("notes.csv", "study.csv"):  # the second is the default
+        (tmp_path / name).write_text("kind,of,mine\n", encoding="utf-8")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for options, sentence in (
+        (["--out", "answers/r1.json"], "--out answers/r1.json must end in .csv"),
+        (["--out", str(record)], "must end in .csv"),
+        (["table.csv", "--out", "table.csv"], "table.csv is one of the files to read; give another name"),
+        (["--out", "notes.csv"], "notes.csv holds something else; give another name"),
+        ([], "study.csv holds something else"),
+    ):
+        assert command.main(["answers", *options]) == 2
+        assert sentence in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    for _ in range(2):
+        assert command.main(["answers", "--out", "new.csv"]) == 0
+
+
+def test_a_missing_file_is_said_to_be_missing(study, tmp_path, capsys):
+    assert command.main(["nofile.json"]) == 2
+    assert "nofile.json: no such file" in capsys.readouterr().err
+
+
+def test_numbers_that_are_none_are_one_sentence(study, tmp_path, capsys):
+    answers(tmp_path / "answers", study, "r1")
+    text = (tmp_path / "answers" / "r1.json").read_text(encoding="utf-8").replace("3.0", "9" * 400, 1)
+    (tmp_path / "answers" / "r2.json").write_text(text, encoding="utf-8")
+    assert command.main(["answers"]) == command.INCOMPLETE
+    assert "r2.json holds no answers of a study" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [("{", "holds no answers of a study"), ('{"study": "0"}', "has the study 0: give its record")],

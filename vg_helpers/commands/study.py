@@ -5,14 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..files import ROOT, check_place, expand_home, write_csv
+from ..files import ROOT, expand_home, write_csv
 from ..findings import study as findings
 from ..study import fit
 from ..study.answers import list_files, read_answers, study_of
 from ..study.questions import Study, read_study
 from .entry import run
+from .outputs import check_table
 
 BUILD = ROOT / "report" / "build"
+COLUMNS = ("kind", "result", "name")  # the first of the table
 INCOMPLETE = 1  # the exit code if some files were left out
 
 
@@ -23,8 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Say what people answered on a report's study.html. The exit code is 1 if a file was left out.",
     )
     parser.add_argument("files", nargs="+", type=expand_home, metavar="FILE", help="saved answers, or folders of them")
-    parser.add_argument("--study", type=expand_home, metavar="study.json", help="the study's record (found by itself)")
-    parser.add_argument("--out", type=expand_home, default=Path("study.csv"), help="the table (study.csv)")
+    record = "the study.json of the report (default: searched in report/build)"
+    parser.add_argument("--study", type=expand_home, metavar="study.json", help=record)
+    parser.add_argument("--out", type=expand_home, default=Path("study.csv"), help="the table to write (study.csv)")
     return parser
 
 
@@ -35,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def study(options: argparse.Namespace) -> int:
     """Read the answers, print what they say, write the table, and return the exit code."""
-    check_place(options.out)
     files = list_files(options.files)
+    check_table(options.out, COLUMNS, [*files, *filter(None, [options.study])])
     record = read_study(options.study) if options.study else find_study(files)
     answers, problems = read_answers(files, record)
     for sentence in problems:
@@ -58,6 +61,8 @@ def find_study(files: Sequence[Path]) -> Study:
     """
     wanted = next(filter(None, map(study_of, files)), None)
     if wanted is None:
+        with files[0].open():  # a file that is missing or may not be read is another error
+            pass
         raise ValueError(f"{files[0]} holds no answers of a study: give the files that its page saved")
     for path in sorted(BUILD.glob("*/04_style_eval/study.json")):
         if study_of(path) == wanted:
