@@ -65,6 +65,23 @@ def test_tables_without_pictures_are_refused(folder):
         names("cut.csv")
 
 
+@pytest.mark.parametrize(
+    "name, content", [("l.txt", ""), ("l.txt", "\n\r\n"), ("l.csv", "path\n"), ("l.csv", "url\n\n")]
+)
+def test_lists_of_nothing_are_refused(folder, name, content):
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"{name} lists no pictures; write one "):
+        names(name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["list.txt", "list.csv"])
+def test_the_encoding_of_powershell_is_named(folder, name, encoding):
+    (folder / name).write_text("path\r\nb.jpg\r\n", encoding=encoding)
+    with pytest.raises(ValueError, match=rf"{name} is UTF-16, or no text: save it as UTF-8"):
+        names(name)
+
+
 def test_parquet(folder):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

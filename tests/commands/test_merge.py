@@ -174,6 +174,43 @@ def test_wrong_places_are_named_before_any_work(pictures, tmp_path, monkeypatch,
     assert "--out a.txt must end in .csv or .parquet" in capsys.readouterr().err
 
 
+def test_parts_are_not_written_among_the_pictures(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(pictures)
+    for files in ([str(pictures)], ["."], ["00.jpg"], ["*.jpg"], [f"{pictures}/**/*.jpg"]):
+        assert predict.main([*files, "--out", str(pictures)]) == 2
+        assert "pictures is a folder of pictures to read; name another" in capsys.readouterr().err
+    assert len(list(pictures.iterdir())) == 38
+    (pictures / "list.txt").write_text("00.jpg\n", encoding="utf-8")
+    assert predict.main(["list.txt", "--out", str(tmp_path / "parts")]) == 0
+
+
+def test_merge_replaces_nothing_but_its_own_tables(pictures, tmp_path, monkeypatch, capsys):
+    parts = tmp_path / "parts"
+    predict.main([str(pictures), "--out", str(parts)])
+    (parts / "notes.csv").write_text("mine\n", encoding="utf-8")
+    (parts / "notes.parquet").write_bytes(b"PAR1 mine PAR1")
+    before = {path: path.read_bytes() for path in parts.iterdir()}
+    for name, sentence in (
+        ("part-1-of-1.csv", "part-1-of-1.csv is the name of a part; give another name"),
+        ("part-2-of-2.csv", "part-2-of-2.csv is the name of a part"),
+        ("notes.csv", "notes.csv holds something else; give another name"),
+        ("notes.parquet", "notes.parquet holds something else"),
+    ):
+        assert merge.main([str(parts), "--out", str(parts / name)]) == 2
+        assert sentence in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in parts.iterdir()} == before
+    assert merge.main([str(parts)]) == merge.main([str(parts)]) == 1
+
+
+def test_merge_without_parts_makes_nothing(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert merge.main(["nofolder"]) == 2 and "nofolder holds no parts" in capsys.readouterr().err
+    assert merge.main(["nofolder", "--out", "new/a.csv"]) == 2 and list(tmp_path.iterdir()) == [pictures]
+    for options in ([], ["--out", "new/a.csv"]):
+        assert merge.main(["pictures/00.jpg", *options]) == 2
+        assert "pictures/00.jpg is a file: name the folder that --out of" in capsys.readouterr().err
+
+
 def small_part(folder):
     part = Part(folder, Shard(), predict.COLUMNS, {"total": 2})
     part.add({"file": "a,\n“b”.jpg", "p_van_gogh": 0.125, "p_low": float("nan"), "answer": "other", "unfamiliar": True})
@@ -192,6 +229,7 @@ def test_parquet(tmp_path):
     assert frame.p_van_gogh[0] == 0.125 and frame.p_van_gogh.isna()[1] and frame.p_low.isna().all()
     assert frame.unfamiliar.tolist() == ["True", ""] and list(frame) == predict.COLUMNS
     assert not list(tmp_path.glob("*all*.csv"))
+    assert merge.main([str(tmp_path), "--out", str(tmp_path / "all.parquet")]) == 1  # its own file is replaced
 
 
 def test_parquet_without_pyarrow_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, capsys):

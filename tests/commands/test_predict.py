@@ -127,11 +127,50 @@ def test_what_is_done_is_written_after_an_interruption(trained, pictures, tmp_pa
 
     monkeypatch.setattr(predict, "answer_alone", answer)
     assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv") == 130
-    assert read(tmp_path / "a.csv").p_van_gogh.tolist() == ["0.25"] * sum(batches[:2])
-    assert len(capsys.readouterr().out.splitlines()) == sum(batches[:2])
+    partial = tmp_path / "a.partial.csv"
+    assert read(partial).p_van_gogh.tolist() == ["0.25"] * sum(batches[:2]) and not (tmp_path / "a.csv").exists()
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == sum(batches[:2])
+    assert f"{sum(batches[:2])} of 22 rows are in {partial}" in captured.err
     batches.extend([0, 0])
-    assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv") == 0  # its own file is replaced
+    assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv") == 0
+    before = (tmp_path / "a.csv").read_bytes()
     assert len(read(tmp_path / "a.csv")) == 22
+    batches.clear()
+    assert call(pictures, "--profile", "demo", "--out", tmp_path / "a.csv") == 130  # the whole table stays
+    assert (tmp_path / "a.csv").read_bytes() == before
+    batches.extend([0, 0])
+    assert call(pictures / "red.png", "--profile", "demo", "--out", tmp_path / "a.csv") == 0  # and is replaced by one
+    assert len(read(tmp_path / "a.csv")) == 1
+
+
+def test_a_list_is_not_replaced_by_its_answers(trained, pictures, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "a.csv"
+    assert call(pictures, "--profile", "demo", "--out", out) == 0
+    (tmp_path / "link.csv").hardlink_to(out)
+    (tmp_path / "b.partial.csv").write_text("mine\n", encoding="utf-8")
+    before = out.read_bytes()
+    for name in ("a.csv", "link.csv"):
+        assert call(out, "--out", tmp_path / name) == 2
+        assert f"{name} is one of the files to read; give another name" in capsys.readouterr().err
+    assert call(out, "--out", tmp_path / "b.csv") == 2
+    assert "b.partial.csv holds something else; give another name" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+def test_an_empty_list_is_a_row_with_a_reason(trained, tmp_path, capsys):
+    (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
+    assert call(tmp_path / "empty.txt", "--profile", "demo", "--out", tmp_path / "a.csv") == 1
+    assert "empty.txt lists no pictures; write one path a line" in capsys.readouterr().out
+    assert "lists no pictures" in read(tmp_path / "a.csv").error[0]
+
+
+def test_wrong_use_makes_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "BUILD", tmp_path / "build")
+    for out in ("new", "new/a.csv"):
+        assert call("a.png", "--out", tmp_path / out) == 2
+        assert "no trained AlexNet" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_named_before_any_work(trained, pictures, tmp_path, monkeypatch, capsys):
@@ -141,7 +180,7 @@ def test_a_place_that_cannot_be_written_is_named_before_any_work(trained, pictur
     (tmp_path / "folder.csv").mkdir()
     for name, sentence in (
         ("text/a.csv", "text"),
-        ("notes.csv", "notes.csv holds something else; name another file"),
+        ("notes.csv", "notes.csv holds something else; give another name"),
         ("folder.csv", "folder.csv: this is a folder; name a file in it"),
         ("photo.png", "photo.png must end in .csv"),
     ):

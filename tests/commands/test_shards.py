@@ -117,11 +117,48 @@ def test_more_shards_than_inputs_leave_empty_parts(tmp_path):
 def test_the_folder_of_other_work_is_refused(tmp_path):
     work(tmp_path, Shard(1, 2))
     for change in ({"names": NAMES[:-1]}, {"version": 2}, {"names": NAMES[::-1]}):
-        with pytest.raises(ValueError, match="part-1-of-2 of other pictures, or made otherwise; delete the folder"):
-            work(tmp_path, Shard(1, 2), **change)
-    work(tmp_path, Shard(2, 2), version=2)
-    with pytest.raises(ValueError, match="different pictures, or made differently"):
+        for shard in (Shard(1, 2), Shard(2, 2), Shard(4, 4)):  # another number of processes does not help
+            with pytest.raises(ValueError, match="holds part-1-of-2 made from another list or classifier: give") as no:
+                work(tmp_path, shard, **change)
+            assert "or delete part-1-of-2.json, part-1-of-2.csv and part-1-of-2/ in it" in str(no.value)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_parts_that_do_not_fit_together_are_named(tmp_path):
+    for number in (1, 2):
+        work(tmp_path / "other", Shard(number, 4), version=2)
+    for number in (1, 2, 3):
+        work(tmp_path / "all", Shard(number, 3))
+    assert len(merged(tmp_path / "all")) == 24
+    for path in (tmp_path / "other").iterdir():  # copied from another machine
+        path.rename(tmp_path / "all" / path.name)
+    with pytest.raises(ValueError, match="holds part-1-of-4 and 1 more made from another list or classifier") as caught:
+        merged(tmp_path / "all")
+    assert "delete .json, .csv and folder of part-1-of-4, part-2-of-4 in it" in str(caught.value)
+
+
+def test_a_part_with_other_columns_is_named(tmp_path):
+    for number in (1, 2, 3):
+        work(tmp_path, Shard(number, 3))
+    part = tmp_path / "part-2-of-3.csv"
+    part.write_text(part.read_text(encoding="utf-8").replace("row,file", "row,name", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match="holds part-2-of-3 made with other columns than the other parts: delete part"):
         merged(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"total": "3"}', "[" * 100_000])
+def test_a_damaged_record_is_named(tmp_path, content):
+    for number in (1, 2):
+        work(tmp_path, Shard(number, 2))
+    (tmp_path / "part-2-of-2.json").write_text(content, encoding="utf-8")
+    for function in (merged, lambda folder: work(folder, Shard(2, 2))):
+        with pytest.raises(ValueError, match=r"part-2-of-2\.json is damaged: delete it and run shard 2/2 again$"):
+            function(tmp_path)
+    (tmp_path / "part-2-of-2.json").unlink()
+    with pytest.raises(ValueError, match=r"part-2-of-2\.json is missing: run shard 2/2 again$"):
+        merged(tmp_path)
+    work(tmp_path, Shard(2, 2))
+    assert len(merged(tmp_path)) == 24
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -148,6 +185,9 @@ def test_what_is_missing_is_named(tmp_path):
         lambda lines: [*lines[:3], lines[3].split(",")[0] + "\n", *lines[4:]],
         lambda lines: [*lines[:-1], lines[-1] + '"'],
         lambda lines: [],
+        lambda lines: ["\n", *lines],
+        lambda lines: [*lines[:3], "\n", *lines[3:]],
+        lambda lines: [lines[0].replace("row", "line"), *lines[1:]],
     ],
 )
 def test_a_damaged_part_is_found(tmp_path, damage):
@@ -156,5 +196,5 @@ def test_a_damaged_part_is_found(tmp_path, damage):
         work(tmp_path, Shard(number, 2), names=names)
     part = tmp_path / "part-2-of-2.csv"
     part.write_text("".join(damage(part.read_text(encoding="utf-8").splitlines(True))), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"part-2-of-2\.csv is damaged; delete it|different columns"):
+    with pytest.raises(ValueError, match=r"part-2-of-2\.csv is damaged; delete it"):
         merged(tmp_path)

@@ -3,16 +3,18 @@
 Convention: a picture is named by a path, relative to the current folder, or by an http(s) address.
 """
 
+import codecs
 import csv
 import glob
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TextIO
 
 from ..files import UNDECODED, expand_home
 from ..images import SUFFIXES, ImageError, Upload, list_images
@@ -39,12 +41,27 @@ def pictures_of(name: str) -> Iterator[str]:
     elif glob.has_magic(name) and not path.exists():
         yield from _matches(str(path))
     elif path.suffix.lower() in LISTS:
-        with path.open(**TEXT) as lines:
-            yield from filter(None, (line.strip("\r\n") for line in lines))
+        with _open(path) as lines:
+            yield from _some(filter(None, (line.strip("\r\n") for line in lines)), path, "path a line")
     elif path.suffix.lower() in TABLES:
-        yield from filter(None, _cells(path))
+        yield from _some(filter(None, _cells(path)), path, "row for each, below its header")
     else:
         yield str(path)
+
+
+def folders_of(name: str) -> list[Path]:
+    """Return the folder from which a name takes pictures itself, as a list does not.
+
+    >>> [str(folder) for folder in folders_of("scans/**/*.jpg")], folders_of("a.csv")
+    (['scans'], [])
+    """
+    path = expand_home(name)
+    if path.is_dir():
+        return [path]
+    if is_address(name) or path.suffix.lower() in (*LISTS, *TABLES):
+        return []
+    fixed = itertools.takewhile(lambda part: path.exists() or not glob.has_magic(part), path.parts[:-1])
+    return [Path(*fixed)]
 
 
 def is_address(name: str) -> bool:
@@ -63,13 +80,36 @@ def _matches(pattern: str) -> list[str]:
     raise ValueError(f"no picture matches {pattern}; in ** and * a name that begins with a dot does not count")
 
 
+def _open(path: Path) -> TextIO:
+    """Return a list's or a table's text.
+
+    Raises:
+        ValueError: if it is not UTF-8, as Windows writes it.
+    """
+    stream = path.open("rb")
+    start = stream.peek(64)[:64]
+    if b"\0" in start or start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        stream.close()
+        raise ValueError(f"{path} is UTF-16, or no text: save it as UTF-8")
+    return io.TextIOWrapper(stream, **TEXT)
+
+
+def _some(names: Iterator[str], path: Path, wanted: str) -> Iterator[str]:
+    """Yield the names; raise a ValueError that names the file if there are none."""
+    first = next(names, None)
+    if first is None:
+        raise ValueError(f"{path} lists no pictures; write one {wanted}")
+    yield first
+    yield from names
+
+
 def _cells(path: Path) -> Iterator[str]:
     """Yield the cells of the column that names pictures."""
     if path.suffix.lower() == ".parquet":
         yield from _parquet_cells(path)
         return
     try:
-        with path.open(**TEXT) as lines:
+        with _open(path) as lines:
             rows = csv.DictReader(lines, strict=True)
             column = _column(rows.fieldnames or [], path)
             yield from (row[column] or "" for row in rows)

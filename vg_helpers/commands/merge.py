@@ -2,19 +2,22 @@
 
 import argparse
 import csv
+import re
 import sys
 from pathlib import Path
 
-from ..files import UNDECODED, atomic, check_place, expand_home
+from ..files import UNDECODED, atomic, expand_home
 from .entry import run
-from .shards import merge
+from .outputs import check_table
+from .shards import ANSWERS, complete, merge
 
+DESCRIPTION = "Join the parts that `predict` wrote into a folder, in the order of the whole list."
 NUMBERS = ("p_van_gogh", "p_low", "p_high")  # columns of a Parquet file that are no text
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="run.py merge", description=__doc__)
+    parser = argparse.ArgumentParser(prog="run.py merge", description=DESCRIPTION)
     parser.add_argument("folder", type=expand_home, help="the folder that --out of `predict` named")
     place = "file to write: .csv, or .parquet where pyarrow is installed (answers.csv in the folder)"
     parser.add_argument("--out", type=expand_home, metavar="FILE", help=place)
@@ -28,10 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def work(options: argparse.Namespace) -> int:
     """Merge, and say how many rows there are."""
+    if options.folder.is_file():
+        raise ValueError(f"{options.folder} is a file: name the folder that --out of `predict` named")
     out = options.out or options.folder / "answers.csv"
-    if out.suffix.lower() not in (".csv", ".parquet"):
-        raise ValueError(f"--out {out} must end in .csv or .parquet")
-    check_place(out)
+    if re.fullmatch(r"part-\d+-of-\d+", out.stem):
+        raise ValueError(f"--out {out} is the name of a part; give another name")
+    check_table(out, ANSWERS, suffixes=(".csv", ".parquet"))
+    complete(options.folder)  # before a file is begun
     with atomic(out) as part:
         table = part.with_suffix(".csv")
         try:

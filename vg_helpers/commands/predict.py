@@ -40,14 +40,15 @@ from ..models.inference import speed_up
 from ..models.layers import TITLES
 from ..models.texture import Rule, load_texture_classifier
 from .entry import expected_errors, run, sentence
-from .inputs import pictures_of, source_of
-from .shards import Part, Shard, cells, csv_text, read_shard, share
+from .inputs import folders_of, pictures_of, source_of
+from .outputs import check_table
+from .shards import ANSWERS, Part, Shard, cells, csv_text, read_shard, share
 
 BUILD = ROOT / "report" / "build"
 NEAREST = {"van_goghs": "nearest_van_gogh", "others": "nearest_other"}
 Entry = tuple[str, str]  # path or address of a picture, and the reason if the name stands for none
 NAMES = [f"{column}_{place}" for column in NEAREST.values() for place in range(1, NEIGHBORS + 1)]
-COLUMNS = ["file", "p_van_gogh", "p_low", "p_high", "answer", "unfamiliar", *NAMES, "error"]
+COLUMNS = [*ANSWERS, "p_low", "p_high", "answer", "unfamiliar", *NAMES, "error"]
 ALONE = "this run has no texture judge: the network alone gives one of two answers, without an interval."
 FILES = "pictures, folders, patterns, lists (.txt, a path a line), tables (.csv, .parquet) with a column path or url"
 NO_MARGIN = "no margin kept this classifier's errors rare enough, so it cannot tell about any picture; try --answers 2."
@@ -97,9 +98,9 @@ def work(options: argparse.Namespace) -> int:
     shard = read_shard(options.shard)
     in_parts = bool(options.out) and is_folder(options.out)
     if options.out and not in_parts:
-        check_out(options.out, shard)
+        check_out(options.out, shard, options.files)
     elif options.out:
-        check_place(options.out / "part.csv")
+        check_folder(options.out, options.files)
     trained = load_trained(options)
     inputs, facts = share(entries(options.files), shard)
     if in_parts:
@@ -109,10 +110,24 @@ def work(options: argparse.Namespace) -> int:
         for row in progress(judged(inputs, trained), options, len(inputs)):
             rows.append(row)
             tqdm.write(line_of(row, options.neighbours))
-    finally:
+    except BaseException:  # Ctrl-C too
         if options.out and rows:
-            write_text(options.out, csv_text([COLUMNS, *(cells(row, COLUMNS) for row in rows)]))
+            write_rows(partial_of(options.out), rows)
+            print(f"\n{len(rows)} of {len(inputs)} rows are in {partial_of(options.out)}", file=sys.stderr)
+        raise
+    if options.out:
+        write_rows(options.out, rows)
     return int(any(row["error"] for row in rows))
+
+
+def partial_of(out: Path) -> Path:
+    """Return the file for the rows of a run that was interrupted, beside the one for a whole table."""
+    return out.with_suffix(f".partial{out.suffix}")
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as a CSV file."""
+    write_text(path, csv_text([COLUMNS, *(cells(row, COLUMNS) for row in rows)]))
 
 
 def judge_part(part: Part, inputs: list[Entry], trained: Trained, options: argparse.Namespace) -> int:
@@ -213,20 +228,31 @@ def is_folder(path: Path) -> bool:
     return not path.suffix or (path.suffix.lower() != ".csv" and path.is_dir())
 
 
-def check_out(path: Path, shard: Shard) -> None:
-    """Try to write beside a CSV file, before any work.
+def check_folder(folder: Path, names: list[str]) -> None:
+    """Make sure, before any work, that parts can be written to a folder, and that no picture is read from it.
 
     Raises:
-        ValueError: if the place holds something that this command did not write, or several would write there.
+        ValueError: if one of the names stands for pictures in it.
+        OSError: if nothing can be written there.
+    """
+    check_place(folder / "part.csv")
+    if folder.resolve() in (place.resolve() for name in names for place in folders_of(name)):
+        raise ValueError(f"--out {folder} is a folder of pictures to read; name another")
+
+
+def check_out(path: Path, shard: Shard, names: list[str]) -> None:
+    """Make sure, before any work, that a CSV file and the one for an interrupted run can be written.
+
+    Raises:
+        ValueError: if one is among the names to read or holds something else, or several processes would write there.
         OSError: if nothing can be written there.
     """
     if path.suffix.lower() != ".csv":
         raise ValueError(f"--out {path} must end in .csv, or be a folder")
     if shard.count > 1:
         raise ValueError(f"--out {path} must be a folder, in which each process writes a part; `merge` joins them")
-    if path.is_file() and not path.read_bytes().startswith(",".join(COLUMNS[:2]).encode()):
-        raise ValueError(f"--out {path} holds something else; name another file")
-    check_place(path)
+    for file in (path, partial_of(path)):
+        check_table(file, ANSWERS, map(expand_home, names))
 
 
 def load_trained(options: argparse.Namespace, needs_grad: bool = False) -> Trained:

@@ -9,11 +9,13 @@ import csv
 import errno
 import hashlib
 import io
+import json
 import math
 import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,7 +25,7 @@ from typing import Any, TextIO
 from ..files import NO_RECORD, UNDECODED, atomic, read_json, write_json, write_text
 
 CHUNK_SECONDS = 5.0  # of work that a kill can cost
-AGAIN = "delete the folder, or name another one"
+ANSWERS = ("file", "p_van_gogh")  # the first columns of a table of `predict` or `merge`
 POSITION = "row"  # the column of a part that says where in the whole list a row belongs
 
 
@@ -84,7 +86,7 @@ class Part:
     """The rows of one shard in a folder; `facts` say what they are made from, with the list's `total`.
 
     Raises:
-        ValueError: if the folder holds this shard of another list, or made otherwise.
+        ValueError: if the folder holds parts of another list, or made otherwise; the sentence names them.
     """
 
     folder: Path
@@ -94,10 +96,12 @@ class Part:
     rows: list[list[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        record = self.folder / f"{self.shard.name}.json"
-        if record.is_file() and read_json(record) != self.facts:
-            raise ValueError(f"{self.folder} holds {self.shard.name} of other pictures, or made otherwise; {AGAIN}")
-        write_json(record, self.facts)
+        if odd := [shard for shard in _started(self.folder) if _facts(self.folder, shard) != self.facts]:
+            raise ValueError(
+                f"{self.folder} holds {_named(odd)} made from another list or classifier: give --out another folder, "
+                f"or delete {_files(odd)} in it"
+            )
+        write_json(_record(self.folder, self.shard), self.facts)
         self.saved_at = time.monotonic()
         self.saved = self.done
 
@@ -185,12 +189,14 @@ def merge(folder: Path, write: Callable[[list[str]], Any]) -> int:
     Raises:
         ValueError: if a part is missing, not finished, damaged, or does not fit the others; the sentence names it.
     """
-    shards, facts = _complete(folder)
+    shards, facts = complete(folder)
     with ExitStack() as stack:
         tables = [_rows(stack.enter_context(_open(folder / f"{shard.name}.csv"))) for shard in shards]
         headers = [next(table, [""]) for table in tables]
-        if any(header != headers[0] for header in headers) or headers[0][0] != POSITION:
-            raise ValueError(f"the parts in {folder} have different columns; {AGAIN}")
+        for shard, header in zip(shards, headers, strict=True):
+            if header[0] != POSITION:
+                raise ValueError(_damaged(folder, shard))
+        _check_alike(folder, shards, headers, "with other columns")
         write(headers[0][1:])
         for position in range(facts["total"]):
             shard = shards[position % len(shards)]
@@ -204,20 +210,24 @@ def merge(folder: Path, write: Callable[[list[str]], Any]) -> int:
     return facts["total"]
 
 
-def _complete(folder: Path) -> tuple[list[Shard], dict[str, Any]]:
-    """Return the shards whose parts are to be merged, all of them finished, and the facts they have in common."""
-    names = (re.fullmatch(r"part-(\d+)-of-(\d+)\.json", path.name) for path in folder.glob("part-*.json"))
-    started = {Shard(*map(int, name.groups())) for name in names if name}
+def complete(folder: Path) -> tuple[list[Shard], dict[str, Any]]:
+    """Return the shards whose parts are to be merged, all of them finished, and the facts they have in common.
+
+    Raises:
+        ValueError: as `merge` does.
+    """
+    started = _started(folder)
     if not started:
         raise ValueError(f"{folder} holds no parts; run `predict --out {folder} --shard 1/2` and so on first")
+    records = [_facts(folder, shard) for shard in started]
+    _check_alike(folder, started, records, "from another list or classifier")
     missing = {}
     for count in sorted({shard.count for shard in started}):
         shards = [Shard(number, count) for number in range(1, count + 1)]
         missing[count] = [shard for shard in shards if not (folder / f"{shard.name}.csv").is_file()]
         if not missing[count]:
-            records = [_facts(folder, shard) for shard in shards]
-            if any(record != records[0] for record in records):
-                raise ValueError(f"the parts in {folder} are of different pictures, or made differently; {AGAIN}")
+            for shard in shards:
+                _facts(folder, shard)
             return shards, records[0]
     unfinished = min(missing.values(), key=len)
     numbers = ", ".join(str(shard.number) for shard in unfinished[:10]) + (" …" if len(unfinished) > 10 else "")
@@ -225,13 +235,50 @@ def _complete(folder: Path) -> tuple[list[Shard], dict[str, Any]]:
     raise ValueError(f"{folder} lacks {len(unfinished)} of {count} parts ({numbers}): run their shards again")
 
 
+def _started(folder: Path) -> list[Shard]:
+    """Return the shards that have a record in the folder."""
+    names = (re.fullmatch(r"part-(\d+)-of-(\d+)\.json", path.name) for path in folder.glob("part-*.json"))
+    shards = {Shard(*map(int, name.groups())) for name in names if name}
+    known = [shard for shard in shards if 0 < shard.number <= shard.count and _record(folder, shard).is_file()]
+    return sorted(known, key=lambda shard: (shard.count, shard.number))
+
+
+def _record(folder: Path, shard: Shard) -> Path:
+    return folder / f"{shard.name}.json"
+
+
 def _facts(folder: Path, shard: Shard) -> dict[str, Any]:
     try:
-        facts = read_json(folder / f"{shard.name}.json")
-        int(facts["total"])
+        facts = read_json(_record(folder, shard))
+        if type(facts["total"]) is not int:
+            raise TypeError
+    except FileNotFoundError as error:
+        raise ValueError(f"{_record(folder, shard)} is missing: {_again(shard)}") from error
     except NO_RECORD as error:
-        raise ValueError(_damaged(folder, shard)) from error
+        raise ValueError(f"{_record(folder, shard)} is damaged: delete it and {_again(shard)}") from error
     return facts
+
+
+def _check_alike(folder: Path, shards: Sequence[Shard], values: Sequence[Any], how: str) -> None:
+    """Raise a ValueError that names the parts whose values, such as facts or header, are not those of most parts."""
+    texts = [json.dumps(value, sort_keys=True) for value in values]
+    usual, _ = Counter(texts).most_common(1)[0]
+    if odd := [shard for shard, text in zip(shards, texts, strict=True) if text != usual]:
+        raise ValueError(
+            f"{folder} holds {_named(odd)} made {how} than the other parts: delete {_files(odd)} in it, and run "
+            "what is then missing"
+        )
+
+
+def _named(shards: Sequence[Shard]) -> str:
+    return shards[0].name + (f" and {len(shards) - 1} more" if len(shards) > 1 else "")
+
+
+def _files(shards: Sequence[Shard]) -> str:
+    """Return which files and folders the shards have, as words."""
+    if len(shards) == 1:
+        return "{0}.json, {0}.csv and {0}/".format(shards[0].name)
+    return f".json, .csv and folder of {', '.join(shard.name for shard in shards)}"
 
 
 def _open(path: Path) -> TextIO:
@@ -241,11 +288,15 @@ def _open(path: Path) -> TextIO:
 def _rows(stream: TextIO) -> Iterator[list[str]]:
     """Yield the rows of a CSV file; what cannot be read is one row that fits nowhere."""
     try:
-        yield from csv.reader(stream, strict=True)
+        for row in csv.reader(stream, strict=True):
+            yield row or [""]  # an empty line
     except csv.Error:
         yield [""]
 
 
 def _damaged(folder: Path, shard: Shard) -> str:
-    name = f"{folder / shard.name}"
-    return f"{name}.csv is damaged; delete it with {shard.name}.json and run shard {shard.number}/{shard.count} again"
+    return f"{folder / shard.name}.csv is damaged; delete it with {shard.name}.json and {_again(shard)}"
+
+
+def _again(shard: Shard) -> str:
+    return f"run shard {shard.number}/{shard.count} again" if shard.count > 1 else "run `predict` again"
