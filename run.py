@@ -119,7 +119,12 @@ def parse(argv):
                 raise InstallError("--torch-index takes the address of a package index, such as https://…/whl/cu130")
         else:
             rest.append(word)
-    if not rest or rest[0] in ("-h", "--help", "help"):
+    if not rest and any(options.values()):
+        option = next(word for word in argv if word.startswith("--"))
+        raise InstallError(f"{option} needs a task, for example: python3 run.py test {' '.join(argv)}")
+    if rest and rest[0] in ("-h", "--help", "help"):
+        rest = [*(word for word in rest[1:2] if word[:1] != "-"), "--help"]  # `help paint` is `paint --help`
+    if not rest or rest[0] == "--help":
         return None, options, []
     if rest[0] not in TASKS:
         import difflib

@@ -259,7 +259,15 @@ def test_arguments_reach_the_task():
     assert run.parse(["report", "--torch-index", "https://x/y", "--force"]) == ("report", options, ["--force"])
     assert run.parse(["--torch-index=https://x/y", "test"]) == ("test", options, [])
     assert run.parse(["test", "--fresh", "--latest"]) == ("test", {"index": None, "latest": True, "fresh": True}, [])
-    assert run.parse([])[0] is run.parse(["--help"])[0] is None
+    assert run.parse([])[0] is run.parse(["--help"])[0] is run.parse(["help"])[0] is run.parse(["-h", "-v"])[0] is None
+    assert run.parse(["help", "paint"]) == run.parse(["--help", "paint", "x"]) == ("paint", plain, ["--help"])
+    for words in (["--fresh"], ["--latest", "--fresh"], ["--torch-index=https://x/y"]):
+        with pytest.raises(
+            run.InstallError, match=rf"needs a task, for example: python3 run\.py test {' '.join(words)}$"
+        ):
+            run.parse(words)
+    with pytest.raises(run.InstallError, match="there is no task 'pain': did you mean paint"):
+        run.parse(["help", "pain"])
     with pytest.raises(run.InstallError, match="did you mean report"):
         run.parse(["reprot"])
     with pytest.raises(run.InstallError, match="address"):
