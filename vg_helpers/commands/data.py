@@ -21,14 +21,16 @@ def build_parser() -> argparse.ArgumentParser:
         description="Fetch paintings. The exit code is 1 if some are missing; missing.csv says which, and why.",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--set", choices=("wikiart", "vgdb"), default="wikiart", help="a public set, from Kaggle")
+    what.add_argument(
+        "--set", choices=("wikiart", "vgdb"), default="wikiart", help="a public set, from Kaggle (wikiart)"
+    )
     what.add_argument("--list", type=Path, metavar="FILE.csv", help="or the pictures of a list: url, artist, split")
     folder = "the folder to fill (VG_DATA_DIR, else data/; in it vgdb/, or the list's name)"
     parser.add_argument("--data-dir", type=Path, help=folder)
     parser.add_argument("--from", type=Path, dest="copy", metavar="COPY", help="vgdb: a folder or archive you have")
     parser.add_argument("--split-column", default="", help="list: the column of the split, or its beginning (run_3)")
     parser.add_argument("--limit", type=int, help="fetch only this many paintings (not for vgdb)")
-    parser.add_argument("--threads", type=int, default=4, help="files fetched at the same time, 8 at most")
+    parser.add_argument("--threads", type=int, default=4, help="files fetched at the same time, 1 to 8 (4)")
     return parser
 
 
@@ -39,11 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def fetch(options: argparse.Namespace) -> int:
     """Fetch the paintings, print how many there are and how many are missing, and return the exit code."""
-    for name in ("limit", "threads"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} {value} must be 1 or more")
-    options.threads = min(options.threads, 8)
+    check_options(options)
     data = expand_home(os.environ.get("VG_DATA_DIR") or ROOT / "data")
     if options.list:
         folder = expand_home(options.data_dir or data / options.list.stem)
@@ -65,6 +63,21 @@ def fetch(options: argparse.Namespace) -> int:
         return 0
     print(f"{len(missing):,} could not be fetched, see {folder / 'missing.csv'}; another run tries them again")
     return INCOMPLETE
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise a ValueError that names the option that does not fit, alone or beside others."""
+    of_vgdb = options.list is None and options.set == "vgdb"
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"--limit {options.limit} must be 1 or more")
+    if not 1 <= options.threads <= 8:
+        raise ValueError(f"--threads {options.threads} must be from 1 to 8")
+    if options.copy and not of_vgdb:
+        raise ValueError("--from names a copy of VGDB: add --set vgdb, or leave it out")
+    if options.split_column and not options.list:
+        raise ValueError("--split-column names a column of a list: give the list with --list FILE.csv")
+    if options.limit and of_vgdb:
+        raise ValueError("--limit does not fit --set vgdb, whose split needs all its paintings: leave it out")
 
 
 def _summary(folder: Path) -> str:
