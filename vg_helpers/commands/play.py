@@ -9,6 +9,7 @@ from pathlib import Path
 from ..files import ROOT
 from .entry import run
 
+DESCRIPTION = "Open the playground, a page in the browser that this machine alone serves."
 NOTEBOOK = ROOT / "notebooks" / "playground.ipynb"
 TEMPLATES = Path(__file__).parents[1] / "playground"  # voila/templates/playground lies in it
 HOST = "127.0.0.1"
@@ -16,7 +17,7 @@ HOST = "127.0.0.1"
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the `play` command."""
-    parser = argparse.ArgumentParser(prog="run.py play", description=__doc__)
+    parser = argparse.ArgumentParser(prog="run.py play", description=DESCRIPTION)
     parser.add_argument("--port", type=int, default=8866, help="the first port to try (8866)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     return parser
@@ -34,8 +35,13 @@ def play(args: argparse.Namespace) -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))
     from voila.app import Voila
 
-    print("The playground opens in your browser; Ctrl-C ends it.", file=sys.stderr)
+    print(f"{announced(args)}; Ctrl-C ends it.", file=sys.stderr)
     Voila.launch_instance(settings(args), config_file_paths=[])
+
+
+def announced(args: argparse.Namespace) -> str:
+    """Return what will happen, without its full stop."""
+    return "The playground's address is below" if args.no_browser else "The playground opens in your browser"
 
 
 def settings(args: argparse.Namespace) -> list[str]:
