@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import importlib
 import subprocess
 import sys
 
@@ -67,6 +68,28 @@ def test_a_reader_that_has_read_enough_ends_the_work_without_a_word():
         assert process.stdout.readline() == b"0\n"
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait() == 141
+
+
+def test_files_may_stand_on_both_sides_of_options():
+    def parsed(*words):
+        parser = argparse.ArgumentParser()
+        parser.add_argument("files", nargs="+")
+        parser.add_argument("--out")
+        seen = []
+        assert run(parser, seen.append, words) == 0
+        return seen[0].files, seen[0].out
+
+    assert parsed("a", "--out", "x", "b") == parsed("--out", "x", "a", "b") == (["a", "b"], "x")
+    assert parsed("--out=x", "--", "-a", "b") == (["-a", "b"], "x")
+    with pytest.raises(SystemExit):
+        parsed("--out", "x")
+
+
+@pytest.mark.parametrize("name", ["data", "merge", "paint", "play", "predict", "repaint", "search", "study"])
+def test_every_option_says_what_it_does(name):
+    parser = importlib.import_module(f"vg_helpers.commands.{name}").build_parser()
+    assert [action.dest for action in parser._actions if not action.help] == []
+    assert parser.format_help() and parser.description[0].isupper()
 
 
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1)])

@@ -92,7 +92,7 @@ def test_a_mask_and_a_scale_are_those_of_one_painting(place, capsys):
     assert "--style-mask is the mask of one painting" in capsys.readouterr().err
 
 
-def test_what_is_finished_stays_until_something_changes(place, monkeypatch):
+def test_what_is_finished_stays_until_something_changes(place, monkeypatch, capsys):
     paint()
     black = place / "out" / "a_stars.png"
     save_image(black, torch.zeros(1, 3, 26, 32), read_settings(black))
@@ -110,7 +110,9 @@ def test_what_is_finished_stays_until_something_changes(place, monkeypatch):
         ["--keep-colors"],
     ):
         save_image(black, torch.zeros(1, 3, 26, 32), read_settings(black))
+        capsys.readouterr()
         assert paint(*words) == 0 and load_image(black).max() > 0
+        assert "Note: painting 6 finished pictures of other settings or photos again" in capsys.readouterr().err
     save_image(black, torch.zeros(1, 3, 26, 32), read_settings(black))
     monkeypatch.setattr("vg_helpers.style.batch.VERSION", -1)
     assert paint("--keep-colors") == 0 and load_image(black).max() > 0
@@ -164,6 +166,19 @@ def test_bad_files_are_named_and_do_not_stop_the_others(place, capsys):
         assert len(re.findall(f"skipped: .*{name}", error)) == 1
     assert "5 problems" in error
     assert {"a_stars.png", "b_stars.png", "c_stars.png"} <= contents("out").keys()
+
+
+def test_a_bad_photo_does_not_stop_the_other_processes_of_torchrun(place, capsys):
+    (place / "photos" / "text.jpg").write_text("no picture", encoding="utf-8")
+    for number in (1, 2):
+        assert paint("--shard", f"{number}/2") == 0
+    assert "text.jpg" in capsys.readouterr().err
+    assert paint() == 1 and set(ALL) <= contents("out").keys()
+
+
+def test_a_mask_in_nobodys_home_is_one_sentence(place, capsys):
+    assert paint("--protect", "~nobody9/x.png") == 2
+    assert "~nobody9/x.png: no such file" in capsys.readouterr().err
 
 
 def test_nothing_to_paint_is_an_error(place, capsys):

@@ -214,6 +214,9 @@ def test_brushstrokes_are_scaled_from_the_file_itself(place):
         (["--style", "stars.png:0.5", "--out-dir", "d"], "leave them out with --out-dir"),
         (["--style", "stars.png", "--style-scale", "0"], "--style-scale 0 must be above 0"),
         (["--style", "stars.png", "--style-scale", "nan"], "--style-scale nan must be above 0"),
+        (["--style", "stars.png", "--style-scale", "1e308"], "--style-scale 1e+308 must be above 0 and at most 100"),
+        (["--style", "."], "--style . is a folder: name one painting in it, or --out-dir"),
+        (["--style", "stars.png", "--style", "d", "--format", "bmp", "--out-dir", "o"], "--format bmp must be png"),
         (["--style-mask", "dark.png", "--style", "stars.png", "--style", "wheat.png"], "one mask for each painting"),
         (["--style", "stars.png", "--style-mask", "dark.png"], "--style-mask dark.png is dark everywhere"),
         (["--style", "stars.png", "--style-mask", "nowhere.png"], "nowhere.png cannot be read as an image"),
@@ -231,6 +234,15 @@ def test_dots_in_a_name_are_no_suffix(place):
     (place / "photo.jpg").rename(place / "photo.2024.v2.jpg")
     assert commands_paint.main(["photo.2024.v2.jpg", "--style", "stars.png", "--steps", "1", "--device", "cpu"]) == 0
     assert (place / "photo.2024.v2_stars.png").exists()
+
+
+@pytest.mark.parametrize("words", [["--size", "9000"], ["--style-scale", "99"]])
+def test_a_size_beyond_the_memory_is_named(place, monkeypatch, capsys, words):
+    monkeypatch.setattr(commands_paint, "free_memory", lambda _: 10**7)
+    forbid_painting(monkeypatch)
+    assert paint("--style", "stars.png", *words) == 2
+    error = capsys.readouterr().err
+    assert f"error: {' '.join(words)} asks for " in error and "and 0.0 GB are free: give less" in error
 
 
 def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, capsys):
@@ -256,7 +268,9 @@ def test_without_a_style_the_folder_of_styles_is_searched(place, monkeypatch, ca
         (["--style", "stars.png", "--strength", "1.5"], "error: --strength 1.5 must be from 0 (the photo) to 1"),
         (["--style", "stars.png", "--strength", "nan"], "--strength nan must be from 0"),
         (["--style", "stars.png", "--seed", "9" * 20], f"--seed {'9' * 20} must be a whole number below 2^63\n"),
-        (["--style", "stars.png", "--size", "5"], "--size 5 must be at least 32 pixels\n"),
+        (["--style", "stars.png", "--size", "5"], "--size 5 must be from 32 to 100000 pixels\n"),
+        (["--style", "stars.png", "--size", "10000000"], "--size 10000000 must be from 32 to 100000 pixels\n"),
+        (["--style", "stars.png", "--size", "9" * 400], "must be from 32 to 100000 pixels\n"),
         (["--style", "stars.png", "--protect", "nowhere.png"], "nowhere.png cannot be read as an image"),
         (["--style", "stars.png", "--device", "quantum"], "device 'quantum' is not available; torch sees: "),
         (["--style", "stars.png", "--max-megapixels", "0.0001"], "photo.jpg cannot be read as an image"),
@@ -422,7 +436,9 @@ def test_a_disk_without_room_is_refused_first(place, monkeypatch, capsys):
 def test_only_its_own_results_are_overwritten(place, capsys):
     few = ("--style", "stars.png", "--steps", "2", "--out", "out.png")
     assert paint(*few) == 0
+    assert "replaced" not in capsys.readouterr().err
     assert paint(*few, "--seed", "1") == 0  # the same photo and style again
+    assert "Note: out.png is replaced when the new painting is finished\n" in capsys.readouterr().err
     write_picture(place / "photo.jpg", 7)
     assert paint(*few) == 2
     assert "out.png exists and was not painted from these pictures" in capsys.readouterr().err
@@ -519,6 +535,7 @@ def test_a_print_says_its_settings_and_may_be_painted_again(place, capsys):
     ("words", "sentence"),
     [
         (["photo.jpg", "stars.png"], "several photos or a folder of them need --out-dir"),
+        (["photo.jpg", "--style", "stars.png", "wheat.png"], "give them weights: --style a.jpg:1 b.jpg:1"),
         (["."], "several photos or a folder of them need --out-dir"),
         (["photo.jpg", "--pair"], "--pair needs --out-dir"),
         (["photo.jpg", "--out-dir", "d", "--out", "a.png"], "give one of the two"),

@@ -317,9 +317,14 @@ def test_a_damaged_file_of_the_run_is_one_sentence_with_its_name(textured, pictu
 
 
 def test_wrong_use_is_one_sentence_and_exit_code_two(trained, pictures, tmp_path, capsys):
-    assert call(pictures, "--profile", "nothing") == 2
-    error = capsys.readouterr().err
-    assert "no trained AlexNet under" in error and "run `python3 run.py report` first" in error
+    for profile, command in (("smoke", "report --profile smoke"), ("demo", "report --profile demo"), ("", "report")):
+        (tmp_path / "build" / "demo" / "02_classify" / "metrics.json").unlink(missing_ok=True)
+        (tmp_path / "build" / "full" / "02_classify" / "metrics.json").unlink(missing_ok=True)
+        assert call(pictures, "--profile", profile) == 2
+        error = capsys.readouterr().err
+        assert "no trained AlexNet under" in error and f"run `python3 run.py {command}` first" in error
+    assert call(pictures, "--profile", "fll") == 2
+    assert "there is no profile 'fll': did you mean 'full'? (demo, full, smoke)" in capsys.readouterr().err
     assert predict.main([str(pictures), "--model", "alexnet", "--device", "tpu"]) == 2
     assert "device 'tpu' is not available" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:

@@ -52,9 +52,11 @@ def test_the_seed_of_04_and_its_names_are_those_of_the_notebook():
 
 
 def test_what_is_missing_or_wrong_is_one_sentence(command, tmp_path, capsys):
-    (tmp_path / "build" / "03_style_search" / "best_params.json").unlink()
+    best = tmp_path / "build" / "03_style_search" / "best_params.json"
+    best.unlink()
+    build = tmp_path / "build"
     for arguments, sentence in (
-        ([], "best_params.json is missing: run notebooks/03_style_search.ipynb first"),
+        ([], f"{best} is missing: run `python3 run.py report --profile demo --build-dir {build} --only 03` first"),
         (["--shard", "3/2"], "--shard 3/2 must be like 3/16"),
         (["--profile", "ful"], "did you mean 'full'?"),
         (["-p4.num_stepz=3"], "num_stepz"),
@@ -63,3 +65,8 @@ def test_what_is_missing_or_wrong_is_one_sentence(command, tmp_path, capsys):
         assert repaint.main([*command, *arguments]) == 2
         error = capsys.readouterr().err
         assert sentence in error and error.count("\n") == 1
+    assert not (tmp_path / "build" / "04_style_eval").exists()
+    assert repaint.main(["--build-dir", str(tmp_path / "new"), "--device", "cpu"]) == 2
+    table = tmp_path / "new" / "01_data" / "contents.csv"
+    assert f"{table} is missing: run `python3 run.py report" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -24,8 +24,10 @@ def command(index, folder, tmp_path, tiny_zoo, monkeypatch):
 
 
 def test_the_command_joins_a_search(command, tmp_path, capsys):
+    assert search.main([*command, "--profile", "full"]) == 2
+    assert capsys.readouterr().err.strip().endswith("run `python3 run.py report --profile full --only 01` first")
     assert search.main([*command, "--profile", "q"]) == 2
-    assert capsys.readouterr().err.strip().endswith("run `run.py report --profile q --only 01` first")
+    assert capsys.readouterr().err == "error: there is no profile 'q': choose from (demo, full, smoke)\n"
     assert search.main([*command, "--storage", "search.db"]) == 2
     assert "error: search.db is no database URL; give sqlite:///search.db" in capsys.readouterr().err
     assert search.main(command) == 0

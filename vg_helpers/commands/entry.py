@@ -12,6 +12,11 @@ from collections.abc import Callable, Sequence
 
 from ..passwords import without_passwords
 
+DEVICES = "auto, cpu, cuda or mps (auto: the GPU if there is one)"  # the help of --device
+WEIGHTS = (
+    "what the network has learnt: imagenet, embedded (small, in this project) or none (random, for tests); auto takes "
+    "ImageNet's, else the embedded ones (auto)"
+)
 FAILED, STOPPED, UNREAD = 2, 130, 141  # exit codes
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NO_MEMORY = "DefaultCPUAllocator"  # in torch's RuntimeError if the memory of the machine does not suffice
@@ -31,7 +36,9 @@ def run(
         stopped: what Ctrl-C prints, for example how to go on.
     """
     parser.add_argument("--debug", action="store_true", help="show where an error arose")
-    options = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # files may stand before and after options; the second function does not know "--"
+    options = (parser.parse_args if "--" in words else parser.parse_intermixed_args)(words)
     try:
         return work(options) or 0
     except KeyboardInterrupt:

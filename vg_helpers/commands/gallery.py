@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..files import file_sha256, fingerprint, printable
+from ..files import expand_home, file_sha256, fingerprint, printable
 from ..images import ImageError
 from ..style.batch import (
     PAGE,
@@ -60,7 +60,11 @@ DECISIVE += ["bits", "loss", "style_scale"]
 def paint_all(
     args: argparse.Namespace, device: torch.device, open_extractor: Callable[[argparse.Namespace], nn.Module]
 ) -> int:
-    """Paint each photo in each style that is not finished; return 1 if something was wrong with a picture, else 0."""
+    """Paint each photo in each style that is not finished; return 1 if something was wrong with a picture, else 0.
+
+    A shard returns 0 then, too: another code would make torchrun end the other processes, and a scheduler start this
+    one again. The last run without --shard returns 1.
+    """
     problems = Problems(lambda sentence: tqdm.write(f"skipped: {sentence}", file=sys.stderr))
     photos, styles = list_pictures(args.photos, problems), list_pictures(args.style, problems)
     layout = Format(args.dpi, args.bits)
@@ -81,6 +85,9 @@ def paint_all(
     if not keys and shard.count == 1:
         raise ValueError(NOTHING)
     finished = {job for job, key in keys.items() if existing.get(job.file) == key}
+    if changed := [job for job in keys if job not in finished and existing.get(job.file)]:
+        what = f"{len(changed)} finished picture{'s' * (len(changed) > 1)}"
+        print(f"Note: painting {what} of other settings or photos again, which replaces them", file=sys.stderr)
     painter = Painter(args, extractor, prepare(extractor, device, base.precision), base, layout, problems)
     with tqdm(total=len(keys), initial=len(finished), desc="Painting", file=sys.stderr, bar_format=BAR) as bar:
         for group in groups(list(keys), TOGETHER if device.type != "cpu" else 1):
@@ -88,7 +95,7 @@ def paint_all(
                 painter.paint(group, keys, finished, bar)
     if shard.count > 1:  # the same command without --shard makes the page, once all are painted
         print(f"Painted {len(finished)} of {len(mine)} into {printable(str(args.out_dir))} ({shard.name})")
-        return 1 if problems.sentences else 0
+        return 0
     _tidy(args.out_dir, [PAGE, SHEET, *(job.file.name for job in jobs)])
     _show(args.out_dir, [job for job in keys if job in finished], problems, len(jobs))
     return 1 if problems.sentences else 0
@@ -96,7 +103,7 @@ def paint_all(
 
 def _settings(args: argparse.Namespace, base: StyleParams, extractor: nn.Module) -> list[object]:
     """Return everything that decides the pictures besides photo and style."""
-    mask = args.protect if args.protect in (None, "auto") else file_sha256(Path(args.protect).expanduser())
+    mask = args.protect if args.protect in (None, "auto") else file_sha256(expand_home(args.protect))
     options = {name: getattr(args, name) for name in DECISIVE}
     style_mask = args.style_mask and file_sha256(args.style_mask[0])
     return [

@@ -35,20 +35,22 @@ from ..images import image_size, limit_megapixels, list_images, load_image, load
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES, Normalize
 from ..models.weights import CHOICES, NoWeightsError, find_imagenet_weights, load_backbone
-from ..style.checks import TooSmall, pixels
+from ..style.checks import TooSmall, free_memory, pixels
 from ..style.engine import VERSION, StyleParams, StyleResult, params_for, stylize
 from ..style.film import Way
 from ..style.optimize import NonFiniteLoss
-from ..style.output import SOFTWARE, Format, read_settings, same_file, save_picture
+from ..style.output import SOFTWARE, SUFFIXES, Format, read_settings, same_file, save_picture
 from ..style.pixels import resize, scaled_size
 from ..style.targets import LOSSES
-from .entry import run
+from .entry import DEVICES, WEIGHTS, run
 
 STYLE_PLACES = ("data/styles", "data")  # below the current folder, then the project's, if VG_STYLES_DIR is not set
 SIZE = 512  # pixels of the longer side, unless --size says otherwise
 COARSE = 256  # pixels of the longer side that a coarser level has at least
 COARSE_SHORTER = 32  # pixels of the shorter side: AlexNet's layers need 31
 BYTES_PER_PIXEL = 110  # on disk: two checkpoints at a time, each with the image, the last good one and Adam's moments
+RESIZED_BYTES = 36  # of memory for a pixel of an image that is resized: three times its three floats
+LARGEST = 100_000  # pixels of the longer side
 BAR_EVERY = 5
 
 
@@ -89,17 +91,20 @@ def build_parser() -> argparse.ArgumentParser:
         choices=LOSSES,
         default="gram",
         help="what of the painting counts: correlations of features (gram), their distribution (wasserstein), or the "
-        "most similar places (neighbours)",
+        "most similar places (neighbours); gram if none is named",
     )
     parser.add_argument(
-        "--out", type=expand_home, help="the PNG, JPEG or TIFF to write (default: <photo>_<style>.png here)"
+        "--out",
+        type=expand_home,
+        help="the PNG, JPEG or TIFF to write (default: <photo>_<style>.png here); an earlier painting of the same "
+        "pictures is replaced",
     )
     parser.add_argument(
         "--out-dir",
         type=expand_home,
         metavar="FOLDER",
         help="paint each photo in each style into this folder, with a contact sheet and a page to compare them; what "
-        "is finished stays",
+        "is finished stays; with other settings it is painted again and replaced",
     )
     parser.add_argument(
         "--format", default=".png", type=_suffix, metavar="png|jpg|tif", help="of the files in --out-dir (png)"
@@ -108,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--shard", metavar="I/N", help="paint every N-th picture of --out-dir only, from the I-th one on"
     )
     parser.add_argument("--pair", action="store_true", help="first photo in the first style, second in the second, …")
-    parser.add_argument("--overwrite", action="store_true", help="replace what this command did not make, too")
+    parser.add_argument("--overwrite", action="store_true", help="also replace files that `paint` did not make")
     parser.add_argument(
         "--size", type=int, help="longer side in pixels; a smaller photo is enlarged (512, or the photo's own if less)"
     )
@@ -118,7 +123,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dpi", type=float, help="pixels an inch in print, written into the file")
     parser.add_argument("--bits", type=int, choices=(8, 16), help="of each colour (8; 16 in a TIFF)")
-    parser.add_argument("--extractor", choices=tuple(TITLES), default="vgg19", help="network that sees the style")
+    parser.add_argument(
+        "--extractor", choices=tuple(TITLES), default="vgg19", help="network that sees the style (vgg19)"
+    )
     parser.add_argument("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the painting's style (1)")
     parser.add_argument(
         "--keep-colors",
@@ -130,17 +137,22 @@ def build_parser() -> argparse.ArgumentParser:
         "photo's colours (histogram); luminance if neither is named",
     )
     parser.add_argument("--protect", metavar="auto|MASK.png", help="keep the photo where this mask is bright")
-    parser.add_argument("--steps", type=int, default=200, help="steps at the coarsest size; half as many at each next")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=200,
+        help="steps at the smallest size; each next size, twice as large, gets half as many (200)",
+    )
     parser.add_argument("--stop-at", type=int, metavar="N", help="take the picture as it is after N steps in all")
     parser.add_argument(
         "--opacity", type=float, default=1.0, help="how much of the finished painting lies over the photo, 0 to 1 (1)"
     )
-    parser.add_argument("--weights", choices=CHOICES, default="auto", help="auto: ImageNet, else the embedded ones")
+    parser.add_argument("--weights", choices=CHOICES, default="auto", help=WEIGHTS)
     parser.add_argument(
         "--low-memory", action="store_true", default=None, help="take less memory and more time (default: if needed)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help=DEVICES)
+    parser.add_argument("--seed", type=int, default=0, help="another number gives another painting (0)")
     parser.add_argument("--max-megapixels", type=float, metavar="N", help="refuse larger pictures (300)")
     parser.set_defaults(blend=[None])  # the weights of the styles, once these are split from their names
     return parser
@@ -214,6 +226,8 @@ def paint(args: argparse.Namespace) -> int:
     sources = {"photo": file_sha256(args.photo), "styles": [file_sha256(path) for path in args.style]}
     layout = Format(args.dpi, args.bits)
     out = choose_output(args, sources, layout, room=BYTES_PER_PIXEL * content[0, 0].numel())
+    if out.exists():
+        print(f"Note: {printable(str(out))} is replaced when the new painting is finished", file=sys.stderr)
     extractor = open_extractor(args)
     params = plan(args, coarse_levels(content, *styles), StyleParams(**params_for(extractor.weights, args.loss)))
     masks = None if args.protect is None else [1 - load_protection(args.protect, content)] * len(styles)
@@ -241,16 +255,20 @@ def paint(args: argparse.Namespace) -> int:
 
 def check_options(args: argparse.Namespace) -> None:
     """Raise a ValueError that names the option that does not fit, alone or beside others."""
-    if args.size is not None and args.size < 32:
-        raise ValueError(f"--size {args.size} must be at least 32 pixels")
+    if args.size is not None and not 32 <= args.size <= LARGEST:
+        raise ValueError(f"--size {args.size} must be from 32 to {LARGEST} pixels")
+    if args.format not in SUFFIXES:
+        raise ValueError(f"--format {printable(args.format[1:])} must be png, jpg or tif")
     if args.steps < 1:
         raise ValueError(f"--steps {args.steps} must be at least 1")
     if not 0 <= args.strength <= 1:
         raise ValueError(f"--strength {args.strength:g} must be from 0 (the photo) to 1 (the painting's style)")
     if not 0 <= args.opacity <= 1:
         raise ValueError(f"--opacity {args.opacity:g} must be from 0 (the photo) to 1 (the painting)")
-    if not 0 < args.style_scale < math.inf:
-        raise ValueError(f"--style-scale {args.style_scale:g} must be above 0; 1 leaves the brushstrokes as they are")
+    if not 0 < args.style_scale <= 100:
+        raise ValueError(
+            f"--style-scale {args.style_scale:g} must be above 0 and at most 100; 1 leaves the brushstrokes as they are"
+        )
     if args.style_mask is not None and len(args.style_mask) != len(args.blend):
         raise ValueError("--style-mask needs one mask for each painting that --style names")
     for number, weight in enumerate(args.blend):
@@ -269,7 +287,15 @@ def check_options(args: argparse.Namespace) -> None:
         if args.shard:
             raise ValueError("--shard divides the pictures of --out-dir; name that folder")
         if len(args.photos) > 1 or args.photos[0].is_dir():
-            raise ValueError("several photos or a folder of them need --out-dir, the folder for the paintings")
+            raise ValueError(
+                "several photos or a folder of them need --out-dir, the folder for the paintings; to blend several "
+                "paintings, give them weights: --style a.jpg:1 b.jpg:1"
+            )
+        if folders := [path for path in args.style or [] if path.is_dir()]:
+            raise ValueError(
+                f"--style {printable(str(folders[0]))} is a folder: name one painting in it, or --out-dir to paint the "
+                "photo in all of them"
+            )
     elif args.out is not None:
         raise ValueError("--out names one painting and --out-dir a folder for many; give one of the two")
     elif any(weight is not None for weight in args.blend):
@@ -286,7 +312,7 @@ def load_photo(args: argparse.Namespace, path: Path) -> Tensor:
     """Return the photo at --size, (1, 3, H, W) in [0, 1]; a smaller one is enlarged if --size was given."""
     photo = load_image(path, args.size)
     longer = max(photo.shape[2:])
-    return resize(photo, scaled_size(photo, args.size / longer)) if args.enlarge and longer < args.size else photo
+    return _scaled(photo, args.size, f"--size {args.size}") if args.enlarge and longer < args.size else photo
 
 
 def load_style(args: argparse.Namespace, path: Path) -> Tensor:
@@ -294,8 +320,23 @@ def load_style(args: argparse.Namespace, path: Path) -> Tensor:
     if args.style_scale == 1:
         return load_image(path, args.size)
     longer = max(1, round(args.style_scale * min(args.size, max(image_size(path)))))
-    painting = load_image(path, longer)
-    return resize(painting, scaled_size(painting, longer / max(painting.shape[2:])))
+    return _scaled(load_image(path, longer), longer, f"--style-scale {args.style_scale:g}")
+
+
+def _scaled(image: Tensor, longer: int, option: str) -> Tensor:
+    """Return an image whose longer side has so many pixels.
+
+    Raises:
+        ValueError: if the memory does not suffice; the sentence names the option.
+    """
+    size = scaled_size(image, longer / max(image.shape[2:]))
+    needed, free = RESIZED_BYTES * math.prod(size), free_memory(image.device)
+    if needed > free:
+        raise ValueError(
+            f"{option} asks for {size[1]}×{size[0]} pixels, which take {needed / 1e9:.1f} GB of memory, and "
+            f"{free / 1e9:.1f} GB are free: give less"
+        )
+    return resize(image, size)
 
 
 def load_style_masks(args: argparse.Namespace, styles: Sequence[Tensor]) -> list[Tensor] | None:
@@ -349,7 +390,7 @@ def choose_output(args: argparse.Namespace, sources: dict[str, object], layout: 
 
 def _check_output(option: str, file: Path, args: argparse.Namespace, sources: dict[str, object]) -> None:
     """Raise a ValueError if the file is one of the inputs, or something else that was not painted from them."""
-    masks = [*(args.style_mask or []), *([] if args.protect in (None, "auto") else [Path(args.protect)])]
+    masks = [*(args.style_mask or []), *([] if args.protect in (None, "auto") else [expand_home(args.protect)])]
     if same_file(file, [args.photo, *args.style, *masks]):
         raise ValueError(f"{option} {printable(str(file))} is one of the pictures to read; give another name")
     if file.exists() and not args.overwrite and not _made_of(file, sources):

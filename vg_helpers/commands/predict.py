@@ -39,11 +39,13 @@ from ..models.classifier import load_classifier
 from ..models.inference import speed_up
 from ..models.layers import TITLES
 from ..models.texture import Rule, load_texture_classifier
-from .entry import expected_errors, run, sentence
+from .entry import DEVICES, expected_errors, run, sentence
 from .inputs import folders_of, pictures_of, source_of
 from .outputs import check_table
+from .profiles import report_command
 from .shards import ANSWERS, Part, Shard, cells, csv_text, read_shard, share
 
+DESCRIPTION = 'Say whether pictures are by Van Gogh, with the answer "cannot tell" where that is uncertain.'
 BUILD = ROOT / "report" / "build"
 NEAREST = {"van_goghs": "nearest_van_gogh", "others": "nearest_other"}
 Entry = tuple[str, str]  # path or address of a picture, and the reason if the name stands for none
@@ -70,15 +72,17 @@ class Trained:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="run.py predict", description=__doc__)
+    parser = argparse.ArgumentParser(prog="run.py predict", description=DESCRIPTION)
     parser.add_argument("files", nargs="+", metavar="FILE", help=FILES)
-    parser.add_argument("--model", choices=sorted(TITLES), default="vgg19")
+    parser.add_argument("--model", choices=sorted(TITLES), default="vgg19", help="the network that judges (vgg19)")
     parser.add_argument("--profile", help="take the classifier of this profile's run, by default of the newest run")
     parser.add_argument("--answers", type=int, choices=(2, 3), default=3, help="with 2 there is no cannot_tell (3)")
-    parser.add_argument("--threshold", type=float, metavar="P", help="P(van_gogh) from which on it is one (the run's)")
+    threshold = "call a picture a Van Gogh from this probability on (default: the value that the run chose)"
+    parser.add_argument("--threshold", type=float, metavar="P", help=threshold)
     parser.add_argument("--neighbours", action="store_true", help="print the training paintings of nearest texture")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=expand_home, help="write the rows to this CSV file, or as a part to this folder")
+    parser.add_argument("--device", default="auto", help=DEVICES)
+    out = "FILE.csv for one table, or a FOLDER for parts that `merge` joins"
+    parser.add_argument("--out", type=expand_home, metavar="FILE.csv|FOLDER", help=out)
     parser.add_argument("--shard", metavar="I/N", help="judge every N-th picture only, from the I-th one on")
     parser.add_argument("--max-megapixels", type=float, metavar="N", help="refuse larger pictures (300)")
     return parser
@@ -315,7 +319,7 @@ def find_model(network: str, profile: str | None) -> tuple[Path, float, int]:
     files = [path for path in files if path.with_name("metrics.json").is_file()]
     if not files:
         place = BUILD / (profile or "")
-        raise ValueError(f"no trained {TITLES[network]} under {place}: run `python3 run.py report` first")
+        raise ValueError(f"no trained {TITLES[network]} under {place}: run `{report_command(profile)}` first")
     name = f"{network}_with_texture" if _texture_of(files[-1]) else network
     metrics = files[-1].with_name("metrics.json")
     try:

@@ -6,6 +6,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from report.build import PROFILES, choose_folder, given, read_profile
 from report.plan import ROOT, defaults, plan
@@ -16,6 +17,7 @@ from ..files import read_csv, read_json
 from ..stage import Stage
 from ..style import steps
 from .entry import run
+from .profiles import report_command
 from .shards import read_shard
 
 NOTEBOOK = ROOT / "notebooks" / "04_style_eval.ipynb"
@@ -26,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     name = "python -m vg_helpers.commands.repaint"
     parser = argparse.ArgumentParser(prog=name, description=main.__doc__)
     add = parser.add_argument
-    add("--profile", default="demo", help="the profile whose 01 to 03 have run")
+    add("--profile", default="demo", help="the profile whose 01 to 03 have run (demo)")
     add("--build-dir", metavar="D", help="where its results are (default: report/build/PROFILE)")
     add("--shard", metavar="I/N", help="paint every N-th picture only, from the I-th one on")
     add("--device", help="auto, cpu, cuda or mps; by default as in the profile")
@@ -47,6 +49,7 @@ def work(options: argparse.Namespace) -> None:
     chain = plan(notebooks, build_dir, read_profile(PROFILES / f"{profile}.yaml"), common, given(options.parameter))
     values = defaults(NOTEBOOK) | chain[notebooks.index(NOTEBOOK)].parameters
     device = own_device(pick_device(values["device"]))
+    check_inputs(build_dir, profile, options.build_dir)
 
     stage = Stage(build_dir, NOTEBOOK.stem, values)
     photos = read_csv(stage.read("01_data", "contents.csv"))[: values["num_photos"]]
@@ -62,6 +65,17 @@ def work(options: argparse.Namespace) -> None:
         mine = part[[shard.takes(first + number) for number in range(len(part))]]
         params = steps.final_params(networks, weights, values["num_steps"], values["seed"])
         steps.paint(mine, networks, params, values["image_size"], stage.state / shard.name)
+
+
+def check_inputs(build_dir: Path, profile: str, given_dir: str | None) -> None:
+    """Raise a ValueError if 01 to 03 have not written what is read; the sentence names the file and the command."""
+    networks = [("02_classify", f"{network}.pt") for network in steps.NETWORKS]
+    needed = [("01_data", "contents.csv"), ("01_data", "styles.csv"), *networks]
+    for stage, name in [*needed, ("03_style_search", "best_params.json")]:
+        if not (build_dir / stage / name).is_file():
+            folder = [f"--build-dir {given_dir}"] if given_dir else []
+            command = report_command(profile, *folder, f"--only {stage[:2]}")
+            raise ValueError(f"{build_dir / stage / name} is missing: run `{command}` first")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from ..device import pick_device
 from ..files import ROOT, read_csv, read_json
 from ..models.weights import CHOICES
 from ..search import database_url, open_study, trials_frame
-from .entry import run
+from .entry import DEVICES, WEIGHTS, run
+from .profiles import report_command
 
 BUILD = ROOT / "report" / "build"
 
@@ -23,19 +24,22 @@ BUILD = ROOT / "report" / "build"
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="run.py search", description=main.__doc__)
-    parser.add_argument("--model", choices=sorted(KNOWN_GOOD), required=True)
+    parser.add_argument("--model", choices=sorted(KNOWN_GOOD), required=True, help="the network to train")
     storage = "sqlite:///search.db (in the project's folder) or postgresql://…"
     parser.add_argument("--storage", required=True, metavar="URL", help=storage)
-    parser.add_argument("--profile", default="demo", help="the profile whose paintings are used")
-    parser.add_argument("--num-trials", type=int, default=8)
-    parser.add_argument("--num-epochs", type=int, default=3)
-    parser.add_argument("--num-paintings", type=int, default=0, help="training paintings per epoch; 0 takes all")
+    parser.add_argument("--profile", default="demo", help="the profile whose paintings are used (demo)")
+    parser.add_argument("--num-trials", type=int, default=8, help="trials of this worker (8)")
+    parser.add_argument("--num-epochs", type=int, default=3, help="epochs of each trial (3)")
+    parser.add_argument("--num-paintings", type=int, default=0, help="training paintings per epoch (0: all)")
     parser.add_argument("--final", type=int, default=0, metavar="EPOCHS", help="train with the best values instead")
-    parser.add_argument("--views", type=int, default=Setup.views, help="augmented views kept of each painting")
-    parser.add_argument("--depth", default="auto")
-    parser.add_argument("--weights", choices=CHOICES, default="auto")
-    parser.add_argument("--split", default="grouped", help="grouped, random or given")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--views", type=int, default=Setup.views, help=f"augmented views kept of each painting ({Setup.views})"
+    )
+    depth = "layers to train: all, top or head (auto: all, but on a CPU only the top ones of VGG-19)"
+    parser.add_argument("--depth", default="auto", help=depth)
+    parser.add_argument("--weights", choices=CHOICES, default="auto", help=WEIGHTS)
+    parser.add_argument("--split", default="grouped", help="grouped, random or given (grouped)")
+    parser.add_argument("--device", default="auto", help=DEVICES)
     return parser
 
 
@@ -77,7 +81,8 @@ def _build_task(options: argparse.Namespace) -> Task:
     database_url(options.storage)  # raises if it is none, before any work
     data = BUILD / options.profile / "01_data"
     if not (data / "index.csv").is_file():
-        raise ValueError(f"{data} holds no index.csv: run `run.py report --profile {options.profile} --only 01` first")
+        command = report_command(options.profile, "--only 01")
+        raise ValueError(f"{data} holds no index.csv: run `{command}` first")
     sources, index = read_json(data / "sources.json"), read_csv(data / "index.csv")
     device = join_processes(pick_device(options.device))
     folders = sources["data_dir"], sources["cache_dir"], data.parent / "02_classify" / "state"
