@@ -45,6 +45,22 @@ def test_masks_of_ones_are_none_and_a_mask_keeps_the_style_on_its_side(loss):
     assert moved[20:].max() < 0.1 * moved[:8].min()
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("strength", [0.0, 0.001])
+def test_behind_a_mask_strength_starts_from_what_is_there(loss, strength):
+    """Not from the whole photo: what is protected would pull at the rest."""
+    content, left = noise(1, width=32), torch.zeros(1, 1, 16, 32)
+    left[..., :10] = 1
+    content[..., 10:] *= 0.2
+    layers = {"content_layer": "content", "style_layers": ("fine", "coarse")}
+    params, features = change(loss=loss, strength=strength, **layers), prepare(Tiny(), CPU, "float32")
+    losses = [
+        float(build_objective(Inputs(content, [STYLE], [1.0], masks), features, params)(content)["style"])
+        for masks in ([left], None)
+    ]
+    assert losses[0] < max(3 * losses[1], 1e-6)
+
+
 @pytest.mark.parametrize("loss", NEW)
 def test_each_style_stays_behind_its_mask(loss):
     params, features = change(loss=loss, content_layer="content", style_layers=("fine",)), prepare(Tiny(), CPU)

@@ -47,14 +47,16 @@ def test_tiles_add_up_to_the_whole(size, scaling):
 def test_masks_and_several_styles_add_up_too():
     mask = torch.linspace(0, 1, 30).view(1, 1, 1, 30).expand(2, 1, 22, 30)
     inputs = Inputs(noise(1, 2, 22, 30), [noise(2), noise(3, 2)], (1.0, 0.5), [mask, 1 - mask])
-    assert_same(Tiny(), inputs, {}, 8, 12)
+    for strength in (1.0, 0.5):  # with less, each style starts from the part of the photo behind its mask
+        assert_same(Tiny(), inputs, {"strength": strength}, 8, 12)
 
 
 def test_parts_of_paintings_add_up_too():
     regions = [noise(4, 1, 33, 18)[:, :1] > 0.7, torch.linspace(0, 1, 22).view(1, 1, 22, 1).expand(2, 1, 22, 30)]
     styles = [noise(2, height=33, width=18), noise(3, 2, 22, 30)]
     inputs = Inputs(noise(1, 2, 22, 30), styles, (1.0, 0.5), None, [region.float() for region in regions])
-    assert_same(Tiny(), inputs, {}, 8, 12)
+    for strength in (1.0, 0.5):  # with less, each style starts from the part of the photo behind its mask
+        assert_same(Tiny(), inputs, {"strength": strength}, 8, 12)
 
 
 @pytest.mark.parametrize(("network", "size", "count"), [("vgg19", (150, 215), 6), ("alexnet", (131, 190), 9)])

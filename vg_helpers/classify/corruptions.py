@@ -155,7 +155,12 @@ def choose_paintings(index: pd.DataFrame, split: str, count: int, seed: int = 42
     """Return `count` test paintings drawn at random, half of them Van Goghs as far as there are so many; 0 gives none.
 
     A ROC AUC compares Van Goghs with others, so equal numbers of both say most about it.
+
+    Raises:
+        ValueError: if count is 1, which leaves nothing to compare.
     """
+    if count == 1:
+        raise ValueError("num_stress=1: one painting cannot be compared with another; give 2 or more, or 0 for none")
     test = index[index[split] == "test"]
     van_goghs, others = (test[test["label"] == label].sample(frac=1, random_state=seed) for label in (1, 0))
     half = max(count // 2, count - len(others))

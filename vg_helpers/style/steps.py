@@ -80,7 +80,7 @@ def open_networks(files: Mapping[str, Path], device: str, seed: int) -> Networks
     """
     seed_everything(seed)
     place = pick_device(device)
-    classifiers = {network: load_classifier(file) for network, file in files.items()}
+    classifiers = {network: load_classifier(file).to(place) for network, file in files.items()}
     choices = {network: model.weights.choice for network, model in classifiers.items()}
     extractors = {network: build_extractor(network, weights=choice).to(place) for network, choice in choices.items()}
     return Networks(place, classifiers, extractors)
