@@ -1,13 +1,39 @@
 """Memory and sizes: what is said before and while a transfer does not fit."""
 
+import gc
+import weakref
+from functools import partial
+
 import pytest
 import torch
 from stand_ins import CONTENT, CPU, EXACT, STYLE, Tiny, noise
 
 from vg_helpers.models.extractor import build_extractor
-from vg_helpers.style.checks import TooSmall, check_memory
+from vg_helpers.style.checks import TooSmall, check_memory, needed_memory
 from vg_helpers.style.convolutions import prepare
 from vg_helpers.style.engine import StyleParams, stylize
+
+
+def test_nothing_of_what_is_measured_stays_in_memory():
+    """A graph that a hook holds is not freed: a long search would fill the memory."""
+
+    class Held(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, image, module):
+            ctx.module = module  # as WinogradConv2d does
+            return image * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2, None
+
+    module = torch.nn.Identity()
+    gone = weakref.ref(module)
+    features = partial(lambda held, image: {"a": Held.apply(image, held).relu(), "b": (image + 1).exp()}, module)
+    assert needed_memory(features, torch.zeros(1, 3, 400, 300)) > 0
+    del features, module
+    gc.collect()
+    assert gone() is None
 
 
 def test_out_of_memory_says_which_size_would_fit():

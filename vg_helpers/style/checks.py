@@ -158,13 +158,14 @@ def _saved_bytes(features: Features, probe: Tensor) -> int:
     saved: dict[int, Tensor] = {}
 
     def pack(tensor: Tensor) -> Tensor:
+        detached = tensor.detach()  # with its graph, which holds what is packed, it would never be freed
         if not isinstance(tensor, nn.Parameter):
-            saved[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
+            saved[tensor.untyped_storage().data_ptr()] = detached
+        return detached
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         outputs = features(probe.requires_grad_())
-    saved |= {tensor.untyped_storage().data_ptr(): tensor for tensor in outputs.values()}
+    saved |= {tensor.untyped_storage().data_ptr(): tensor.detach() for tensor in outputs.values()}
     return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 
 
