@@ -363,6 +363,9 @@ def task_environment():
     """Return the variables of a task: other people's modules stay outside, and idle threads give way."""
     environment = dict(os.environ, VIRTUAL_ENV=str(VENV), JUPYTER_PREFER_ENV_PATH="1", PYTHONUTF8="1")
     environment["PATH"] = os.pathsep.join([str(PYTHON.parent), environment.get("PATH", "")])
+    for name in ("VG_DATA_DIR", "VG_PHOTOS_DIR", "VG_STYLES_DIR"):  # notebooks run in a folder of their own
+        if environment.get(name):
+            environment[name] = os.path.abspath(os.path.expanduser(environment[name]))
     for name in PYTHON_SETTINGS:
         environment.pop(name, None)
     if not {"OMP_WAIT_POLICY", *CALM_THREADS} & set(environment):

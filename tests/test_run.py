@@ -314,3 +314,14 @@ def test_link_makes_the_project_importable_from_a_moved_folder(tmp_path, monkeyp
     python = next(p for p in (moved / ".venv/bin/python", moved / ".venv/Scripts/python.exe") if p.exists())
     show = [python, "-c", "import vg_helpers; print(vg_helpers.place)"]
     assert subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout == "here\n"
+
+
+def test_folders_named_from_here_mean_the_same_to_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VG_DATA_DIR", "paintings")
+    monkeypatch.setenv("VG_PHOTOS_DIR", str(tmp_path))
+    monkeypatch.delenv("VG_STYLES_DIR", raising=False)
+    environment = run.task_environment()
+    assert environment["VG_DATA_DIR"] == str(tmp_path / "paintings") and environment["VG_PHOTOS_DIR"] == str(tmp_path)
+    assert "VG_STYLES_DIR" not in environment
+
