@@ -324,4 +324,3 @@ def test_folders_named_from_here_mean_the_same_to_a_notebook(tmp_path, monkeypat
     environment = run.task_environment()
     assert environment["VG_DATA_DIR"] == str(tmp_path / "paintings") and environment["VG_PHOTOS_DIR"] == str(tmp_path)
     assert "VG_STYLES_DIR" not in environment
-
