@@ -206,3 +206,16 @@ def test_all_photos_take_the_values_found_and_what_suits_the_network():
     settings = dict(steps.settings_table(extractor, params, 64).to_numpy())
     assert settings["content layer"] == "content" and settings["style layers"] == "fine, coarse"
     assert settings["optimiser"] == "Adam, learning rate 0.01, 5 steps" and settings["shorter side"] == "64 pixels"
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 75), (75, 100), (64, 64), (107, 61), (150, 60)])
+def test_a_repainted_photo_has_the_size_of_its_photo(tmp_path, width, height):
+    """Whatever its shape comes to in whole pixels."""
+    photo, repainted = tmp_path / "photo.png", tmp_path / "repainted.png"
+    save_image(photo, noise(1, 1, height, width))
+    save_image(repainted, steps.load_all([photo], 40)[0])
+    frame = pd.DataFrame({"file": [repainted, photo], "painted": ["vgg19", "photo"]})
+    first, second = steps.load_judged(frame, 40)
+    assert first.shape == second.shape and abs(min(first.shape[2:]) - 40) <= (
+        1 if max(width / height, height / width) < 2 else 16
+    )

@@ -148,7 +148,7 @@ def score(
     names = names_of(photos)
     untouched = pd.DataFrame({"painted": PHOTO, "content": names.values(), "style": "", "file": names.keys()})
     table = pd.concat([pictures, untouched.assign(steps=0)], ignore_index=True)
-    images = steps.load_all(tqdm(table.file, desc="Reading"), size)
+    images = steps.load_judged(table, size)
     scores = steps.score_frame(table, images, {}, perceptual).assign(file=table.file)
     return scores.join(ask(table, images, styles))
 

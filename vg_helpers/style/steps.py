@@ -115,6 +115,12 @@ def load_all(paths: Sequence[str | Path], size: int | None = None) -> list[Tenso
     return [load_image(path, size and longer_side(path, size)) for path in paths]
 
 
+def load_judged(pictures: pd.DataFrame, size: int) -> list[Tensor]:
+    """Return the pictures of `list_pictures`: repainted ones as they are, untouched photos as they were repainted."""
+    rows = zip(pictures.file, pictures.painted, strict=True)
+    return [load_all([file], size if kind == "photo" else None)[0] for file, kind in rows]
+
+
 def pair_up(photos: pd.DataFrame, paintings: pd.DataFrame) -> pd.DataFrame:
     """Return one row (content, style, photo, painting) per photo, with the paintings in turn.
 
