@@ -22,6 +22,7 @@ def test_links_and_pictures_exist(name):
 
 def test_pictures_are_small():
     assert sum(path.stat().st_size for path in PICTURES.glob("*.jpg")) <= MOST_BYTES
+    assert sum(path.stat().st_size for path in PICTURES.glob("*.webp")) <= 1_500_000  # the film
 
 
 def test_the_numbers_beside_the_pictures_are_those_of_the_run():
