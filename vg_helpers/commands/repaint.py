@@ -54,10 +54,8 @@ def work(options: argparse.Namespace) -> None:
     stage = Stage(build_dir, NOTEBOOK.stem, values)
     photos = read_csv(stage.read("01_data", "contents.csv"))[: values["num_photos"]]
     pairs = steps.pair_up(photos, read_csv(stage.read("01_data", "styles.csv")))
-    jobs, optimum = (
-        steps.list_jobs(pairs, stage.path("images")),
-        steps.list_jobs(pairs, stage.path("optimum"), ["vgg19"]),
-    )
+    jobs = steps.list_jobs(pairs, stage.path("images"))
+    optimum = steps.list_jobs(pairs, stage.path("optimum"), ["vgg19"])
     best = read_json(stage.read("03_style_search", "best_params.json"))
     files = {network: stage.read("02_classify", f"{network}.pt") for network in steps.NETWORKS}
     networks = steps.open_networks(files, str(device), values["seed"])
