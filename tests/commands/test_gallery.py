@@ -17,8 +17,6 @@ from vg_helpers.style.output import read_settings
 
 
 class Extractor(Tiny):
-    checkpointing = False
-
     def __init__(self, network: str, weights: str) -> None:
         super().__init__()
 

@@ -28,7 +28,7 @@ ROTATED = 6  # its value for a camera held upright
 class Extractor(Tiny):
     """The stand-in in place of VGG-19 or AlexNet, which notes what was asked for."""
 
-    checkpointing, asked = False, None
+    asked = None
 
     def __init__(self, network: str, weights: str) -> None:
         super().__init__()
@@ -77,10 +77,12 @@ def test_it_paints_upright_and_keeps_its_settings(place, capsys):
     assert sorted(path.name for path in place.iterdir()) == ["photo.jpg", "photo_stars.png", "stars.png", "wheat.png"]
 
 
-def test_network_weights_and_memory_are_as_asked_for(place):
+def test_network_weights_and_memory_are_as_asked_for(place, capsys):
     assert paint("--style", "stars.png", "--extractor", "alexnet", "--weights", "embedded", "--low-memory") == 0
     with Image.open("photo_stars.png") as image:
         assert Extractor.asked == ("alexnet", "embedded") and json.loads(image.text["Settings"])["low_memory"]
+    assert paint("--style", "stars.png", "--low-memory", "--loss", "wasserstein") == 2
+    assert "needs the whole picture at once; loss='gram' can be painted in tiles" in capsys.readouterr().err
 
 
 def test_a_main_object_is_not_looked_for_without_imagenet_weights(place, monkeypatch, capsys):

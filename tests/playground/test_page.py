@@ -35,8 +35,6 @@ class Judge(SimpleNamespace):
 
 
 class Extractor(Tiny):
-    checkpointing = False
-
     def __init__(self, network, weights):
         super().__init__()
 

@@ -26,8 +26,6 @@ def picture(path, seed, size=(72, 48)):
 
 
 class Extractor(Tiny):
-    checkpointing = False
-
     def __init__(self, network, weights):
         super().__init__()
 

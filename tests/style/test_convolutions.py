@@ -39,12 +39,3 @@ def test_convolutions_take_their_faster_forms(monkeypatch, pays, wide):
     forms = {name: type(module) for name, module in network.net.named_modules()}
     assert [name for name, form in forms.items() if form is BlockConv2d] == ["body.0"]
     assert [name for name, form in forms.items() if form is WinogradConv2d] == wide
-
-
-def test_low_memory_switches_the_copy_alone(tiny_zoo):
-    extractor = build_extractor("vgg19", weights="none")
-    network = prepare(extractor, CPU, "float32")
-    network.checkpointing = True
-    assert network.net.checkpointing and not extractor.checkpointing
-    with pytest.raises(ValueError, match="leave low_memory out"):
-        prepare(Tiny(), CPU).checkpointing = True

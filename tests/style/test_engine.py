@@ -11,7 +11,6 @@ from torch import nn
 
 from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.weights import Weights
-from vg_helpers.style.checks import needed_memory
 from vg_helpers.style.convolutions import prepare
 from vg_helpers.style.engine import Inputs, StyleParams, build_objective, params_for, stylize
 from vg_helpers.style.pixels import keep_luminance_only, match_colors
@@ -209,7 +208,6 @@ def test_colors_can_be_the_photos():
         (CONTENT, STYLE.repeat(3, 1, 1, 1), {}, "3 style images for 1 content images"),
         (CONTENT, STYLE, {"style_layers": ("fine", "nowhere")}, "no layer 'nowhere'; it was built with fine, coarse"),
         (CONTENT, STYLE, {"layer_weights": (1.0,)}, "one weight, 0 or more, for each of fine, coarse"),
-        (CONTENT, STYLE, {"low_memory": True}, "leave low_memory out"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(content, style, fields, sentence):
@@ -240,21 +238,22 @@ def test_params_say_what_is_wrong_with_them(fields):
         StyleParams(**fields)
 
 
-def test_memory_is_saved_where_it_is_short(monkeypatch, tiny_zoo):
-    extractor, content, style = build_extractor("vgg19", weights="none"), *noise(8, n=2, height=48, width=48).split(1)
-    network = prepare(extractor, CPU, "float32")
-    whole = needed_memory(network, content)
-    network.checkpointing = True
-    saving = needed_memory(network, content)
-    pictures = []
-    for free, saved in [(2 * whole, False), ((whole + saving) / 2, True)]:
-        monkeypatch.setattr("vg_helpers.style.engine.free_memory", lambda device, free=free: free)
-        monkeypatch.setattr("vg_helpers.style.checks.free_memory", lambda device, free=free: free)
-        result = stylize(content, style, extractor, change(low_memory=None, num_steps=2))
-        assert result.settings["low_memory"] is saved
-        pictures.append(result.image)
-    torch.testing.assert_close(*pictures)
-    assert stylize(CONTENT, STYLE, Tiny(), change(low_memory=None, num_steps=1)).settings["low_memory"] is False
+class Everywhere(Tiny):
+    """A network whose features depend on the whole picture."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+
+def test_little_memory_is_for_networks_and_losses_that_can_be_shown_tiles():
+    with pytest.raises(ValueError, match="each layer of which sees a part of the picture; leave it out"):
+        stylize(CONTENT, STYLE, Everywhere(), change(low_memory=True))
+    with pytest.raises(ValueError, match=r"^loss='neighbours' needs the whole picture at once; loss='gram' can be"):
+        stylize(CONTENT, STYLE, Tiny(), change(low_memory=True, loss="neighbours"))
+    results = [stylize(CONTENT, STYLE, Tiny(), change(low_memory=low, num_steps=2)) for low in (None, True)]
+    assert [result.settings["low_memory"] for result in results] == [False, True]
+    torch.testing.assert_close(*(result.image for result in results))
 
 
 @pytest.mark.real

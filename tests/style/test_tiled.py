@@ -9,7 +9,7 @@ from vg_helpers.models.extractor import build_extractor
 from vg_helpers.style.checks import needed_memory
 from vg_helpers.style.convolutions import prepare
 from vg_helpers.style.engine import Inputs, build_objective, stylize
-from vg_helpers.style.tiled import Reach, Tiles, choose_tiles, reach_of
+from vg_helpers.style.tiled import MODEST, Reach, Tiles, choose_tiles, reach_of
 
 CPU = torch.device("cpu")
 
@@ -98,6 +98,7 @@ def test_tiles_are_as_large_as_memory_allows():
     sides = [choose_tiles(extractor, network, image, free) for free in (10**10, 10**9 // 3, 10**8)]
     assert sides[0].side == 512 and sides[2] is None
     assert sides[1] is None or sides[1].side <= 512
+    assert choose_tiles(extractor, network, image, 10**10, MODEST).side == MODEST == 384
 
 
 def free_bytes(monkeypatch, free):

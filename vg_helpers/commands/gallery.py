@@ -155,7 +155,7 @@ class Painter:
     def _fitting(self, pairs: list[tuple[Job, Tensor]]) -> list[list[tuple[Job, Tensor]]]:
         """Return the pairs in one part, or one by one if memory does not suffice for all."""
         whole = torch.cat([photo for _, photo in pairs]).to(self.device)
-        if len(pairs) > 1 and needed_memory(self.network, whole) > free_memory(self.device):
+        if self.args.low_memory or needed_memory(self.network, whole) > free_memory(self.device):
             return [[pair] for pair in pairs]
         return [pairs]
 

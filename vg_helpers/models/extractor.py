@@ -1,8 +1,6 @@
 """The frozen networks whose features style transfer compares."""
 
-import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from .layers import CONTENT_LAYER, LAYERS, STYLE_LAYERS, TITLES, Normalize
 from .weights import Weights, load_backbone
@@ -19,19 +17,13 @@ class FeatureExtractor(nn.Module):
         self.network, self.layers, self.weights = network, tuple(layers), weights
         self._names = {LAYERS[network][name]: name for name in layers}
         self.normalize, self.body = Normalize(), features[: max(self._names) + 1]
-        self.checkpointing = False
         self.requires_grad_(False).eval()
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return layer name -> features (N, C, h, w) of images (N, 3, H, W) in [0, 1].
-
-        With `checkpointing` on, only these are kept for the backward pass, which computes those between them again.
-        """
+        """Return layer name -> features (N, C, h, w) of images (N, 3, H, W) in [0, 1]."""
         x, features, start = self.normalize(images), {}, 0
-        recompute = self.checkpointing and torch.is_grad_enabled()
         for index, name in sorted(self._names.items()):
-            part = self.body[start : index + 1]
-            x = checkpoint(part, x, use_reentrant=False, preserve_rng_state=False) if recompute else part(x)
+            x = self.body[start : index + 1](x)
             features[name], start = x, index + 1
         return features
 

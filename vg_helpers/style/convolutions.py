@@ -17,11 +17,7 @@ from ..models.winograd import WinogradConv2d, convolutions, winograd_pays
 
 
 class FrozenExtractor(nn.Module):
-    """A frozen copy of an extractor, called in the same way; `net` is the copy, `dtype` its convolutions' precision.
-
-    `checkpointing` turns on the switch of that name: activations are computed again in the backward pass, which takes
-    more time and less memory.
-    """
+    """A frozen copy of an extractor, called in the same way; `net` is the copy, `dtype` its convolutions' precision."""
 
     def __init__(self, extractor: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__()
@@ -32,19 +28,7 @@ class FrozenExtractor(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return layer name -> features (N, C, h, w)."""
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            return (self.fused if self.fused is not None and not self.checkpointing else self.net)(images)
-
-    @property
-    def checkpointing(self) -> bool | None:
-        """Whether activations are computed again; None if the extractor cannot."""
-        return getattr(self.net, "checkpointing", None)
-
-    @checkpointing.setter
-    def checkpointing(self, on: bool) -> None:
-        if on and self.checkpointing is None:
-            raise ValueError("low_memory=True needs an extractor with a `checkpointing` switch; leave low_memory out")
-        if self.checkpointing is not None:
-            self.net.checkpointing = on
+            return (self.fused or self.net)(images)
 
 
 def prepare(extractor: nn.Module, device: torch.device, precision: str = "auto") -> FrozenExtractor:

@@ -27,7 +27,7 @@ from .optimize import Callbacks, Objective, OnStep, StyleRun, optimize
 from .pixels import keep_luminance_only
 from .start import start_image
 from .targets import DEEPEST, LOSSES, gram_terms, photo_parts, style_terms
-from .tiled import TiledObjective, Tiles, choose_tiles
+from .tiled import LARGEST, MODEST, TiledObjective, Tiles, choose_tiles, reach_of
 
 SUITED = {  # by loss: fields with which pictures of 256 pixels looked good
     "gram": {},
@@ -61,9 +61,8 @@ class StyleParams:
         coarse: (fraction of the size, steps) pairs that run before the num_steps at full size.
         frame: pixels painted beyond each border and cut off at the end; multiplied by the same stride.
         precision: "auto" (the device's fastest), "float32" or "bfloat16", for the convolutions.
-        low_memory: compute activations again in the backward pass, if the extractor has a `checkpointing` switch; None
-            does so only if they would not fit into the free memory. If that does not suffice either, the picture is
-            shown to the network in tiles, whose losses and gradients add up to the same; False forbids both.
+        low_memory: show the network the picture in tiles, whose losses and gradients add up to the same; None does so
+            only if the whole picture would not fit into the free memory. loss="gram" alone can be painted so.
 
     >>> deep = StyleParams(style_layers=("conv1_1", "conv5_1"), layer_weights=(1.0, 3.0))  # three quarters from conv5_1
     >>> deep.style_weight
@@ -273,30 +272,28 @@ def _with_layers(params: StyleParams, extractor: nn.Module) -> StyleParams:
 def _decide_memory(
     params: StyleParams, network: FrozenExtractor, extractor: nn.Module, content_image: Tensor
 ) -> tuple[StyleParams, Tiles | None]:
-    """Switch the network to low memory if the parameters say so, or leave it open and memory is short.
-
-    If even that does not suffice, the picture is shown in tiles, which are returned.
+    """Return the tiles to show the picture in, if the parameters say so, or leave it open and memory is short.
 
     Raises:
-        ValueError: if the image would not fit all the same.
+        ValueError: if the image would not fit all the same, or cannot be shown in tiles.
     """
     low_memory, free = params.low_memory, free_memory(content_image.device)
-    if low_memory is None:
-        short = needed_memory(network, content_image) > free
-        low_memory = short and network.checkpointing is not None
-    network.checkpointing = low_memory
+    advice = f"loss={params.loss!r} needs the whole picture at once; loss='gram' can be painted in tiles"
     tiles = None
-    if params.low_memory is not False and params.loss == "gram" and needed_memory(network, content_image) > free:
-        tiles = choose_tiles(extractor, network, content_image, free)
+    if low_memory and params.loss != "gram":
+        raise ValueError(advice)
+    if low_memory and reach_of(extractor) is None:
+        raise ValueError("low_memory=True needs a network each layer of which sees a part of the picture; leave it out")
+    if low_memory or (low_memory is None and params.loss == "gram" and needed_memory(network, content_image) > free):
+        tiles = choose_tiles(extractor, network, content_image, free, MODEST if low_memory else LARGEST)
     if tiles is None:
         try:
-            check_memory(network, content_image)
+            check_memory(network, content_image, free)
         except ValueError as error:
-            if params.loss == "gram" or params.low_memory is False:
+            if params.loss == "gram" or low_memory is False:
                 raise
-            advice = f"loss={params.loss!r} needs the whole picture at once; loss='gram' can be painted in tiles"
             raise ValueError(f"{error}; {advice}") from error
-    return replace(params, low_memory=low_memory), tiles
+    return replace(params, low_memory=tiles is not None), tiles
 
 
 def _paint(

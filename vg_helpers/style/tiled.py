@@ -21,6 +21,7 @@ from .losses import at_least_float32, content_loss, gram_matrix, total_variation
 SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 POINTWISE = (nn.ReLU, nn.Identity, nn.Dropout, nn.BatchNorm2d, Normalize)
 SIDES = (512, 384, 256, 192, 128)  # pixels of a tile, without what it shares with its neighbours
+LARGEST, MODEST = SIDES[:2]  # the side to begin with: where memory is short; where little is to be taken
 COPIES = 14  # of the picture that the optimiser and total variation hold at a time
 Grams = dict[str, Tensor]
 
@@ -182,13 +183,15 @@ def cut(image: Tensor, window: Window) -> Tensor:
     return image.detach()[..., rows, columns].contiguous(memory_format=torch.channels_last)
 
 
-def choose_tiles(extractor: nn.Module, features: Features, image: Tensor, free: int) -> Tiles | None:
+def choose_tiles(
+    extractor: nn.Module, features: Features, image: Tensor, free: int, largest: int = LARGEST
+) -> Tiles | None:
     """Return tiles, as large as the free bytes allow; None if none would fit or the network cannot be shown tiles."""
     reach = reach_of(extractor)
     if reach is None:
         return None
     free -= COPIES * image.numel() * 4
-    for side in SIDES:
+    for side in (side for side in SIDES if side <= largest):
         whole = [min(length, side + reach.before + reach.stride + reach.after) for length in image.shape[2:]]
         if needed_memory(features, image[:, :, : whole[0], : whole[1]]) < free:
             return Tiles(features, reach, side)
