@@ -14,6 +14,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
@@ -375,3 +376,24 @@ def test_a_study_of_several_values_maximises_each(tmp_path):
     trials = search.trials_frame(study)
     assert trials.loc[0, ["value_0", "value_1"]].tolist() == [0.5, 0.75]
     assert trials.value_0.tolist() == trials.x.tolist() and len(study.best_trials) == 5
+
+
+def test_few_trials_of_two_values_find_more_than_chance(tmp_path):
+    def gains(trial):  # both largest where the other three settings are 0.7
+        x, *others = (trial.suggest_float(name, 0, 1) for name in "xabc")
+        loss = sum((other - 0.7) ** 2 for other in others)
+        return x - loss, 1 - x**2 - loss
+
+    def area(seed, points):  # of what the trials reach beyond (0, 0)
+        study = search.open_study(f"{seed} {len(points)}", tmp_path / "gains.db", num_values=2)
+        trials = search.trials_frame(search.run_study(study, gains, 20, seed, points))
+        reached, total = 0.0, 0.0
+        for first, second in sorted(zip(trials.value_0, trials.value_1, strict=True), reverse=True):
+            total, reached = total + max(first, 0) * max(second - reached, 0), max(reached, second)
+        return total
+
+    guided, chance = 0.0, 0.0
+    for seed in (1, 2, 3):
+        points = [dict(zip("xabc", row, strict=True)) for row in np.random.default_rng(seed).random((20, 4))]
+        guided, chance = guided + area(seed, points[:5]), chance + area(seed, points)
+    assert guided > 1.15 * chance

@@ -125,15 +125,15 @@ def _connect(url: str, heartbeat: int | None = None) -> optuna.storages.RDBStora
             raise ValueError(f"the database {place} cannot be opened ({reason})") from error
 
 
-class KnownFirst(optuna.samplers.TPESampler):
-    """Tree-structured Parzen estimators that give the first trials values known to be good.
+class _KnownFirst:
+    """A sampler that gives the first trials values known to be good.
 
     In a shared study a trial's number says which of them; in a study of our own the number of finished trials, `done`,
     says it, so that a trial that was killed is tried again.
     """
 
     def __init__(self, first: Sequence[dict[str, Any]], done: int | None, **options: Any) -> None:
-        super().__init__(n_startup_trials=STARTUP_TRIALS, multivariate=True, **options)
+        super().__init__(n_startup_trials=STARTUP_TRIALS, **options)
         self.known = lambda trial: dict(enumerate(first)).get(trial.number if done is None else done, {})
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
@@ -142,6 +142,14 @@ class KnownFirst(optuna.samplers.TPESampler):
     def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
         known = self.known(trial)
         return known[name] if name in known else super().sample_independent(study, trial, name, distribution)
+
+
+class KnownThenTrees(_KnownFirst, optuna.samplers.TPESampler):
+    """Then tree-structured Parzen estimators choose, which also learn from trials that were stopped early."""
+
+
+class KnownThenGaussian(_KnownFirst, optuna.samplers.GPSampler):
+    """Then the expected gain of hypervolume under Gaussian processes: few trials teach them more than trees."""
 
 
 def run_study(
@@ -181,11 +189,21 @@ def run_study(
             time.sleep(1)
             optuna.storages.fail_stale_trials(study)
             continue
-        draws = {"constant_liar": True} if shared else {"seed": seed + done}
-        study.sampler = KnownFirst(first, None if shared else done, **draws)
+        study.sampler = _sampler(study, first, None if shared else done, seed + done)
         study.optimize(partial(_lead, objective), n_trials=1, callbacks=[finished])
     _broadcast(False)
     return study
+
+
+def _sampler(
+    study: optuna.Study, first: Sequence[dict[str, Any]], done: int | None, seed: int
+) -> optuna.samplers.BaseSampler:
+    """Return the sampler of the next trial; `done` is None in a shared study, where the seed does not count."""
+    if len(study.directions) > 1:
+        options = {"deterministic_objective": True, "warn_independent_sampling": False}
+        return KnownThenGaussian(first, done, seed=None if done is None else seed, **options)
+    options = {"constant_liar": True} if done is None else {"seed": seed}
+    return KnownThenTrees(first, done, multivariate=True, **options)
 
 
 def _lead(objective: Callable[[Any], float], trial: optuna.Trial) -> float:

@@ -35,6 +35,7 @@ WHOLE_SPACE: dict[str, BaseDistribution] = {
 }
 SPACE = {name: values for name, values in WHOLE_SPACE.items() if name in {field.name for field in fields(StyleParams)}}
 VALUES = ("log_odds", "ssim")
+SAMPLER = "gaussian process"
 STARTUP = 5  # random trials with which both searches begin, the engine's defaults before them
 
 
@@ -124,15 +125,15 @@ def search_front(
 ) -> pd.DataFrame:
     """Return one row per trial once `num_trials` are finished: the values of SPACE, log_odds, ssim and seconds.
 
-    Both kinds of search begin with the engine's defaults and the same STARTUP points. Then tree-structured Parzen
-    estimators for several objectives (Ozaki et al. 2020) choose, or chance.
+    Both kinds of search begin with the engine's defaults and the same STARTUP points. Then the expected gain of
+    hypervolume under Gaussian processes chooses (Daulton et al. 2020), or chance.
 
     Args:
         state: the folder of the study's file.
         setting: whatever a trial's values depend on besides its own, as JSON would hold it.
     """
     first = [defaults(pair.canvas.extractor), *random_values(num_trials if at_random else STARTUP, seed)]
-    name = fingerprint(VERSION, setting, sorted(SPACE), STARTUP, at_random)
+    name = fingerprint(VERSION, setting, sorted(SPACE), STARTUP, at_random or SAMPLER)
     study = open_study(name, state / "fronts.db", num_values=len(VALUES))
     with tqdm(total=num_trials, desc="random trials" if at_random else "trials") as bar:
         run_study(study, lambda trial: pair.measure(suggest(trial)), num_trials, seed, first, lambda _: bar.update())
