@@ -378,6 +378,25 @@ def test_a_study_of_several_values_maximises_each(tmp_path):
     assert trials.value_0.tolist() == trials.x.tolist() and len(study.best_trials) == 5
 
 
+TWO_VALUES = """
+import sys
+sys.modules["greenlet"] = None  # as where it is not installed
+from pathlib import Path
+from vg_helpers import search
+from vg_helpers.style.front import random_values
+points = [{"x": 0.1 * k} for k in range(len(random_values(4, 0)))]
+study = search.open_study("two", Path("two.db"), num_values=2)
+search.run_study(study, lambda trial: (trial.suggest_float("x", 0, 1), -trial.params["x"]), 6, 1, points)
+"""
+
+
+def test_a_search_for_two_values_prints_nothing(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(search.ROOT)}
+    command = [sys.executable, "-c", TWO_VALUES]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
+
+
 def test_few_trials_of_two_values_find_more_than_chance(tmp_path):
     def gains(trial):  # both largest where the other three settings are 0.7
         x, *others = (trial.suggest_float(name, 0, 1) for name in "xabc")

@@ -5,6 +5,7 @@ continues with the values it would have tried anyway. A trial that a kill left u
 number.
 """
 
+import logging
 import sqlite3
 import time
 import warnings
@@ -44,7 +45,7 @@ def open_study(name: str, storage: str | Path, prune: bool = False, num_values: 
     Raises:
         ValueError: if the database cannot be opened.
     """
-    _quiet()
+    quiet()
     shared = isinstance(storage, str)
     if not shared:
         _check_file(storage)
@@ -60,9 +61,10 @@ def open_study(name: str, storage: str | Path, prune: bool = False, num_values: 
     return study
 
 
-def _quiet() -> None:
-    """Let Optuna warn of problems alone: not of each trial, nor that its check for dead workers is new."""
+def quiet() -> None:
+    """Let Optuna warn of problems alone: not of each trial, of a package that saves 0.1 s, or that a check is new."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)  # it would like greenlet
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
@@ -172,7 +174,7 @@ def run_study(
         shared: other workers run trials of the same study. Then their order decides, not the seed; a worker that has
             no trial left to start waits for those of the others, one of which may die.
     """
-    _quiet()
+    quiet()
     if study is None:
         _follow(objective)
         return None

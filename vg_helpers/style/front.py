@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from ..files import fingerprint
 from ..images import load_image, longer_side
-from ..search import open_study, run_study, trials_frame
+from ..search import open_study, quiet, run_study, trials_frame
 from .engine import VERSION, StyleParams, params_for
 from .measures import structural_similarity
 from .once import paint_once
@@ -81,6 +81,7 @@ def defaults(extractor: nn.Module) -> dict[str, Any]:
 
 def random_values(count: int, seed: int) -> list[dict[str, Any]]:
     """Return so many points of SPACE, drawn at random on the scales of its parameters."""
+    quiet()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))
     return [study.ask(SPACE).params for _ in range(count)]
 
