@@ -26,7 +26,7 @@ class Judge(SimpleNamespace):
         return picture.mean().item()
 
     def answer(self, picture):
-        return Answer(picture.mean().item(), 0.1, 0.9, "cannot_tell", True)
+        return Answer(picture.mean().item() ** 2, 0.1, 0.9, "cannot_tell", True)  # it looks at more than the centre
 
     def cam(self, picture):
         cam = torch.zeros_like(picture[:, :1])
@@ -105,6 +105,8 @@ def test_judges_draw_curves_give_a_verdict_and_show_where_they_look(open_page):
     assert "P(van_gogh)" in opened.charts.value and "polyline" in opened.charts.value
     until(lambda: "cannot tell" in opened.verdict.value)
     assert "learned from no painting like this" in opened.verdict.value
+    answer = opened.judges[0].answer(opened.session.current.picture()).p
+    assert f"(P = {answer:.2f}" in opened.verdict.value and f"<b>{answer:.2f}</b>" in opened.charts.value
     opened.why.value = True
     assert opened.image.value.tobytes() != plain
     opened.why.value = False

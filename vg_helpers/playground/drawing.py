@@ -45,6 +45,16 @@ def jpeg(array: np.ndarray, longest: int | None = None) -> bytes:
     return stream.getvalue()
 
 
+def ending(beliefs: Mapping[str, list[tuple[int, float]]], answers: Mapping[str, float]) -> dict[str, list[Any]]:
+    """Return curves that end in the judges' answers; while a picture is painted, the judges look at its centre alone.
+
+    >>> ending({"vgg19": [(10, 0.2), (20, 0.6)]}, {"vgg19": 0.5})
+    {'vgg19': [(10, 0.2), (20, 0.5)]}
+    """
+    last = {name: (points[-1][0], answers.get(name, points[-1][1])) for name, points in beliefs.items() if points}
+    return {name: [*points[:-1], last[name]] for name, points in beliefs.items() if points}
+
+
 def belief_chart(beliefs: Mapping[str, Sequence[tuple[int, float]]], total: int) -> str:
     """Return P(van_gogh) of each judge over the steps, as SVG."""
     from ..plots.look import LOOKS, name_of  # here alone: it loads matplotlib, for which the page does not wait

@@ -8,10 +8,11 @@ from ..findings.playground import verdict
 from .judges import Judge
 
 
-def explain(judges: list[Judge], photo: Tensor, painting: Tensor) -> tuple[list[str], list[Any]]:
-    """Return a sentence for each judge, and the first one's maps of photo and painting, (1, 1, H, W) each."""
-    sentences = []
+def explain(judges: list[Judge], photo: Tensor, painting: Tensor) -> tuple[list[str], dict[str, float], list[Any]]:
+    """Return a sentence and P(van_gogh) of each judge, and the first one's maps of photo and painting, (1, 1, H, W)."""
+    sentences, probs = [], {}
     for judge in judges:
         before, after = judge.answer(photo), judge.answer(painting)
         sentences.append(verdict(judge.network, after.p, after.answer, after.unfamiliar, before.p))
-    return sentences, [judges[0].cam(picture) for picture in (photo, painting)]
+        probs[judge.network] = after.p
+    return sentences, probs, [judges[0].cam(picture) for picture in (photo, painting)]

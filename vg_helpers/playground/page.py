@@ -27,6 +27,7 @@ PICTURES = ".jpg,.jpeg,.jfif,.png,.webp,.tif,.tiff,.bmp,.gif,.avif"
 PROTECTED = {"nothing": None, "the main object": AUTO}  # and masks that are uploaded or painted
 BRUSHED, BRUSH_SIZE = "what the brush covers", 640  # pixels of the photo's longer side under the brush
 HERE = Path(__file__).parent
+UNEXPLAINED: tuple[str, dict[str, float], list[Any]] = "", {}, [None, None]  # sentences, P(van_gogh), maps
 COPY = "navigator.clipboard.writeText(this.parentNode.querySelector('code').textContent);this.textContent='Copied'"
 
 
@@ -121,7 +122,7 @@ class Page:
         self.session: Any = None
         self.judges: list[Any] = []
         self.listed: list[Any] = []  # variants of the history
-        self.explained: dict[Any, tuple[str, list[Any]]] = {}
+        self.explained: dict[Any, tuple[str, dict[str, float], list[Any]]] = {}
         self.lock, self.loaded, self.asked = threading.RLock(), threading.Event(), threading.Event()
         self._is_setting = False
         self._build()
@@ -272,7 +273,7 @@ class Page:
 
     def _show(self, session: Any) -> None:
         variant = session.current
-        verdict, cams = self.explained.get((id(variant), variant.recipe), ("", [None, None]))
+        verdict, probs, cams = self.explained.get((id(variant), variant.recipe), UNEXPLAINED)
         cams = cams if self.why.value else [None, None]
         after = drawing.pixels_of(variant.picture(), cams[1])
         if self.share.value:
@@ -280,7 +281,8 @@ class Page:
         self.image.value = drawing.jpeg(after)
         self.image.tooltip = _title(variant.recipe)
         if variant.losses:
-            parts = [drawing.belief_chart(variant.beliefs, session.total)] if variant.beliefs else []
+            curves = drawing.ending(variant.beliefs, probs)
+            parts = [drawing.belief_chart(curves, session.total)] if curves else []
             self.charts.value = "".join([*parts, drawing.loss_chart(variant.losses, session.total)])
         if session.state in ("stopped", "finished"):
             self.download.value = _download(variant)
@@ -305,10 +307,10 @@ class Page:
             key = variant and (id(variant), variant.recipe)
             if key and key not in self.explained and self.session.state in ("stopped", "finished"):
                 try:
-                    sentences, cams = explain(self.judges, variant.photo, variant.picture())
-                    self.explained[key] = ("".join(_line(words, "status") for words in sentences), cams)
+                    sentences, *rest = explain(self.judges, variant.photo, variant.picture())
+                    self.explained[key] = ("".join(_line(words, "status") for words in sentences), *rest)
                 except Exception as error:  # as in `_load`
-                    self.explained[key] = _line(sentence(error), "alert"), [None, None]
+                    self.explained[key] = (_line(sentence(error), "alert"), *UNEXPLAINED[1:])
                 self.render()
 
     def _list_variants(self, variants: list[Any]) -> None:
