@@ -107,3 +107,14 @@ def test_other_errors_of_a_network_stay_what_they_are():
 
     with pytest.raises(RuntimeError, match="one picture at a time"):
         stylize(CONTENT.repeat(2, 1, 1, 1), STYLE, Broken(), EXACT)
+
+
+def test_memory_is_measured_once_for_each_network():
+    calls = []
+
+    def features(images):
+        calls.append(images.shape)
+        return {"all": images * 2}
+
+    sizes = [needed_memory(features, torch.zeros(count, 3, 40, side)) for count, side in ((1, 30), (1, 60), (2, 60))]
+    assert len(calls) == 1 and sizes[1] == 2 * sizes[0] and sizes[2] == 2 * sizes[1]

@@ -9,6 +9,7 @@ from stand_ins import Tiny, noise
 
 from vg_helpers.images import load_image, save_image
 from vg_helpers.style import front
+from vg_helpers.style.convolutions import prepare
 from vg_helpers.style.engine import StyleParams
 from vg_helpers.style.front import (
     SPACE,
@@ -190,3 +191,14 @@ def test_a_pool_is_painted_with_its_own_values(pair, tmp_path):
     values = {name: pool[name][1] for name in SPACE}
     assert torch.equal(pair.canvas.paint(pair.photo, pair.painting, values), pictures[1])
     assert paint_pool(pool[:0], pair.canvas) == []
+
+
+def test_a_canvas_prepares_its_network_once(pair, monkeypatch):
+    prepared = []
+    monkeypatch.setattr(
+        "vg_helpers.style.front.prepare", lambda *given: prepared.append(prepare(*given)) or prepared[0]
+    )
+    monkeypatch.setattr("vg_helpers.style.engine.prepare", None)  # nobody prepares it for one picture
+    for values in random_values(2, 0):
+        pair.measure(values)
+    assert len(prepared) == 1 and pair.canvas.network is prepared[0]

@@ -47,6 +47,7 @@ from ..models.extractor import build_extractor
 from ..models.layers import TITLES
 from ..models.weights import CHOICES
 from ..style import steps
+from ..style.convolutions import prepare
 from ..style.engine import VERSION, StyleParams, params_for, stylize
 from ..style.measures import build_perceptual
 from ..style.once import paint_once
@@ -70,12 +71,13 @@ class Seconds(NamedTuple):
 def measure_seconds(photo: Tensor, painting: Tensor, extractor: nn.Module, losses: Sequence[str]) -> dict[str, Seconds]:
     """Return what each loss takes: medians of ROUNDS, each with the mean of TIMED steps."""
     rounds: dict[str, list[tuple[float, float]]] = {loss: [] for loss in losses}
+    network = prepare(extractor, photo.device)
     for _ in range(ROUNDS):
         for loss, seconds in rounds.items():
             begin, ends = perf_counter(), []
             params = StyleParams(**params_for(extractor.weights, loss) | {"num_steps": 2 * TIMED})
             note = partial(_note, ends)
-            stylize(photo, painting, extractor, params, every=TIMED, on_step=note)
+            stylize(photo, painting, extractor, params, every=TIMED, on_step=note, network=network)
             step = (ends[1] - ends[0]) / TIMED
             seconds.append((max(ends[0] - begin - TIMED * step, 0), step))
     return {loss: Seconds(*map(median, zip(*seconds, strict=True))) for loss, seconds in rounds.items()}
@@ -117,10 +119,12 @@ def paint_all(
 ) -> pd.DataFrame:
     """Return one row (painted, content, style, steps, file) per picture, after painting those that are missing."""
     rows, (photos, styles) = [], map(names_of, zip(*pairs, strict=True))
+    network = prepare(extractor, next(extractor.parameters()).device)
     for loss, (photo, style) in tqdm([(loss, pair) for loss in counts for pair in pairs], desc="Painting"):
         file = folder / loss / result_name(styles[style], photos[photo], extractor.network)
         params = replace(StyleParams(**params_for(extractor.weights, loss)), num_steps=counts[loss])
-        paint_once(file, photo, style, extractor, params, longer_side(photo, size), folder / ".unfinished")
+        longer, state = longer_side(photo, size), folder / ".unfinished"
+        paint_once(file, photo, style, extractor, params, longer, state, network=network)
         rows.append((loss, photos[photo], styles[style], counts[loss], file))
     return pd.DataFrame(rows, columns=["painted", "content", "style", "steps", "file"])
 

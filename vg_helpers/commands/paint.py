@@ -149,7 +149,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", choices=CHOICES, default="auto", help=WEIGHTS)
     parser.add_argument(
-        "--low-memory", action="store_true", default=None, help="take less memory and more time (default: if needed)"
+        "--low-memory",
+        action="store_true",
+        default=None,
+        help="paint in tiles: less memory, more time (default: if the memory is short)",
     )
     parser.add_argument("--device", default="auto", help=DEVICES)
     parser.add_argument("--seed", type=int, default=0, help="another number gives another painting (0)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from .pixels import add_frame, resize, scaled_size
 
 Features = Callable[[Tensor], dict[str, Tensor]]
+_per_pixel: WeakKeyDictionary[Features, float] = WeakKeyDictionary()  # bytes
 PROBE = 128  # pixels of the small image whose memory is measured
 LARGEST_PROBE = 256  # pixels; a network that fails at this size does not fail because of it
 
@@ -148,9 +150,12 @@ def memory_errors(image: Tensor) -> Iterator[None]:
 
 def needed_memory(features: Features, image: Tensor) -> float:
     """Return the bytes that a step on the image takes, from what each pixel of a small one takes."""
-    with torch.enable_grad():
-        per_pixel = _saved_bytes(features, image.new_full((1, 3, PROBE, PROBE), 0.5)) / PROBE**2
-    return 1.6 * per_pixel * len(image) * image.shape[2] * image.shape[3]  # activations, their gradients, workspace
+    if features not in _per_pixel:  # measured once for each network
+        with torch.enable_grad():
+            _per_pixel[features] = _saved_bytes(features, image.new_full((1, 3, PROBE, PROBE), 0.5)) / PROBE**2
+    return (
+        1.6 * _per_pixel[features] * len(image) * image.shape[2] * image.shape[3]
+    )  # activations, their gradients, workspace
 
 
 def _saved_bytes(features: Features, probe: Tensor) -> int:

@@ -7,6 +7,7 @@ the one that keeps most.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tqdm.auto import tqdm
 from ..files import fingerprint
 from ..images import load_image, longer_side
 from ..search import open_study, quiet, run_study, trials_frame
+from .convolutions import FrozenExtractor, prepare
 from .engine import VERSION, StyleParams, params_for
 from .measures import structural_similarity
 from .once import paint_once
@@ -53,6 +55,11 @@ class Canvas:
     folder: Path
     seed: int = 0
 
+    @cached_property
+    def network(self) -> FrozenExtractor:
+        """The extractor as it paints all pictures."""
+        return prepare(self.extractor, next(self.extractor.parameters()).device)
+
     def params(self, values: Mapping[str, Any]) -> StyleParams:
         """Return the engine's settings with these values; the others are those that suit the extractor."""
         return params_of(values, self.extractor, self.num_steps, self.seed)
@@ -62,8 +69,9 @@ class Canvas:
         name = fingerprint(str(photo), str(painting), dict(values), self.size, self.num_steps)
         self.folder.mkdir(parents=True, exist_ok=True)
         file, state = self.folder / f"{name}.png", self.folder / "unfinished"
-        longer = longer_side(photo, self.size)
-        return load_image(paint_once(file, photo, painting, self.extractor, self.params(values), longer, state))
+        longer, params = longer_side(photo, self.size), self.params(values)
+        sources = file, photo, painting, self.extractor
+        return load_image(paint_once(*sources, params, longer, state, network=self.network))
 
 
 def params_of(values: Mapping[str, Any], extractor: nn.Module, num_steps: int, seed: int = 0) -> StyleParams:

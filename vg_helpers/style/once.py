@@ -21,7 +21,7 @@ def paint_once(
     params: StyleParams,
     size: int,
     state: Path,
-    **callbacks: Any,
+    **options: Any,
 ) -> Path:
     """Return `file`, the photo repainted in the painting's style; it stays if it was made of the same things before.
 
@@ -31,7 +31,7 @@ def paint_once(
         size: pixels of the longer side of photo and painting.
         state: a folder for checkpoints alone, from which an interrupted painting continues. At the end all checkpoints
             in it are removed, those of other settings too.
-        callbacks: on_step, every and checkpoint_every of `stylize`.
+        options: on_step, every, checkpoint_every and network of `stylize`.
 
     Raises:
         ValueError: if one of the two is too small; the sentence names its file and the size that works.
@@ -43,7 +43,7 @@ def paint_once(
     device = next(extractor.parameters()).device
     images = [load_image(path, size).to(device) for path in (photo, painting)]
     try:
-        result = stylize(*images, extractor, params, checkpoint=state / f"{key}.pt", **callbacks)
+        result = stylize(*images, extractor, params, checkpoint=state / f"{key}.pt", **options)
     except TooSmall as error:
         raise error.named(photo, painting) from error
     settings = json.dumps(result.settings, default=str)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..files import fingerprint
 from ..images import load_image, save_image
 from ..search import open_study, run_study, trials_frame
 from .checks import TooSmall
+from .convolutions import FrozenExtractor, prepare
 from .engine import VERSION, StyleParams, params_for, stylize
 
 KNOWN_GOOD = {"content_weight": StyleParams.content_weight, "style_weight": StyleParams.style_weight}
@@ -82,6 +84,11 @@ class StyleObjective:
         self.pair, self.extractor, self.judge = (content_image, style_image), extractor, judge
         self.num_steps, self.folder, self.names = num_steps, folder, names
 
+    @cached_property
+    def network(self) -> FrozenExtractor:
+        """The extractor as it paints all pictures."""
+        return prepare(self.extractor, self.pair[0].device)
+
     def path(self, values: dict[str, float]) -> Path:
         """Return the file of the picture painted with these weights."""
         return self.folder / f"trial_{fingerprint(values)}.png"
@@ -98,7 +105,8 @@ class StyleObjective:
         path = self.path(values)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            result = stylize(*self.pair, self.extractor, params, checkpoint=path.with_suffix(".pt"))
+            checkpoint = path.with_suffix(".pt")
+            result = stylize(*self.pair, self.extractor, params, checkpoint=checkpoint, network=self.network)
         except TooSmall as error:
             raise error.named(*self.names) from error
         save_image(path, result.image)

@@ -23,6 +23,7 @@ from ..intervals import Estimate, mean_interval, paired_difference, paired_propo
 from ..models.classifier import load_classifier
 from ..models.extractor import build_extractor
 from ..models.layers import TITLES
+from .convolutions import prepare
 from .engine import StyleParams, build_objective
 from .front import params_of
 from .losses import content_loss, gram_matrix, style_loss
@@ -151,9 +152,11 @@ def paint(jobs: pd.DataFrame, networks: Networks, params: StyleParams, size: int
     Args:
         size: pixels of the pictures' shorter side.
     """
+    extractors = {name: networks.extractors[name] for name in jobs.extractor.unique()}
+    prepared = {name: prepare(extractor, networks.device) for name, extractor in extractors.items()}
     for job in tqdm(list(jobs.itertuples()), desc="painting"):
-        longer = longer_side(job.photo, size)
-        paint_once(job.file, job.photo, job.painting, networks.extractors[job.extractor], params, longer, state)
+        sources = job.file, job.photo, job.painting, extractors[job.extractor]
+        paint_once(*sources, params, longer_side(job.photo, size), state, network=prepared[job.extractor])
 
 
 def starting_images(
@@ -161,9 +164,10 @@ def starting_images(
 ) -> list[Tensor]:
     """Return the pictures that the transfers start from, as (1, 3, H, W); they are kept in the folder `state`."""
     files = [state / f"{short_name(name)}.png" for name in pairs.content]
+    begun, network = replace(params, num_steps=0), prepare(extractor, next(extractor.parameters()).device)
     for file, pair in tqdm(list(zip(files, pairs.itertuples(), strict=True)), desc="starting images"):
-        longer = longer_side(pair.photo, size)
-        paint_once(file, pair.photo, pair.painting, extractor, replace(params, num_steps=0), longer, state)
+        sources = file, pair.photo, pair.painting, extractor
+        paint_once(*sources, begun, longer_side(pair.photo, size), state, network=network)
     return load_all(files)
 
 
