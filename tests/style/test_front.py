@@ -38,6 +38,7 @@ def trials(*points):
 
 
 HOLLOW = trials((4, 0.1), (1, 0.3), (0.0, 1.0))  # its middle lies below the line between the ends
+WORST = pd.Series({"log_odds": -9.0, "ssim": 0.0})
 BULGING = trials((0, 1.0), (3, 0.9), (4, 0.1), (3.8, 0.3), (2, 0.5), (-1, 0.2))
 
 
@@ -59,11 +60,22 @@ def test_the_hypervolume_is_the_area_below_the_steps():
 
 
 def test_the_knee_is_farthest_beyond_the_line_between_the_ends():
-    assert knee_of(front_of(BULGING)).name == 1
+    assert knee_of(front_of(BULGING), WORST).name == 1
     stretched = BULGING.assign(log_odds=100 * BULGING.log_odds - 7)
-    assert knee_of(front_of(stretched)).name == 1  # scales do not matter
-    assert knee_of(front_of(HOLLOW)).name == 0
-    assert knee_of(trials((2, 0.3))).name == 0
+    assert knee_of(front_of(stretched), WORST).name == 1  # scales do not matter
+    assert knee_of(front_of(HOLLOW), WORST).name == 0
+    assert knee_of(trials((2, 0.3)), WORST).name == 0
+
+
+def test_the_knee_is_at_least_as_good_as_the_defaults():
+    whole = trials((4, 0.1), (3.6, 0.3), (3.2, 0.4), (2, 0.5), (0, 1.0), (1, 0.2))
+    front = front_of(whole)
+    assert knee_of(front, WORST).name == 2
+    assert knee_of(front, trials((3.4, 0.05)).iloc[0]).name == 0  # none lies beyond the line: the most convincing one
+    assert knee_of(front, trials((1.5, 0.25)).iloc[0]).name == 2 and knee_of(front, trials((0, 0.45)).iloc[0]).name == 3
+    for row in (4, 3):  # on the front themselves
+        assert knee_of(front, whole.iloc[row]).name == row
+    assert knee_of(front, whole.iloc[5]).name in (1, 2, 3)  # beaten by several
 
 
 def test_both_values_are_scaled_between_the_ends():
@@ -74,12 +86,13 @@ def test_both_values_are_scaled_between_the_ends():
 def test_trials_along_the_front_hold_its_knee_and_its_ends():
     x = np.linspace(0, 1, 21)
     many = front_of(trials(*zip(x, 1 - x**3, strict=True)))
-    chosen = along(many, 5)
-    assert len(chosen) == 5 and knee_of(many).name in chosen.index
+    knee = knee_of(many, WORST).name
+    chosen = along(many, 5, knee)
+    assert len(chosen) == 5 and knee in chosen.index
     assert {many.index[0], many.index[-1]} <= set(chosen.index)
     assert chosen.log_odds.is_monotonic_decreasing
-    assert along(many[:3], 5).equals(many[:3]) and along(many, 1).index.tolist() == [knee_of(many).name]
-    assert along(many, 0).empty
+    assert along(many[:3], 5, knee).equals(many[:3]) and along(many, 1, knee).index.tolist() == [knee]
+    assert along(many, 0, knee).empty
 
 
 def test_points_are_drawn_within_the_space_and_by_the_seed():

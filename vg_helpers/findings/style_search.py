@@ -95,7 +95,8 @@ def front(front: pd.DataFrame, knee: Mapping[str, Any], photo: float) -> str:
         return f"{start} A single trial is best in both directions, with {values} ({settings})."
     ends = f"from {front.log_odds.iloc[0]:.2f} at a similarity of {front.ssim.iloc[0]:.2f} to"
     ends = f"{ends} {front.log_odds.iloc[-1]:.2f} at {front.ssim.iloc[-1]:.2f}"
-    return f"{start} {len(front)} trials make the front, {ends}. Its knee has {values} ({settings})."
+    part = "Where it is at least as good as the default weights in both directions"
+    return f"{start} {len(front)} trials make the front, {ends}. {part}, its knee has {values} ({settings})."
 
 
 def _value(value: Any) -> str:

@@ -176,13 +176,19 @@ def hypervolume(trials: pd.DataFrame, corner: tuple[float, float]) -> float:
     return area
 
 
-def knee_of(front: pd.DataFrame) -> pd.Series:
-    """Return the trial that lies farthest beyond the line between the ends of the front, both values scaled to [0, 1].
+def knee_of(front: pd.DataFrame, defaults: pd.Series) -> pd.Series:
+    """Return the knee of that part of the front which is at least as good as the engine's defaults in both values.
 
-    If none lies beyond it, the most convincing one. (Das 1999, "On characterizing the knee of the Pareto curve".)
+    The knee is the trial that lies farthest beyond the line between the ends, both values scaled to [0, 1]; if none
+    lies beyond it, the most convincing one. (Das 1999, "On characterizing the knee of the Pareto curve".)
+
+    Args:
+        defaults: the trial of the defaults, one of those that the front was made of.
     """
-    first, second = scaled(front).T
-    return front.iloc[int(np.argmax(np.round(first + second - 1, 9)))]
+    names = list(VALUES)
+    part = front[(front[names] >= defaults[names]).all(axis=1)]
+    first, second = scaled(part).T
+    return part.iloc[int(np.argmax(np.round(first + second - 1, 9)))]
 
 
 def scaled(front: pd.DataFrame) -> NDArray[np.float64]:
@@ -192,11 +198,15 @@ def scaled(front: pd.DataFrame) -> NDArray[np.float64]:
     return np.where(high > low, (points - low) / np.where(high > low, high - low, 1), 1.0)
 
 
-def along(front: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Return at most `count` trials spread evenly along the front, its knee and its ends among them if they fit."""
+def along(front: pd.DataFrame, count: int, knee: Any) -> pd.DataFrame:
+    """Return at most `count` trials spread evenly along the front, its knee and its ends among them if they fit.
+
+    Args:
+        knee: its label in the front's index.
+    """
     if count < 1 or len(front) <= count:
         return front[: max(count, 0)]
-    places, knee = scaled(front) @ (-1, 1), front.index.get_loc(knee_of(front).name)
+    places, knee = scaled(front) @ (-1, 1), front.index.get_loc(knee)
     chosen: list[int] = []
     for goal in np.linspace(places[0], places[-1], count):
         rest = [row for row in range(len(front)) if row not in chosen]
