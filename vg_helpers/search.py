@@ -62,9 +62,9 @@ def open_study(name: str, storage: str | Path, prune: bool = False, num_values: 
 
 
 def quiet() -> None:
-    """Let Optuna warn of problems alone: not of each trial, of a package that saves 0.1 s, or that a check is new."""
+    """Let Optuna warn of problems alone: not of each trial, of a package it would like, or that a check is new."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)  # it would like greenlet
+    logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)  # greenlet
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 

@@ -260,3 +260,20 @@ def test_shards_paint_everything_once_and_a_last_run_makes_the_page(place, capsy
     assert sorted(contents("out")) == sorted(contents("alone"))
     assert commands_paint.main(["c.png", "--style", "stars.png", "--out", "x.png", "--shard", "1/2"]) == 2
     assert "--shard divides the pictures of --out-dir; name that folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "short", "alone"), [((), False, False), (("--low-memory",), False, True), ((), True, True)]
+)
+def test_photos_are_painted_one_by_one_where_memory_counts(place, monkeypatch, words, short, alone):
+    real_groups, real, counts = gallery.groups, gallery.stylize, []
+    monkeypatch.setattr(gallery, "groups", lambda jobs, _: real_groups(jobs, 2))
+    monkeypatch.setattr(gallery, "needed_memory", lambda *_: float("inf") if short else 0)
+
+    def noted(content, *given, **options):
+        counts.append(len(content))
+        return real(content, *given, **options)
+
+    monkeypatch.setattr(gallery, "stylize", noted)
+    assert paint(*words) == 0
+    assert (max(counts) == 1) is alone and sum(counts) >= 6
