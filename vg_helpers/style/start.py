@@ -19,7 +19,7 @@ CONTENT = 2.0  # pull towards the photo before each round; with less of it faces
 COMPLETE = 3e-5  # mean squared difference; the smaller it is, the more of the painting is used
 LARGEST = 512  # pixels of the longer side; a larger photo is rebuilt at this size and enlarged
 MOST_KEYS = 8192  # patches of the painting that are compared, drawn at random from more
-CHUNK = 2**24  # distances held at a time
+CHUNK = 2**26  # distances held at a time, 256 MB
 
 
 @torch.no_grad()
@@ -124,9 +124,10 @@ def _nearest(queries: Tensor, keys: Tensor) -> Tensor:
     norms, rows = keys.square().sum(1), max(1, CHUNK // len(keys))
 
     def distances(part: Tensor) -> Tensor:
-        cross = torch.addmm(norms, part, keys.t(), alpha=-2) + part.square().sum(1, keepdim=True)
-        return cross.clamp_min_(0) / keys.shape[1]
+        cross = torch.addmm(norms, part, keys.t(), alpha=-2).add_(part.square().sum(1, keepdim=True))
+        return cross.clamp_min_(0).div_(keys.shape[1])
 
     parts = queries.split(rows)
-    nearest = torch.stack([distances(part).amin(0) for part in parts]).amin(0)
-    return torch.cat([(distances(part) / (COMPLETE + nearest)).argmin(1) for part in parts])
+    held = [distances(part) for part in parts] if len(parts) == 1 else None  # else they are computed twice
+    nearest = torch.stack([each.amin(0) for each in held or map(distances, parts)]).amin(0)
+    return torch.cat([each.div_(COMPLETE + nearest).argmin(1) for each in held or map(distances, parts)])
