@@ -1,11 +1,14 @@
 """tiled: losses and gradients are those of the whole picture, whatever the tiles, the network and the masks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from stand_ins import Tiny, change, noise
 from torch import nn
 
 from vg_helpers.models.extractor import build_extractor
+from vg_helpers.models.winograd import WinogradConv2d
 from vg_helpers.style.checks import needed_memory
 from vg_helpers.style.convolutions import prepare
 from vg_helpers.style.engine import Inputs, build_objective, stylize
@@ -66,6 +69,36 @@ def test_deep_networks_add_up_too(tiny_zoo, network, size, count):
     assert_same(extractor, inputs, {}, 64, count)
 
 
+class Wide(Tiny):
+    """So wide that its second and third convolution are Winograd's where these pay."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        torch.manual_seed(4)
+        self.first, self.pool = nn.Conv2d(3, 128, 3, padding=1), nn.MaxPool2d(2)
+        self.second, self.third = nn.Conv2d(128, 256, 3, padding=1), nn.Conv2d(256, 128, 3, padding=1)
+
+    def forward(self, images):
+        fine = self.first(images - 0.5).relu()
+        coarse = self.second(self.pool(fine)).relu()
+        return {"fine": fine, "coarse": coarse, "content": self.third(coarse).relu()}
+
+
+def test_tiles_round_like_the_whole_where_convolutions_are_winograds(monkeypatch):
+    monkeypatch.setattr("vg_helpers.style.convolutions.winograd_pays", lambda device, dtype: True)
+    network, reach = prepare(Wide(), CPU, "float32"), reach_of(Wide())
+    assert isinstance(network.net.second, WinogradConv2d) and reach.grid == 4 * reach.stride
+    image = noise(9, 1, 140, 140)
+    whole = network(image)["coarse"]
+
+    def rounded(grid):
+        tiles = Tiles(network, replace(reach, grid=grid), 72)
+        parts = [(window.own["coarse"], features["coarse"]) for window, features in tiles.look(image)]
+        return max((features - whole[(..., *own)]).abs().max().item() for own, features in parts)
+
+    assert rounded(reach.grid) < rounded(reach.stride) / 3
+
+
 def test_reach_is_what_a_change_of_one_pixel_reaches():
     layers = nn.Conv2d(3, 2, 5, stride=2, padding=1), nn.AvgPool2d(3, 2), nn.Conv2d(2, 1, 3, padding=2, dilation=2)
     network = nn.Sequential(*layers).double()
@@ -82,7 +115,7 @@ def test_reach_is_what_a_change_of_one_pixel_reaches():
 
 
 def test_networks_that_see_everything_are_not_shown_tiles():
-    assert reach_of(Tiny()) == Reach(2, 2, 2)
+    assert reach_of(Tiny()) == Reach(2, 2, 2, 2)
     for layer in (
         nn.AdaptiveAvgPool2d(1),
         nn.InstanceNorm2d(3),
