@@ -99,6 +99,21 @@ def test_one_pass_gives_what_two_would_and_a_file_brings_it_back(network, tiny_z
     assert rule == RULE and loaded.judge.names == judge.names and not loaded.training
 
 
+@pytest.mark.parametrize("rows", [([0, 2, 3], [1, 2]), ([0, 1, 2, 3], [0]), ([3], [0, 1, 2, 3])])
+def test_each_of_the_two_computes_only_the_images_it_is_to_see(rows, tiny_zoo):
+    model, extractor = trained("vgg19")
+    both, images = TextureClassifier(model, extractor, tiny_judge(24)).eval(), torch.rand(4, 3, 64, 64)
+    seen = {}
+    for name, part in (("network", model.net.features[-2]), ("texture", both.extractor.body[-1])):
+        part.register_forward_hook(lambda layer, inputs, output, name=name: seen.update({name: len(output)}))
+    judged, measured = map(torch.tensor, rows)
+    with torch.no_grad():
+        logits, moments = both(images, judged, measured)
+        assert seen == {"network": len(judged), "texture": len(measured)}
+        torch.testing.assert_close(logits, model(images[judged]), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(moments, channel_moments(extractor(images[measured])), rtol=1e-3, atol=1e-3)
+
+
 def test_layers_that_training_left_alone_are_shared_and_not_written_twice(tiny_zoo, tmp_path):
     model, extractor = trained("vgg19")
     both = TextureClassifier(model, extractor, tiny_judge(24))

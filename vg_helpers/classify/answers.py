@@ -148,11 +148,13 @@ def answer_with_texture(model: TextureClassifier, rule: Rule, images: Tensor) ->
         images: (N, rule.views + rule.patches, 3, H, W) on the model's device: the views, then the patches. The network
             judges the views, and the texture judge the first of them and the patches.
     """
+    count, places = len(images), torch.arange(images.shape[1], device=images.device).repeat(len(images))
+    judged, measured = places < rule.views, (places == 0) | (places >= rule.views)
     with autocast(images.device):
-        logits, moments = (values.unflatten(0, images.shape[:2]) for values in model(_in_a_row(images)))
-    distances = model.judge.distances(torch.cat([moments[:, :1], moments[:, rule.views :]], dim=1).mean(1))
+        logits, moments = model(_in_a_row(images), judged, measured)
+    distances = model.judge.distances(moments.unflatten(0, (count, -1)).mean(1))
     texture = model.judge.log_odds(distances).cpu().double()
-    odds = rule.log_odds(_odds_of(logits[:, : rule.views])[:, None], texture)
+    odds = rule.log_odds(_odds_of(logits.unflatten(0, (count, -1)))[:, None], texture)
     near = nearest(distances, model.judge.labels)
     probs = odds.sigmoid().numpy()
     low, high = np.quantile(probs, INTERVAL, axis=1)

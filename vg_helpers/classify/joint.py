@@ -210,10 +210,11 @@ class JointJudge:
         setup, pictures, odds = self.task.setup, iter(pictures), []
         while batch := list(islice(pictures, BATCH)):
             views = torch.stack([views_of(picture[0], EVAL_VIEWS, setup.size) for picture in batch])
+            centres = torch.arange(0, len(batch) * EVAL_VIEWS, EVAL_VIEWS, device=setup.device)
             with autocast(setup.device), steady_memory(setup.device):
-                logits, moments = self.model(views.flatten(0, 1).to(setup.device))
+                logits, moments = self.model(views.flatten(0, 1).to(setup.device), measured=centres)
             network = (logits[:, 1] - logits[:, 0]).view(len(batch), EVAL_VIEWS).mean(1)
-            texture = self.model.judge(moments.view(len(batch), EVAL_VIEWS, -1)[:, 0])
+            texture = self.model.judge(moments)
             odds.append(torch.stack([network, texture]).cpu().double().numpy())
         network, texture = np.concatenate(odds, axis=1)
         a, b, bias = self.weights

@@ -131,14 +131,20 @@ class TextureClassifier(nn.Module):
         self.model, self.extractor, self.judge = model, extractor, judge
         self.shared = _equal_steps(model.net.features, extractor.body)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the network's logits (N, 2) and the moments (N, 2C) of images (N, 3, H, W) in [0, 1]."""
+    def forward(
+        self, images: Tensor, judged: Tensor | None = None, measured: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the network's logits (J, 2) and the moments (M, 2C) of images (N, 3, H, W) in [0, 1].
+
+        Args:
+            judged, measured: index or mask of the images that network and texture judge are to see; None is all.
+        """
         names = {index: name for name, index in LAYERS[self.model.network].items() if name in self.extractor.layers}
         features, x = {}, self.model.normalize(images)
         for index, step in enumerate(self.extractor.body[: self.shared]):
             x = step(x)
-            features |= {names[index]: x} if index in names else {}
-        before = x
+            features |= {names[index]: _chosen(x, measured)} if index in names else {}
+        before, x = _chosen(x, measured), _chosen(x, judged)
         for index, step in enumerate(self.extractor.body[self.shared :], self.shared):
             before = step(before)
             features |= {names[index]: before} if index in names else {}
@@ -147,6 +153,11 @@ class TextureClassifier(nn.Module):
         logits = self.model.net.classifier(torch.flatten(self.model.net.avgpool(x), 1))
         with torch.autocast(images.device.type, enabled=False):
             return logits.float(), channel_moments(features)
+
+
+def _chosen(images: Tensor, rows: Tensor | None) -> Tensor:
+    """Return these rows of images or features (N, C, H, W), in the fast memory layout; all of them if None."""
+    return images if rows is None else images[rows].contiguous(memory_format=torch.channels_last)
 
 
 def _equal_steps(trained: nn.Sequential, before: nn.Sequential) -> int:
