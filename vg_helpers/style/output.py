@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import torch
 from PIL import ExifTags, Image
 from torch import Tensor
 
@@ -59,7 +60,8 @@ def save_picture(path: Path, image: Tensor, metadata: dict[str, str], layout: Fo
         save_image(path, image, metadata)
         return
     top, kind = (65535, np.uint16) if layout.deep(path) else (255, np.uint8)
-    pixels = image.detach().double().cpu().reshape(image.shape[-3:]).clamp(0, 1).mul(top).round()
+    pixels = image.detach().to("cpu", torch.float64, copy=True).reshape(image.shape[-3:])
+    pixels.clamp_(0, 1).mul_(top).round_()  # in place: a print has many pixels
     array = pixels.permute(1, 2, 0).numpy().astype(kind)
     if suffix in JPEG:
         save_pil_jpeg(path, Image.fromarray(array), metadata, layout.dpi)

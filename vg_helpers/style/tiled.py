@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 from ..models.layers import Normalize
 from ..models.winograd import TILE, WinogradConv2d
@@ -219,24 +220,26 @@ class TiledObjective:
         """Look at the photo (N, 3, H, W); `params` are StyleParams, `terms` are to be set before the first call."""
         self.tiles, self.params, self.reach, self.terms = tiles, params, reach, []
         layer, like = params.content_layer, tiles.shapes(content)[params.content_layer]
-        self.targets = [at_least_float32(features[layer]).clone() for _, features in tiles.look(content)]
+        self.targets = [features[layer].clone() for _, features in tiles.look(content)]
         if params.scaling == "relative":
-            self.energy = sum(target.square().flatten(1).sum(1) for target in self.targets).clamp_min(1e-30)
+            squares = (at_least_float32(target).square() for target in self.targets)
+            self.energy = sum(square.flatten(1).sum(1) for square in squares).clamp_min(1e-30)
         else:
             self.energy = content.new_full((1,), like[0].numel())
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Return the losses by name, the weighted sum among them."""
         params = self.params
+        # First, so that its gradient comes last, and computed again for that: no tile is in memory then.
+        tv = checkpoint(total_variation, image, self.reach, use_reentrant=False)
         content, style = _Tiled.apply(image, self)
-        tv = total_variation(image, self.reach)
         total = params.content_weight * content + params.style_weight * style + params.tv_weight * tv
         return {"total": total, "content": content, "style": style, "tv": tv}
 
     def parts(self, features: dict[str, Tensor], window: Window, target: Tensor) -> list[Tensor]:
         """Return what one tile adds to the content loss, then to the Gram matrices of each term."""
         own = features[self.params.content_layer]
-        parts = [content_loss(own, target, energy=self.energy)]
+        parts = [content_loss(own, at_least_float32(target), energy=self.energy)]
         for term in self.terms:
             parts += term.grams(features, window.own)
         return parts
