@@ -21,7 +21,7 @@ def test_a_verdict_has_three_answers():
         ("preparing", "Preparing"),
         ("painting", "step 3 of 9, about 5 s left"),
         ("stopped", "Stopped after step 3 of 9"),
-        ("finished", "Finished after 3 steps"),
+        ("finished", "Ended after step 3 of 9"),
     ],
 )
 def test_each_state_has_its_words(state, words):
@@ -30,4 +30,6 @@ def test_each_state_has_its_words(state, words):
 
 def test_the_time_left_is_unknown_at_first_and_a_failure_has_its_own_sentence():
     assert progress("painting", 1, 9, None) == "Painting: step 1 of 9."
-    assert progress("failed", 1, 9, None) == "" and progress("finished", 1, 9, 0) == "Finished after 1 step."
+    assert progress("failed", 1, 9, None) == "" and progress("finished", 1, 1, 0) == "Finished after 1 step."
+    assert progress("finished", 9, 9, 0) == "Finished after 9 steps."
+    assert progress("painting", 2, 450, 1246) == "Painting: step 2 of 450, about 21 min left."

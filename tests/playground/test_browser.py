@@ -94,14 +94,14 @@ def shots(tmp_path):
 def test_a_visit(address, port, tmp_path):
     from browser import Tab
 
-    photo = tmp_path / "my photo.jpg"
+    photo = tmp_path / "my photo of a cup of coffee on a table in a small cafe by the harbour.jpg"
     Image.open(ROOT / "report" / "pictures" / "photo.jpg").save(photo)
     tab, folder = Tab(port, address), shots(tmp_path)
     tab.wait(f"document.querySelector('.vg-right .vg-line') && {STATUS}.includes('press Paint')", SLOW)
     tab.shot(folder / "start.png")
     tab.give_file("document.querySelector('.widget-upload')", photo)
     # the list's spaces are not those of the file's name: ipywidgets shows them unbroken
-    tab.wait("document.querySelector('.widget-dropdown select').selectedOptions[0].text.includes('photo.jpg')", SLOW)
+    tab.wait("document.querySelector('.widget-dropdown select').selectedOptions[0].text.includes('harbour.jpg')", SLOW)
     choose(tab, "Size", "192")
     click(tab, "Paint")  # by VGG-19: AlexNet is done after a second, with fewer pictures than are counted here
     tab.wait(f"{STATUS}.startsWith('Painting')", SLOW)
@@ -122,8 +122,9 @@ def test_a_visit(address, port, tmp_path):
     tab("document.querySelectorAll('.vg-right .noUi-handle')[1].focus()")
     tab.press("ArrowLeft", 37)
     tab.wait(f"{COMMAND}.includes('--opacity=0.95')", SLOW)
-    assert "paint 'my photo.jpg' --style" in tab(COMMAND) and "--size 192" in tab(COMMAND), tab(COMMAND)
+    assert "by the harbour.jpg' --style" in tab(COMMAND) and "--size 192" in tab(COMMAND), tab(COMMAND)
     tab.shot(folder / "painted.png")
+    assert tab("document.querySelector('.vg-left').offsetWidth") <= 340
     tab.resize(800, 900, dark=True)
     tab.shot(folder / "painted_dark_800.png")
     assert tab("document.documentElement.scrollWidth <= 800")

@@ -18,6 +18,8 @@ from vg_helpers.images import Upload, png_bytes
 from vg_helpers.playground import judges, page, pictures, session
 from vg_helpers.style.convolutions import prepare
 
+ABOUT = {"type": "", "size": 1, "last_modified": datetime(2025, 1, 2, tzinfo=UTC)}  # an upload
+
 
 class Judge(SimpleNamespace):
     """Believes in yellow, and looks at the left half."""
@@ -59,7 +61,7 @@ def open_page(tmp_path, monkeypatch):
     def build(*present):
         monkeypatch.setattr(judges, "load_judges", lambda: list(present))
         opened = page.Page()
-        until(lambda: opened.session is not None and (opened.judges or opened.why.disabled))
+        until(lambda: opened.session is not None and (opened.judges or "judge" in opened.verdict.value))
         opened.size.value, opened.steps.value = 192, 10
         return opened
 
@@ -176,8 +178,7 @@ def test_pictures_of_one_name_come_back_as_they_were(open_page, tmp_path):
 def test_an_upload_is_chosen_and_not_kept_in_the_widget(open_page, tmp_path):
     opened = open_page()
     data = save(tmp_path / "mine.png", 5).read_bytes()
-    about = {"name": "mine.png", "type": "", "size": 1, "last_modified": datetime(2025, 1, 2, tzinfo=UTC)}
-    opened.photo.upload.value = (about | {"content": data},)
+    opened.photo.upload.value = (ABOUT | {"name": "mine.png", "content": data},)
     assert opened.photo.picture == Upload("mine.png", data) and len(opened.photo.upload.value) == 0
     opened.photo.preview.value = b""
     painted(opened)
@@ -232,6 +233,36 @@ def test_what_cannot_be_read_is_said(open_page, tmp_path):
     opened.paint.click()
     assert opened.session.wait(60) == "failed"
     assert 'role="alert"' in opened.status.value and "broken.jpg" in opened.status.value
+    opened.photo.list.value = "one"
+    assert opened.session.state == "ready" and "alert" not in opened.status.value
+
+
+def test_an_upload_that_is_no_picture_is_named_at_once_and_leaves_nothing_of_the_last_painting(open_page):
+    opened = open_page()
+    painted(opened)
+    assert opened.download.value and opened.charts.value
+    opened.photo.upload.value = (ABOUT | {"name": "notes.jpg", "content": b"no picture"},)
+    assert 'role="alert"' in opened.photo.problem.value and "notes.jpg" in opened.photo.problem.value
+    opened.paint.click()
+    assert opened.session.wait(60) == "failed"
+    assert opened.download.value == opened.charts.value == ""
+    opened.photo.list.value = "one"
+    assert opened.photo.problem.value == ""
+
+
+def test_a_variant_that_was_stopped_says_so(open_page, monkeypatch):
+    opened = open_page()
+    opened.session.on_change = lambda: (opened.session.step == 1 and opened.session.stop(), opened.render())
+    opened.paint.click()
+    until(lambda: opened.session.state == "stopped")
+    assert "Paint begins anew" in opened.status.value
+    at, total = opened.session.step, opened.session.total
+    opened.session.on_change = opened.render
+    painted(opened)
+    thumbnail, button = opened.history.children[0].children
+    assert f"stopped after {at} of {total}" in thumbnail.tooltip and "one, painted like two" in thumbnail.tooltip
+    button.click()
+    assert f"Ended after step {at} of {total}" in opened.status.value
 
 
 def test_every_widget_that_takes_input_has_a_name(open_page):

@@ -502,7 +502,10 @@ def _main_object(content_image: Tensor) -> Tensor:
     try:
         find_imagenet_weights("vgg19")
     except NoWeightsError as error:
-        raise ValueError(f"--protect auto needs ImageNet weights ({error}); give a mask image instead") from error
+        raise ValueError(
+            f"the main object (--protect auto) is found with ImageNet weights, which are missing ({error}); "
+            "mark it with a mask instead"
+        ) from error
     network, _ = load_backbone("vgg19", "imagenet")
     return content_mask(
         nn.Sequential(Normalize(), network).to(content_image.device), content_image, network.features[35]

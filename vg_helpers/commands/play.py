@@ -41,7 +41,11 @@ def play(args: argparse.Namespace) -> None:
 
 def announced(args: argparse.Namespace) -> str:
     """Return what will happen, without its full stop."""
-    return "The playground's address is below" if args.no_browser else "The playground opens in your browser"
+    return (
+        "The playground's address is below"
+        if args.no_browser
+        else "The playground opens in your browser, or at this address"
+    )
 
 
 def settings(args: argparse.Namespace) -> list[str]:
@@ -52,7 +56,7 @@ def settings(args: argparse.Namespace) -> list[str]:
         f"--port={args.port}",
         f"--Voila.open_browser={not args.no_browser}",
         "--Voila.auto_token=True",
-        "--Voila.log_level=WARN" if not args.no_browser else "--Voila.log_level=INFO",
+        "--Voila.log_level=INFO",  # which prints the address
         "--VoilaConfiguration.template=playground",
         "--VoilaConfiguration.allow_template_override=NO",
         "--VoilaConfiguration.allow_theme_override=NO",

@@ -6,8 +6,8 @@ Convention: an answer is "van_gogh", "other" or "cannot_tell", as `run.py predic
 from ..plots.look import name_of
 
 NO_JUDGES = (
-    "There is no trained classifier yet, so nobody judges the painting. `python3 run.py report` trains them; the "
-    "profile `smoke` is a quick try."
+    "No judge is trained yet, so nobody judges the painting. `python3 run.py report` trains the judges; for a quick "
+    "try, `python3 run.py report --profile smoke` does."
 )
 TAKES = {
     "van_gogh": "takes it for a Van Gogh",
@@ -33,10 +33,16 @@ def progress(state: str, step: int, total: int, seconds_left: float | None) -> s
     if state == "preparing":
         return "Preparing: the first strokes are laid out."
     if state == "painting":
-        left = "" if seconds_left is None else f", about {max(1, round(seconds_left))} s left"
+        left = "" if seconds_left is None else f", about {_about(seconds_left)} left"
         return f"Painting: step {step} of {total}{left}."
     if state == "stopped":
-        return f"Stopped after step {step} of {total}. Continue goes on from here."
+        return f"Stopped after step {step} of {total}. Continue goes on as it began; Paint begins anew."
+    if state == "finished" and step < total:
+        return f"Ended after step {step} of {total}."
     if state == "finished":
         return f"Finished after {step} {'step' if step == 1 else 'steps'}."
     return "Choose a photo and a style, then press Paint." if state == "ready" else ""
+
+
+def _about(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 100 else f"{round(seconds / 60)} min"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def _download(url: str, path: Path) -> str:
         with _socket_timeout(DOWNLOAD_TIMEOUT):
             torch.hub.download_url_to_file(url, str(path), hash_prefix=_promised_hash(path))
     except (OSError, RuntimeError, ValueError, HTTPException) as error:  # the last two: proxies that are nonsense
-        return f"{url} could not be downloaded ({error})"
+        return f"{url} could not be downloaded ({error.reason if type(error) is URLError else error})"
     return ""
 
 

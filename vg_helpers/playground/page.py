@@ -28,7 +28,8 @@ PROTECTED = {"nothing": None, "the main object": AUTO}  # and masks that are upl
 BRUSHED, BRUSH_SIZE = "what the brush covers", 640  # pixels of the photo's longer side under the brush
 HERE = Path(__file__).parent
 UNEXPLAINED: tuple[str, dict[str, float], list[Any]] = "", {}, [None, None]  # sentences, P(van_gogh), maps
-COPY = "navigator.clipboard.writeText(this.parentNode.querySelector('code').textContent);this.textContent='Copied'"
+COPY = "navigator.clipboard.writeText(this.parentNode.querySelector('code').textContent);this.textContent='Copied';"
+COPY += "setTimeout(() => this.textContent = 'Copy the command', 2000)"
 
 
 class Picture(w.Image):
@@ -45,7 +46,8 @@ class Chooser:
         self.list = w.Dropdown(options=list(choices), description=title, layout=w.Layout(flex="1 1 auto", width="auto"))
         self.upload = w.FileUpload(accept=PICTURES, description="Upload", tooltip=f"{title}: a picture of mine")
         self.preview = Picture(format="jpeg", tooltip=title, layout=w.Layout(width="auto", max_height="120px"))
-        self.box = w.VBox([w.HBox([self.list, self.upload]), self.preview])
+        self.problem = w.HTML()
+        self.box = w.VBox([w.HBox([self.list, self.upload]), self.problem, self.preview])
         self.upload.observe(self._take, "value")
         self.list.observe(self._chosen, "value")
         self._chosen()
@@ -54,6 +56,10 @@ class Chooser:
     def picture(self) -> Any:
         """The picture that is chosen: a file or an Upload."""
         return self.choices[self.list.value]
+
+    def name_of(self, picture: Any) -> str:
+        """Return what the list calls a picture, or what its file's name says."""
+        return next((name for name, known in self.choices.items() if known == picture), pictures.name_of(picture))
 
     def add(self, choices: dict[str, Any]) -> None:
         """Add choices at the end of the list; the one that is chosen stays."""
@@ -96,9 +102,11 @@ class Chooser:
             self.upload.value = ()
 
     def _chosen(self, _: Any = None) -> None:
-        self.preview.value = b""
-        with suppress(*UNREADABLE):  # one that cannot be read is named when it shall be painted
+        self.preview.value, self.problem.value = b"", ""
+        try:
             self.preview.value = _preview(self.picture)
+        except UNREADABLE as error:
+            self.problem.value = _line(str(error), "alert")
         self.preview.layout.display = "" if self.preview.value else "none"
         self.preview.tooltip = f"{self.list.description}: {self.list.value}"
         self.on_change()
@@ -135,6 +143,7 @@ class Page:
         self.style = Chooser("Style", pictures.styles(), self._settings_changed)
         self.size = w.Dropdown(options=[(f"{size} pixels", size) for size in SIZES], value=256, description="Size")
         self.steps = w.IntSlider(30, min=5, max=300, step=5, description="Steps", continuous_update=False)
+        self.steps.tooltip = "Steps at this size; a large picture takes more before, at smaller sizes"
         self.extractor = w.Dropdown(options=[("VGG-19", "vgg19"), ("AlexNet", "alexnet")], description="Network")
         self.loss = w.Dropdown(options=LOSSES, description="Learn")
         self.loss.tooltip = "What of the painting counts: correlations of features, their distribution, or like places"
@@ -153,7 +162,7 @@ class Page:
         self.colors = w.Checkbox(False, description="Keep the photo's colours", indent=False)
         self.share = w.IntSlider(0, description="Before", readout_format="d")
         self.share.tooltip = "Percent of the picture, from the left, that show the photo"
-        self.why = w.ToggleButton(False, description="Why?", tooltip="Grad-CAM: where the judge sees a Van Gogh")
+        self.why = w.ToggleButton(False, description="Why?", tooltip="The judges are being loaded", disabled=True)
         self.image = Picture(format="jpeg", tooltip="The picture", layout=w.Layout(width="100%"))
         self.image.add_class("vg-picture")
         self.status, self.charts, self.verdict, self.download = w.HTML(), w.HTML(), w.HTML(), w.HTML()
@@ -175,8 +184,8 @@ class Page:
             widget.observe(lambda _: self.render(), "value")
 
     def _arrange(self) -> None:
-        row, preview = self.protect.box.children
-        self.protect.box.children = row, self.brushing.add_class("vg-brushing"), preview
+        row, *others = self.protect.box.children
+        self.protect.box.children = row, self.brushing.add_class("vg-brushing"), *others
         how = [self.size, self.steps, self.strokes, self.loss, self.extractor, self.protect.box]
         buttons = w.HBox([self.paint, self.stop, self.resume]).add_class("vg-buttons")
         self.left = w.VBox([self.photo.box, self.style.box, *how, buttons]).add_class("vg-left")
@@ -206,9 +215,10 @@ class Page:
             return
         if self.judges:
             self.session.judge = lambda picture: beliefs(self.judges, picture)
+            self.why.disabled, self.why.tooltip = False, "Grad-CAM: where the judge sees a Van Gogh"
         else:
             self.verdict.value = _line(NO_JUDGES, "note")
-            self.why.disabled, self.why.tooltip = True, "Grad-CAM needs a trained classifier"
+            self.why.tooltip = "No judge is trained yet"
         self._explain()
 
     def recipe(self) -> Recipe:
@@ -233,7 +243,9 @@ class Page:
             self._show_brush()
 
     def _settings_changed(self) -> None:
-        """Show the photo that is chosen while nothing is painted yet."""
+        """Show the photo that is chosen while nothing is painted yet; another choice answers an earlier problem."""
+        if self.session is not None:
+            self.session.forget_problem()
         if getattr(self, "image", None) is not None and (self.session is None or self.session.current is None):
             self.image.value = self.photo.preview.value
 
@@ -270,6 +282,9 @@ class Page:
             self.bar.value = session.step / session.total if session.total else 0
             if session.current is not None:
                 self._show(session)
+            else:
+                self.charts.value = self.download.value = ""
+                self.verdict.value = "" if self.judges else self.verdict.value
 
     def _show(self, session: Any) -> None:
         variant = session.current
@@ -279,7 +294,7 @@ class Page:
         if self.share.value:
             after = drawing.compared(drawing.pixels_of(variant.photo, cams[0]), after, self.share.value / 100)
         self.image.value = drawing.jpeg(after)
-        self.image.tooltip = _title(variant.recipe)
+        self.image.tooltip = self._title(variant.recipe)
         if variant.losses:
             curves = drawing.ending(variant.beliefs, probs)
             parts = [drawing.belief_chart(curves, session.total)] if curves else []
@@ -317,12 +332,16 @@ class Page:
         self.listed, cards = variants, []
         for number, variant in enumerate(variants, start=1):
             recipe = variant.recipe
-            words = f"{_title(recipe)}, {recipe.size} pixels, {recipe.steps} steps"
+            words = f"{self._title(recipe)}, {recipe.size} pixels, {recipe.steps} steps"
+            words += f", stopped after {recipe.stop_at} of {variant.total}" if recipe.stop_at else ""
             small = drawing.jpeg(drawing.pixels_of(variant.picture()), drawing.THUMBNAIL)
             button = w.Button(description=f"Variant {number}", tooltip=f"Bring back: {words}")
             button.on_click(lambda _, variant=variant: self._bring_back(variant))
             cards.append(w.VBox([Picture(value=small, format="jpeg", tooltip=words), button]).add_class("vg-card"))
         self.history.children = cards
+
+    def _title(self, recipe: Recipe) -> str:
+        return f"{self.photo.name_of(recipe.photo)}, painted like {self.style.name_of(recipe.style)}"
 
     def _bring_back(self, variant: Any) -> None:
         """Show a variant, and set the widgets as they were for it."""
@@ -338,10 +357,6 @@ class Page:
         finally:
             self._is_setting = False
         self.session.show(variant)
-
-
-def _title(recipe: Recipe) -> str:
-    return f"{pictures.name_of(recipe.photo)}, painted like {pictures.name_of(recipe.style)}"
 
 
 def _style() -> w.HTML:

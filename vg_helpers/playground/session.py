@@ -136,6 +136,12 @@ class Session:
         with self._lock:
             variant.recipe = replace(variant.recipe, **fields)
 
+    def forget_problem(self) -> None:
+        """Be ready again after a failure."""
+        if self.state == FAILED:
+            self.problem = ""
+            self._set(READY)
+
     def show(self, variant: Variant) -> None:
         """Bring an earlier variant back; one that is being painted ends."""
         self.close()
