@@ -201,11 +201,10 @@ class _TotalVariation(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         image, down, right = ctx.saved_tensors
         slope, pull = (2 * grad / ctx.count).view(-1, 1, 1, 1), torch.zeros_like(image)
-        down, right = down * slope, right * slope
-        pull[..., 1:, :] += down
-        pull[..., :-1, :] -= down
-        pull[..., 1:] += right
-        pull[..., :-1] -= right
+        pull[..., 1:, :].addcmul_(down, slope)
+        pull[..., :-1, :].addcmul_(down, slope, value=-1)
+        pull[..., 1:].addcmul_(right, slope)
+        pull[..., :-1].addcmul_(right, slope, value=-1)
         return pull, None
 
 
