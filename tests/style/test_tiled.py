@@ -114,6 +114,11 @@ def test_reach_is_what_a_change_of_one_pixel_reaches():
             assert torch.equal(network(changed)[0, 0, position], before) is not seen
 
 
+def test_tiles_begin_where_every_layer_has_a_position():
+    thirds = nn.Conv2d(128, 256, 3, padding=1), nn.MaxPool2d(3), nn.Conv2d(256, 8, 3, padding=1)
+    assert reach_of(nn.Sequential(*thirds)).grid == 12  # a multiple of Winograd's four and of the stride
+
+
 def test_networks_that_see_everything_are_not_shown_tiles():
     assert reach_of(Tiny()) == Reach(2, 2, 2, 2)
     for layer in (

@@ -5,6 +5,7 @@ the gradient of the sums through each tile. Tiles overlap by what their network 
 that it has in the whole picture, and belongs to one tile alone. Convention: images are (N, 3, H, W).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,7 @@ def reach_of(extractor: nn.Module) -> Reach | None:
             stride *= step
         elif not any(layer.children()) and not isinstance(layer, POINTWISE):
             return None
-    return Reach(stride, deepest_before, deepest_after, max(stride, *grids[:-1], 1))
+    return Reach(stride, deepest_before, deepest_after, math.lcm(stride, *grids[:-1]))
 
 
 @dataclass(frozen=True)
