@@ -9,8 +9,7 @@ from vg_helpers.classify.forewarned import learn_paintings, measure_textures
 from vg_helpers.files import write_csv, write_json
 from vg_helpers.images import save_image
 from vg_helpers.models.classifier import build_classifier, save_classifier
-from vg_helpers.models.extractor import build_extractor
-from vg_helpers.models.texture import TEXTURE_LAYERS, TextureClassifier, save_texture_classifier
+from vg_helpers.models.texture import TextureClassifier, build_texture_extractor, save_texture_classifier
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def profile(tmp_path, tiny_zoo, monkeypatch):
     for network in ("vgg19", "alexnet"):
         model, extractor = (
             build_classifier(network, "none"),
-            build_extractor(network, TEXTURE_LAYERS[network], "none"),
+            build_texture_extractor(network, "none"),
         )
         moments = measure_textures(extractor, [image[None] for image in images], CPU)
         judge, _ = learn_paintings(moments, index.label.to_numpy(), index.group.to_numpy(), index.path.tolist(), 0.4)

@@ -14,8 +14,7 @@ from vg_helpers.classify import texture
 from vg_helpers.classify.answers import neighbors_of
 from vg_helpers.classify.texture import choose, combine, fit_texture_judge, group_draws, machine, out_of_fold
 from vg_helpers.data.views import native_patches
-from vg_helpers.models.extractor import build_extractor
-from vg_helpers.models.texture import TEXTURE_LAYERS, channel_moments
+from vg_helpers.models.texture import build_texture_extractor, channel_moments
 
 LABELS = np.repeat([0, 1], 20)
 GROUPS = np.arange(40) // 2  # pairs of twins
@@ -40,6 +39,11 @@ def test_textures_are_told_apart_wherever_they_are(fitted, moments):
     assert roc_auc_score(LABELS, odds) == roc_auc_score(LABELS, fitted.out_of_fold) == 1
     assert ((fitted.out_of_fold > 0) == LABELS).all()
     assert fitted.judge.names == NAMES and fitted.judge.weights.shape == (1 + texture.REFITS, 40)
+
+
+@pytest.fixture
+def extractor(tiny_zoo):
+    return build_texture_extractor("alexnet", "none")
 
 
 def test_the_same_seed_gives_the_same_judge(fitted, moments):
@@ -93,11 +97,11 @@ def test_copies_teach_but_count_less_and_are_nobodys_neighbours(moments, fitted)
     assert near.distance.max() < 1e-3
 
 
-def test_copies_are_kept_on_disk_and_depend_on_the_seed(index, setup):
-    first = texture.copies_moments("alexnet", index[:4], setup)
-    assert np.array_equal(texture.copies_moments("alexnet", index[:4], setup), first)
-    other = texture.copies_moments("alexnet", index[:4], replace(setup, seed=setup.seed + 1))
-    plain = texture.paintings_moments("alexnet", index[:4], setup)
+def test_copies_are_kept_on_disk_and_depend_on_the_seed(extractor, index, setup):
+    first = texture.copies_moments(extractor, index[:4], setup)
+    assert np.array_equal(texture.copies_moments(extractor, index[:4], setup), first)
+    other = texture.copies_moments(extractor, index[:4], replace(setup, seed=setup.seed + 1))
+    plain = texture.paintings_moments(extractor, index[:4], setup)
     assert not np.allclose(other, first, rtol=1e-3) and not np.allclose(plain, first, rtol=1e-3)
 
 
@@ -135,28 +139,27 @@ def test_separated_classes_have_finite_weights():
     assert np.isfinite(combine(20.0 * labels - 10, 18.0 * labels - 9, labels)).all()
 
 
-def test_moments_are_kept_on_disk_and_computed_once(index, setup):
+def test_moments_are_kept_on_disk_and_computed_once(extractor, index, setup):
     seen = []
-    first = texture.paintings_moments("alexnet", index, setup, 0, seen.append)
-    again = texture.paintings_moments("alexnet", index, setup, 0, seen.append)
+    first = texture.paintings_moments(extractor, index, setup, 0, seen.append)
+    again = texture.paintings_moments(extractor, index, setup, 0, seen.append)
     hashed = index.assign(phash=[f"{number:016x}" for number in range(len(index))])
     for frame in (hashed, hashed.assign(phash=hashed["phash"][::-1].tolist())):  # other pictures under the same names
         before = sum(seen)
-        texture.paintings_moments("alexnet", frame, setup, 0, seen.append)
+        texture.paintings_moments(extractor, frame, setup, 0, seen.append)
         assert sum(seen) == before + len(index)
-    assert sum(seen) == 3 * len(index) and first.shape == (24, 2 * 5 * 6) and first.dtype == np.float32
+    assert sum(seen) == 3 * len(index) and first.shape == (24, 2 * 2 * 5 * 6) and first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
 
 
-def test_patches_of_a_large_file_join_its_centre(index, setup, folder):
-    small = texture.paintings_moments("alexnet", index[:2], setup, 3)
-    np.testing.assert_allclose(small, texture.paintings_moments("alexnet", index[:2], setup), rtol=1e-5)
+def test_patches_of_a_large_file_join_its_centre(extractor, index, setup, folder):
+    small = texture.paintings_moments(extractor, index[:2], setup, 3)
+    np.testing.assert_allclose(small, texture.paintings_moments(extractor, index[:2], setup), rtol=1e-5)
     Image.fromarray(blotches(1, (700, 900))).save(folder / "p" / "large.png")
     rows = index[:1].assign(path="p/large.png")
-    joined = texture.paintings_moments("alexnet", rows, setup, 3)
-    centre = texture.paintings_moments("alexnet", rows, setup)
+    joined = texture.paintings_moments(extractor, rows, setup, 3)
+    centre = texture.paintings_moments(extractor, rows, setup)
     patches = native_patches(folder / "p" / "large.png", 3, setup.size)
-    extractor = build_extractor("alexnet", TEXTURE_LAYERS["alexnet"], "none")
     with torch.no_grad():
         moments = channel_moments(extractor(patches)).numpy()
     np.testing.assert_allclose(joined[0], (centre[0] + moments.sum(0)) / 4, rtol=0.03, atol=1e-3)

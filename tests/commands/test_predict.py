@@ -18,7 +18,6 @@ from vg_helpers.classify.judge import judge_files
 from vg_helpers.commands import predict
 from vg_helpers.files import ROOT, save_torch, write_json
 from vg_helpers.models import classifier, texture
-from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.inference import convert_weights
 
 
@@ -49,8 +48,8 @@ def textured(trained, tmp_path):
     """A texture judge beside the AlexNet of the profile demo, and a threshold for both; return a function that saves
     it with other fields of its rule."""
     folder = tmp_path / "build" / "demo" / "02_classify"
-    extractor = build_extractor("alexnet", texture.TEXTURE_LAYERS["alexnet"], "none")
-    whole = texture.TextureClassifier(trained, extractor, tiny_judge(30)).eval()
+    extractor = texture.build_texture_extractor("alexnet", "none")
+    whole = texture.TextureClassifier(trained, extractor, tiny_judge(60)).eval()
     own = {"threshold": 0.0, "views": 4}
     write_json(folder / "metrics.json", {"alexnet": own, "alexnet_with_texture": own})
 

@@ -47,6 +47,18 @@ def test_an_extractor_stops_at_its_deepest_layer_and_stays_frozen(tiny_zoo, imag
     assert set(default(images)) == {*STYLE_LAYERS[network], CONTENT_LAYER[network]}
 
 
+@pytest.mark.parametrize("scales", [(1, 3), (1.5,), (2, 1)])
+def test_an_extractor_sees_pictures_at_each_of_its_scales(tiny_zoo, images, scales):
+    layers = ("relu1", "relu3")
+    features = build_extractor("alexnet", layers, "none", scales)(images)
+    plain = build_extractor("alexnet", layers, "none")
+    assert len(features) == len(layers) * len(scales)
+    for scale in scales:
+        larger = torch.nn.functional.interpolate(images, (int(scale * 64), int(scale * 80)), mode="bilinear")
+        for name, expected in plain(larger).items():
+            torch.testing.assert_close(features[name if scale == 1 else f"{name} x{scale}"], expected)
+
+
 def test_an_unknown_layer_is_one_sentence(tiny_zoo):
     with pytest.raises(ValueError, match=r"^VGG-19 has no layer 'conv6_1'; it has conv1_1, relu1_1, "):
         build_extractor("vgg19", ("conv1_1", "conv6_1"), "none")

@@ -7,10 +7,9 @@ from sklearn.metrics.pairwise import rbf_kernel
 from stand_ins import RULE, tiny_judge
 
 from vg_helpers.models.classifier import build_classifier
-from vg_helpers.models.extractor import build_extractor
 from vg_helpers.models.texture import (
-    TEXTURE_LAYERS,
     TextureClassifier,
+    build_texture_extractor,
     channel_moments,
     load_texture_classifier,
     mean_squared_differences,
@@ -68,12 +67,9 @@ def test_mean_squared_differences_of_a_row_from_itself_are_zero():
     assert (differences >= 0).all()
 
 
-def trained(network):
+def trained(network, fine=False):
     """Return a tiny network whose upper convolutions have changed, and an extractor of it as it was before."""
-    model, extractor = (
-        build_classifier(network, "none").eval(),
-        build_extractor(network, TEXTURE_LAYERS[network], "none"),
-    )
+    model, extractor = build_classifier(network, "none").eval(), build_texture_extractor(network, "none", fine)
     layers = [layer for layer in model.net.features if isinstance(layer, torch.nn.Conv2d)]
     with torch.no_grad():
         for layer in layers[len(layers) * 4 // 5 :]:
@@ -81,10 +77,11 @@ def trained(network):
     return model, extractor
 
 
+@pytest.mark.parametrize("fine", [False, True])
 @pytest.mark.parametrize("network", ["vgg19", "alexnet"])
-def test_one_pass_gives_what_two_would_and_a_file_brings_it_back(network, tiny_zoo, tmp_path):
-    model, extractor = trained(network)
-    judge = tiny_judge(6 * len(extractor.layers))
+def test_one_pass_gives_what_two_would_and_a_file_brings_it_back(network, fine, tiny_zoo, tmp_path):
+    model, extractor = trained(network, fine)
+    judge = tiny_judge(6 * len(extractor.layers) * len(extractor.scales))
     both, images = TextureClassifier(model, extractor, judge).eval(), torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         logits, moments = both(images)
@@ -99,9 +96,10 @@ def test_one_pass_gives_what_two_would_and_a_file_brings_it_back(network, tiny_z
     assert rule == RULE and loaded.judge.names == judge.names and not loaded.training
 
 
+@pytest.mark.parametrize("fine", [False, True])
 @pytest.mark.parametrize("rows", [([0, 2, 3], [1, 2]), ([0, 1, 2, 3], [0]), ([3], [0, 1, 2, 3])])
-def test_each_of_the_two_computes_only_the_images_it_is_to_see(rows, tiny_zoo):
-    model, extractor = trained("vgg19")
+def test_each_of_the_two_computes_only_the_images_it_is_to_see(rows, fine, tiny_zoo):
+    model, extractor = trained("vgg19", fine)
     both, images = TextureClassifier(model, extractor, tiny_judge(24)).eval(), torch.rand(4, 3, 64, 64)
     seen = {}
     for name, part in (("network", model.net.features[-2]), ("texture", both.extractor.body[-1])):

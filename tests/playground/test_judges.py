@@ -11,7 +11,6 @@ from vg_helpers.gradcam.maps import LAST_RELU, grad_cam
 from vg_helpers.images import png_bytes
 from vg_helpers.models import texture
 from vg_helpers.models.classifier import build_classifier, save_classifier
-from vg_helpers.models.extractor import build_extractor
 from vg_helpers.playground import judges
 
 
@@ -22,8 +21,8 @@ def trained(tmp_path, tiny_zoo, monkeypatch):
     folder = tmp_path / "build" / "demo" / "02_classify"
     model = build_classifier("alexnet", "none").eval()
     save_classifier(folder / "alexnet.pt", model)
-    extractor = build_extractor("alexnet", texture.TEXTURE_LAYERS["alexnet"], "none")
-    whole = texture.TextureClassifier(model, extractor, tiny_judge(30)).eval()
+    extractor = texture.build_texture_extractor("alexnet", "none")
+    whole = texture.TextureClassifier(model, extractor, tiny_judge(60)).eval()
     texture.save_texture_classifier(folder / "alexnet_texture.pt", whole, RULE)
     facts = {"threshold": 0.4, "views": 2}
     write_json(folder / "metrics.json", {"alexnet": facts, "alexnet_with_texture": facts})

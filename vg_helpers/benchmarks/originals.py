@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
+from ..classify.joint import texture_extractor
 from ..classify.setup import Setup
 from ..classify.texture import paintings_moments
 from ..commands.entry import run
@@ -55,7 +56,7 @@ def measure(setup: Setup, network: str, patches: list[int]) -> pd.DataFrame:
     setup.state_dir.mkdir(parents=True, exist_ok=True)
     for number in patches:
         step = f"texture, {number} patches" if number else "texture of the centre"
-        timed(step, setup.state_dir, paintings_moments, network, index, setup, number)
+        timed(step, setup.state_dir, paintings_moments, texture_extractor(network, setup), index, setup, number)
     return pd.DataFrame(rows, columns=["step", "seconds", "megabytes", "memory_gb"])
 
 

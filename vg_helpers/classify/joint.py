@@ -24,13 +24,13 @@ from ..calibration import log_odds, threshold_for_f1
 from ..data.views import EVAL_VIEWS
 from ..device import autocast, steady_memory
 from ..models.classifier import save_classifier
-from ..models.extractor import build_extractor
+from ..models.extractor import FeatureExtractor
 from ..models.inference import speed_up
 from ..models.layers import TITLES
 from ..models.texture import (
-    TEXTURE_LAYERS,
     Rule,
     TextureClassifier,
+    build_texture_extractor,
     mean_squared_differences,
     save_texture_classifier,
 )
@@ -50,7 +50,7 @@ def measure_textures(index: pd.DataFrame, setup: Setup, patches: int = 0) -> dic
     moments = {}
     for network, title in TITLES.items():
         with tqdm(desc=f"{title}: textures", unit=" pictures") as bar:
-            moments[network] = paintings_moments(network, index, setup, patches, bar.update)
+            moments[network] = paintings_moments(texture_extractor(network, setup), index, setup, patches, bar.update)
     return moments
 
 
@@ -62,8 +62,14 @@ def measure_copies(train: pd.DataFrame, setup: Setup, patches: int = 0) -> dict[
     copies = {}
     for network, title in TITLES.items():
         with tqdm(desc=f"{title}: corrupted copies", unit=" pictures") as bar:
-            copies[network] = None if patches else copies_moments(network, train, setup, bar.update)
+            extractor = texture_extractor(network, setup)
+            copies[network] = None if patches else copies_moments(extractor, train, setup, bar.update)
     return copies
+
+
+def texture_extractor(network: str, setup: Setup) -> FeatureExtractor:
+    """Return the extractor of a network's texture judge, with the weights and the scales of the setup."""
+    return build_texture_extractor(network, setup.weights, setup.fine_texture)
 
 
 def fit_textures(
@@ -178,8 +184,7 @@ def save(
 
 def texture_classifier(task: Task, fit: TextureFit) -> TextureClassifier:
     """Return a trained network with its texture judge, in evaluation mode."""
-    extractor = build_extractor(task.model.network, TEXTURE_LAYERS[task.model.network], task.setup.weights)
-    return TextureClassifier(task.model, extractor, fit.judge).eval()
+    return TextureClassifier(task.model, texture_extractor(task.model.network, task.setup), fit.judge).eval()
 
 
 @dataclass(frozen=True)

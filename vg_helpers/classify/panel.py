@@ -21,6 +21,7 @@ from ..data.views import load_pixels
 from ..intervals import Estimate
 from ..metrics import score_table
 from ..models.classifier import Classifier
+from ..models.extractor import FeatureExtractor
 from ..models.texture import load_texture_classifier
 from .attribution import Attribution, accuracy, fit_attribution, judge_statistics
 from .forewarned import TextureLook, cross_fit, forewarn, learn_paintings, measure_textures, same_paintings
@@ -61,14 +62,16 @@ def at_size(
 ) -> tuple[TextureLook, Estimate]:
     """Return a texture judge that learned the same paintings at the size of `setup`, and its ROC AUC.
 
-    The AUC is cross-validated on those paintings.
+    The AUC is cross-validated on those paintings. The judge sees pictures as they are, not enlarged: a search asks it
+    often.
     """
-    train = training_rows(look, index)
-    moments = paintings_moments(look.extractor.network, train, setup, on_batch=on_batch)
+    train, before = training_rows(look, index), look.extractor
+    extractor = FeatureExtractor(before.network, before.body, before.layers, before.weights)
+    moments = paintings_moments(extractor, train, setup, on_batch=on_batch)
     about = train["label"].to_numpy(), train["group"].to_numpy(), train["path"].tolist()
     judge, odds = learn_paintings(moments, *about, float(look.judge.gamma), setup.seed)
     auc = score_table(about[0], expit(odds), groups=about[1], seed=setup.seed).loc["roc_auc"]
-    return replace(look, judge=judge, size=setup.size), Estimate.read(auc)
+    return replace(look, extractor=extractor, judge=judge, size=setup.size), Estimate.read(auc)
 
 
 def warned(

@@ -19,6 +19,7 @@ class Setup:
     """Folders, device, and what is shown of a painting.
 
     `views` counts the augmented views whose features are kept, `eval_views` the averaged views of a held-out painting.
+    With `fine_texture`, VGG-19's texture judge sees enlarged pictures.
     """
 
     data_dir: Path
@@ -31,6 +32,7 @@ class Setup:
     size: int = 224
     seed: int = 42
     eval_views: int = EVAL_VIEWS
+    fine_texture: bool = False
 
     def __post_init__(self) -> None:
         if self.eval_views not in (2, 4, 6):

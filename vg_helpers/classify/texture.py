@@ -24,9 +24,8 @@ from tqdm.auto import tqdm
 
 from ..data.views import PatchDataset, build_dataset
 from ..files import fingerprint
-from ..models.extractor import FeatureExtractor, build_extractor
+from ..models.extractor import FeatureExtractor
 from ..models.texture import (
-    TEXTURE_LAYERS,
     TextureJudge,
     channel_moments,
     mean_squared_differences,
@@ -77,9 +76,13 @@ class TextureFit:
 
 
 def paintings_moments(
-    network: str, index: pd.DataFrame, setup: Setup, patches: int = 0, on_batch: Callable[[int], None] | None = None
+    extractor: FeatureExtractor,
+    index: pd.DataFrame,
+    setup: Setup,
+    patches: int = 0,
+    on_batch: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the moments (N, 2C) of all paintings of an index, by a pre-trained network; they are kept on disk.
+    """Return the moments (N, 2C) of all paintings of an index; they are kept on disk.
 
     Args:
         patches: how many patches near its own resolution join the centre of a painting whose file is large enough.
@@ -87,22 +90,27 @@ def paintings_moments(
     pictures = build_dataset(index, setup.data_dir, setup.cache_dir, False, setup.size, setup.seed)
     if patches:
         pictures = PatchDataset(pictures.paths, pictures.targets, pictures.cache_dir, setup.size, patches=patches)
-    return _kept_moments(network, index, pictures, setup, patches, on_batch)
+    return _kept_moments(extractor, index, pictures, setup, patches, on_batch)
 
 
 def copies_moments(
-    network: str, index: pd.DataFrame, setup: Setup, on_batch: Callable[[int], None] | None = None
+    extractor: FeatureExtractor, index: pd.DataFrame, setup: Setup, on_batch: Callable[[int], None] | None = None
 ) -> NDArray[np.float32]:
     """Return the moments (N, 2C) of a copy of each painting, corrupted in one of many ways; they are kept on disk."""
     pictures = CopyDataset(index["path"].tolist(), index["label"].tolist(), setup)
-    return _kept_moments(network, index, pictures, setup, ("copies", setup.seed), on_batch)
+    return _kept_moments(extractor, index, pictures, setup, ("copies", setup.seed), on_batch)
 
 
 def _kept_moments(
-    network: str, index: pd.DataFrame, pictures: Any, setup: Setup, kind: Any, on_batch: Callable[[int], None] | None
+    extractor: FeatureExtractor,
+    index: pd.DataFrame,
+    pictures: Any,
+    setup: Setup,
+    kind: Any,
+    on_batch: Callable[[int], None] | None,
 ) -> NDArray[np.float32]:
-    extractor = build_extractor(network, TEXTURE_LAYERS[network], setup.weights)
-    made_from = PROTOCOL, network, TEXTURE_LAYERS[network], setup.size, extractor.weights.sha256, kind
+    network, of_extractor = extractor.network, (extractor.layers, extractor.scales, extractor.weights.sha256)
+    made_from = PROTOCOL, network, of_extractor, setup.size, kind
     path = Path(setup.state_dir, f"{network}-moments-{fingerprint(made_from, identity(index))}.npy")
     with FileLock(path.with_suffix(".lock")):
         options = VIEWS, path, setup.device, on_batch, np.float32

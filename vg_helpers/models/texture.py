@@ -15,18 +15,28 @@ from torch import Tensor, nn
 
 from ..files import MALFORMED, load_torch, save_torch
 from .classifier import RETRAIN, Classifier
-from .extractor import FeatureExtractor
+from .extractor import FeatureExtractor, build_extractor
 from .layers import LAYERS
 
 TEXTURE_LAYERS = {  # chosen by grouped cross-validation; other middle layers did about as well
     "vgg19": ("relu4_2", "relu4_4", "relu5_1", "relu5_2"),
     "alexnet": ("relu1", "relu2", "relu3", "relu4", "relu5"),
 }
+# Enlarged pictures show finer strokes, above all to AlexNet, whose first layer has windows of 11 pixels, 4 apart.
+# VGG-19 sees them if asked: that takes it twice the time.
+TEXTURE_SCALES: dict[str, tuple[float, ...]] = {"vgg19": (1,), "alexnet": (1, 3)}
+FINE_SCALES: dict[str, tuple[float, ...]] = {"vgg19": (1.5,), "alexnet": (1, 3)}
 FARTHEST = 100.0  # standard deviations
 
 
+def build_texture_extractor(network: str, weights: str = "auto", fine: bool = False) -> FeatureExtractor:
+    """Return the extractor of the features from which a network's texture judge learns; FINE_SCALES if `fine`."""
+    scales = FINE_SCALES if fine else TEXTURE_SCALES
+    return build_extractor(network, TEXTURE_LAYERS[network], weights, scales[network])
+
+
 def channel_moments(features: Mapping[str, Tensor]) -> Tensor:
-    """Return the moments (N, 2C) of features {layer: (N, c, h, w)}, in float32."""
+    """Return the moments (N, 2C) of features {layer: (N, c, h, w)}, in float32; C adds up all layers and scales."""
     maps = [layer.float().flatten(2) for layer in features.values()]
     return torch.cat([m.mean(2) for m in maps] + [m.square().mean(2) for m in maps], dim=1)
 
@@ -123,7 +133,8 @@ class Rule:
 class TextureClassifier(nn.Module):
     """A trained classifier and a texture judge, which sees the layers as they were before that training.
 
-    Both are computed in one forward pass. The layers that training left alone are computed once.
+    Both are computed in one forward pass. The layers that training left alone are computed once for what both see: the
+    picture as it is.
     """
 
     def __init__(self, model: Classifier, extractor: FeatureExtractor, judge: TextureJudge) -> None:
@@ -140,17 +151,21 @@ class TextureClassifier(nn.Module):
             judged, measured: index or mask of the images that network and texture judge are to see; None is all.
         """
         names = {index: name for name, index in LAYERS[self.model.network].items() if name in self.extractor.layers}
-        features, x = {}, self.model.normalize(images)
+        as_it_is = 1 in self.extractor.scales
+        features, x = {}, self.model.normalize(images if as_it_is else _chosen(images, judged))
         for index, step in enumerate(self.extractor.body[: self.shared]):
             x = step(x)
-            features |= {names[index]: _chosen(x, measured)} if index in names else {}
-        before, x = _chosen(x, measured), _chosen(x, judged)
-        for index, step in enumerate(self.extractor.body[self.shared :], self.shared):
-            before = step(before)
-            features |= {names[index]: before} if index in names else {}
+            features |= {names[index]: _chosen(x, measured)} if as_it_is and index in names else {}
+        if as_it_is:
+            before, x = _chosen(x, measured), _chosen(x, judged)
+            for index, step in enumerate(self.extractor.body[self.shared :], self.shared):
+                before = step(before)
+                features |= {names[index]: before} if index in names else {}
         for step in self.model.net.features[self.shared :]:
             x = step(x)
         logits = self.model.net.classifier(torch.flatten(self.model.net.avgpool(x), 1))
+        for scale in self.extractor.scales:
+            features |= self.extractor.at_scale(scale, _chosen(images, measured)) if scale != 1 else {}
         with torch.autocast(images.device.type, enabled=False):
             return logits.float(), channel_moments(features)
 
@@ -177,6 +192,7 @@ def save_texture_classifier(path: str | Path, classifier: TextureClassifier, rul
         "judge": {name: tensor.cpu() for name, tensor in judge.state_dict().items()},
         "names": judge.names,
         "layers": list(extractor.layers),
+        "scales": list(extractor.scales),
         "steps": {index: {k: t.cpu() for k, t in step.state_dict().items()} for index, step in changed.items()},
         "rule": asdict(rule),
     }
@@ -195,7 +211,7 @@ def load_texture_classifier(path: str | Path, model: Classifier) -> tuple[Textur
         features = deepcopy(model.net.features[: max(LAYERS[model.network][name] for name in layers) + 1])
         for index, state in saved["steps"].items():
             features[index].load_state_dict(state)
-        extractor = FeatureExtractor(model.network, features, layers, model.weights)
+        extractor = FeatureExtractor(model.network, features, layers, model.weights, tuple(saved["scales"]))
         judge = TextureJudge(saved["judge"], saved["names"])
         return TextureClassifier(model, extractor, judge).eval(), Rule(**saved["rule"])
     except MALFORMED as error:
