@@ -19,11 +19,11 @@ def task(index, setup):
 def test_a_trial_that_diverges_is_pruned_and_the_search_goes_on(task, monkeypatch):
     calls, original = [], train.fit
 
-    def fit(*arguments):
+    def fit(*arguments, **options):
         calls.append(arguments)
         if len(calls) == 2:
             raise FloatingPointError("training loss is nan in epoch 1; lower lr (now 0.001)")
-        return original(*arguments)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(tuning, "fit", fit)
     study = search_training(task, 4, 1)
@@ -35,15 +35,28 @@ def test_a_trial_that_diverges_is_pruned_and_the_search_goes_on(task, monkeypatc
 def test_trials_start_from_the_same_weights_and_leave_them(task, monkeypatch):
     starts, original = [], train.fit
 
-    def fit(module, *rest):
+    def fit(module, *rest, **options):
         starts.append({name: value.clone() for name, value in module.state_dict().items()})
-        return original(module, *rest)
+        return original(module, *rest, **options)
 
     monkeypatch.setattr(tuning, "fit", fit)
     before = {name: value.clone() for name, value in task.learning.state_dict().items()}
     search_training(task, 3, 1)
     for state in (*starts, task.learning.state_dict()):
         assert all(torch.equal(state[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize(("final_epochs", "epochs"), [(7, 7), (0, 2), (1, 2)])
+def test_a_trial_has_the_schedule_of_the_final_training(task, monkeypatch, final_epochs, epochs):
+    schedules, original = [], train.fit
+
+    def fit(*arguments, schedule_steps):
+        schedules.append((arguments[3].batch_size, schedule_steps))
+        return original(*arguments, schedule_steps=schedule_steps)
+
+    monkeypatch.setattr(tuning, "fit", fit)
+    search_training(task, 2, 2, 4, final_epochs)
+    assert schedules == [(size, epochs * -(-len(task.sets["train"]) // size)) for size in (16, 32)]
 
 
 def test_pruned_trials_leave_no_checkpoint(task, monkeypatch):

@@ -172,6 +172,7 @@ def fit(
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
     patience: int = 0,
+    schedule_steps: int = 0,
 ) -> FitResult:
     """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
 
@@ -185,13 +186,14 @@ def fit(
         on_epoch: called with each epoch's row; an exception that it raises (a pruned trial) ends the training.
         on_batch: called after each batch with the number of pictures in it.
         patience: stop after this many epochs in a row without a better one; 0 trains all epochs.
+        schedule_steps: after how many steps the learning rate has fallen to 0; by default after all of these epochs.
 
     Raises:
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
     parallel = in_parallel(module)
-    learner = build_learner(module, config, -(-len(train_set) // config.batch_size) * config.num_epochs)
+    learner = build_learner(module, config, schedule_steps or num_steps(train_set, config))
     result, saved_at = _resume(learner, config, checkpoint), time.monotonic()
     for row in result.history:
         if on_epoch:
@@ -212,6 +214,11 @@ def fit(
             on_epoch(row)
     module.load_state_dict(result.best_state, strict=False)
     return result
+
+
+def num_steps(train_set: Any, config: TrainConfig) -> int:
+    """Return how many batches all epochs of a training have."""
+    return -(-len(train_set) // config.batch_size) * config.num_epochs
 
 
 def should_stop(result: FitResult, config: TrainConfig, patience: int) -> bool:

@@ -13,7 +13,7 @@ from ..files import fingerprint
 from ..search import open_study, run_study
 from .distributed import rank
 from .task import SEARCH_VIEWS, Task
-from .train import fit
+from .train import fit, num_steps
 
 KNOWN_GOOD = {  # the values of the reference report, then the best of earlier trainings of this project
     "vgg19": [
@@ -32,6 +32,7 @@ def search_training(
     num_trials: int,
     num_epochs: int,
     num_paintings: int = 0,
+    final_epochs: int = 0,
     storage: str | Path | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
@@ -40,14 +41,17 @@ def search_training(
 
     Of several processes that train together, the first has the study, and the others get None.
     Each trial starts from the task's present weights and learns from the training paintings that are not in that set.
+    It is the beginning of the final training, with the learning rate's long warm-up: a whole training squeezed into a
+    trial would favour rates that change the weights too little.
 
     Args:
         num_paintings: training paintings per epoch, another stratified sample in each epoch; 0 takes all.
+        final_epochs: epochs of the final training, if it has more than a trial.
         storage: database URL of a study that other workers share; by default a file in the task's folder.
         on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
     start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
-    name = study_name(task, num_epochs, num_paintings)
+    name = study_name(task, num_epochs, num_paintings, final_epochs)
     study = open_study(name, storage or task.folder / "study.db", prune=True) if rank() == 0 else None
     known_good = KNOWN_GOOD[task.model.network]
 
@@ -63,11 +67,14 @@ def search_training(
             if row["epoch"] < num_epochs and trial.should_prune():
                 raise optuna.TrialPruned
 
-        checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings)}.pt"
+        final = replace(config, num_epochs=max(num_epochs, final_epochs))
+        steps = num_steps(task.sets["train"], final)
+        checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings, steps)}.pt"
         train_set = Sample(task.sets["train"], task.search_rows, num_paintings, task.setup.seed)
         try:
+            sets = train_set, task.sets["search"]
             result = fit(
-                task.learning, train_set, task.sets["search"], config, task.setup.device, checkpoint, report, on_batch
+                task.learning, *sets, config, task.setup.device, checkpoint, report, on_batch, schedule_steps=steps
             )
         except (optuna.TrialPruned, FloatingPointError) as error:  # a trial that diverged must not end the study
             forget(checkpoint)
@@ -86,9 +93,9 @@ def forget(checkpoint: Path) -> None:
         checkpoint.unlink(missing_ok=True)
 
 
-def study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
+def study_name(task: Task, num_epochs: int, num_paintings: int, final_epochs: int) -> str:
     """Return the name under which a storage keeps the study of these trials."""
-    return f"{task.key}-{num_epochs}-{num_paintings}"
+    return f"{task.key}-{num_epochs}-{num_paintings}-{final_epochs}"
 
 
 def pictures_per_trial(task: Task, num_epochs: int, num_paintings: int = 0) -> int:
