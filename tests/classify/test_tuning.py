@@ -1,12 +1,14 @@
 """tuning: trials that start alike, are sampled anew in each epoch, and leave nothing behind."""
 
+import copy
+
 import numpy as np
 import optuna
 import pytest
 import torch
 
 from vg_helpers.classify import train, tuning
-from vg_helpers.classify.task import build_task
+from vg_helpers.classify.task import build_task, fit_probe
 from vg_helpers.classify.tuning import Sample, pictures_per_trial, search_training
 from vg_helpers.search import trials_frame
 
@@ -32,7 +34,8 @@ def test_a_trial_that_diverges_is_pruned_and_the_search_goes_on(task, monkeypatc
     assert not list(task.folder.glob("trial-*.pt"))
 
 
-def test_trials_start_from_the_same_weights_and_leave_them(task, monkeypatch):
+@pytest.mark.parametrize("with_head", [False, True])
+def test_trials_start_from_the_same_weights_and_leave_the_tasks_own(task, monkeypatch, with_head):
     starts, original = [], train.fit
 
     def fit(module, *rest, **options):
@@ -40,10 +43,27 @@ def test_trials_start_from_the_same_weights_and_leave_them(task, monkeypatch):
         return original(module, *rest, **options)
 
     monkeypatch.setattr(tuning, "fit", fit)
-    before = {name: value.clone() for name, value in task.learning.state_dict().items()}
+    own, expected = copy.deepcopy(task.learning.state_dict()), copy.deepcopy(task.learning)
+    if with_head:
+        task.search_head = torch.nn.Linear(task.model.module_of(train.HEAD).in_features, 2)
+        train.head_of(expected).load_state_dict(task.search_head.state_dict())
     search_training(task, 3, 1)
-    for state in (*starts, task.learning.state_dict()):
-        assert all(torch.equal(state[name], before[name]) for name in before)
+    for state in starts:
+        assert all(torch.equal(value, expected.state_dict()[name]) for name, value in state.items())
+    assert all(torch.equal(value, own[name]) for name, value in task.learning.state_dict().items())
+
+
+def test_the_head_of_trials_has_seen_no_painting_that_compares_them(task):
+    before, targets = fit_probe(task), task.sets["train"].targets
+    held = np.setdiff1d(np.arange(len(targets)), task.search_rows)
+    task.sets["train"].targets = [1 - target if row in held else target for row, target in enumerate(targets)]
+    after = fit_probe(task)
+    assert torch.equal(after.search_head.weight, before.search_head.weight)
+    assert not torch.equal(after.head.weight, before.head.weight)
+    task.start_from(after)
+    assert task.search_head is after.search_head and torch.equal(
+        task.model.module_of(train.HEAD).weight, after.head.weight
+    )
 
 
 @pytest.mark.parametrize(("final_epochs", "epochs"), [(7, 7), (0, 2), (1, 2)])

@@ -127,8 +127,8 @@ def probe(features: np.ndarray, targets: np.ndarray, seed: int = 42) -> Any:
 
 
 @torch.no_grad()
-def set_head(layer: nn.Linear, fitted: Any) -> None:
-    """Give a two-output layer the weights of a `probe`; fine-tuning then starts from the best linear head.
+def set_head(layer: nn.Linear, fitted: Any) -> nn.Linear:
+    """Give a two-output layer the weights of a `probe`, and return it; fine-tuning then starts from the best head.
 
     Linear probing before fine-tuning: Kumar et al. 2022, "Fine-tuning can distort pretrained features".
     """
@@ -138,3 +138,4 @@ def set_head(layer: nn.Linear, fitted: Any) -> None:
     sign = torch.tensor([-0.5, 0.5], dtype=layer.weight.dtype)
     layer.weight.copy_(sign[:, None] * torch.from_numpy(weight).to(layer.weight)[None])
     layer.bias.copy_(sign * bias)
+    return layer

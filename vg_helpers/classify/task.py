@@ -33,9 +33,13 @@ DROPOUT = {"vgg19": 0.5, "alexnet": 0.2}
 
 @dataclass(frozen=True)
 class Probe:
-    """A logistic regression on frozen features as a layer of two outputs, and its P(van_gogh) of val and test."""
+    """A logistic regression on frozen features as a layer of two outputs, and its P(van_gogh) of val and test.
+
+    `search_head` learned only from the training paintings that do not compare the trials of a search.
+    """
 
     head: nn.Linear
+    search_head: nn.Linear
     probs: dict[str, np.ndarray]
 
 
@@ -43,7 +47,8 @@ class Probe:
 class Task:
     """A network, its part that learns, and the train, val, test and search sets as that part sees them.
 
-    "search" holds the paintings that compare trials: val, and those of train that `held_for_search` names.
+    "search" holds the paintings that compare trials: val, and those of train that `held_for_search` names. Trials learn
+    from the rows `search_rows` of train and start with the last layer `search_head`; None leaves it as it is.
     """
 
     model: Classifier
@@ -53,6 +58,7 @@ class Task:
     config: TrainConfig
     setup: Setup
     folder: Path
+    search_head: nn.Linear | None = None
 
     @property
     def key(self) -> str:
@@ -75,8 +81,9 @@ class Task:
         return self.key, self.setup.content(), trained
 
     def start_from(self, probe: Probe) -> None:
-        """Give the network's last layer the weights of `fit_probe`."""
+        """Give the network's last layer the weights of `fit_probe`, and trials those of its `search_head`."""
         self.model.module_of(HEAD).load_state_dict(probe.head.state_dict())
+        self.search_head = probe.search_head
 
     def probs(self, split: str, views: int | None = None) -> np.ndarray:
         """Return P(van_gogh) of a split, logits averaged over `views` views of each painting, by default all."""
@@ -148,10 +155,11 @@ def fit_probe(task: Task) -> Probe:
     setup = task.setup
     views = {"train": 1, "val": setup.eval_views, "test": setup.eval_views}
     features = {name: predict(body, task.sets[name], setup.device, count) for name, count in views.items()}
-    fitted = probe(features["train"], np.asarray(task.sets["train"].targets), setup.seed)
-    head = nn.Linear(features["train"].shape[1], 2)
-    set_head(head, fitted)
-    return Probe(head, {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")})
+    train, targets = features["train"], np.asarray(task.sets["train"].targets)
+    fitted = probe(train, targets, setup.seed)
+    for_search = probe(train[task.search_rows], targets[task.search_rows], setup.seed)
+    heads = (set_head(nn.Linear(train.shape[1], 2), regression) for regression in (fitted, for_search))
+    return Probe(*heads, {name: fitted.predict_proba(features[name])[:, 1] for name in ("val", "test")})
 
 
 def below_head(model: Classifier) -> nn.Module:

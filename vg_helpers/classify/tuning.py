@@ -7,13 +7,14 @@ from typing import Any
 
 import optuna
 from sklearn.model_selection import train_test_split
+from torch import Tensor
 from torch.utils.data import Subset
 
 from ..files import fingerprint
 from ..search import open_study, run_study
 from .distributed import rank
 from .task import SEARCH_VIEWS, Task
-from .train import fit, num_steps
+from .train import fit, head_of, num_steps
 
 KNOWN_GOOD = {  # the values of the reference report, then the best of earlier trainings of this project
     "vgg19": [
@@ -40,9 +41,8 @@ def search_training(
     """Return the study of learning rate, batch size and optimiser by ROC AUC on the task's set "search".
 
     Of several processes that train together, the first has the study, and the others get None.
-    Each trial starts from the task's present weights and learns from the training paintings that are not in that set.
-    It is the beginning of the final training, with the learning rate's long warm-up: a whole training squeezed into a
-    trial would favour rates that change the weights too little.
+    Each trial starts from the task's present weights, with its `search_head`, and learns from the training paintings
+    that are not in that set. It is the beginning of the final training: the learning rate rises just as slowly.
 
     Args:
         num_paintings: training paintings per epoch, another stratified sample in each epoch; 0 takes all.
@@ -50,7 +50,10 @@ def search_training(
         storage: database URL of a study that other workers share; by default a file in the task's folder.
         on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
-    start = {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
+    before = trained_weights(task)
+    if task.search_head:
+        head_of(task.learning).load_state_dict(task.search_head.state_dict())
+    start = trained_weights(task)
     name = study_name(task, num_epochs, num_paintings, final_epochs)
     study = open_study(name, storage or task.folder / "study.db", prune=True) if rank() == 0 else None
     known_good = KNOWN_GOOD[task.model.network]
@@ -84,7 +87,15 @@ def search_training(
         forget(checkpoint)
         return result.best_value
 
-    return run_study(study, objective, num_trials, task.setup.seed, first=known_good, shared=bool(storage))
+    try:
+        return run_study(study, objective, num_trials, task.setup.seed, first=known_good, shared=bool(storage))
+    finally:
+        task.learning.load_state_dict(before, strict=False)
+
+
+def trained_weights(task: Task) -> dict[str, Tensor]:
+    """Return a copy of the weights that a task trains."""
+    return {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
 
 
 def forget(checkpoint: Path) -> None:
