@@ -25,7 +25,7 @@ TEXTURE_LAYERS = {  # chosen by grouped cross-validation; other middle layers di
 # Enlarged pictures show finer strokes, above all to AlexNet, whose first layer has windows of 11 pixels, 4 apart.
 # VGG-19 sees them if asked: that takes it twice the time.
 TEXTURE_SCALES: dict[str, tuple[float, ...]] = {"vgg19": (1,), "alexnet": (1, 3)}
-FINE_SCALES: dict[str, tuple[float, ...]] = {"vgg19": (1.5,), "alexnet": (1, 3)}
+FINE_SCALES = TEXTURE_SCALES | {"vgg19": (1.5,)}
 FARTHEST = 100.0  # standard deviations
 
 
