@@ -210,14 +210,6 @@ def test_the_rate_rises_and_falls_to_zero_along_a_cosine(net, monkeypatch):
     np.testing.assert_allclose(rates, expected, atol=1e-12)
 
 
-def test_a_training_with_a_longer_schedule_is_the_beginning_of_the_longer_training(net):
-    short, squeezed, config = copy.deepcopy(net), copy.deepcopy(net), replace(CONFIG, num_epochs=2)
-    sets, steps = (Points(), Points(30, 1)), train.num_steps(Points(), CONFIG)
-    whole = train.fit(net, *sets, CONFIG, CPU)
-    assert train.fit(short, *sets, config, CPU, schedule_steps=steps).history == whole.history[:2]
-    assert train.fit(squeezed, *sets, config, CPU).history != whole.history[:2]
-
-
 def test_the_depth_is_chosen_by_device_and_network():
     cuda = torch.device("cuda")
     assert [train.choose_depth("auto", CPU, network) for network in ("vgg19", "alexnet")] == ["top", "all"]

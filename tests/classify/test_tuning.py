@@ -21,11 +21,11 @@ def task(index, setup):
 def test_a_trial_that_diverges_is_pruned_and_the_search_goes_on(task, monkeypatch):
     calls, original = [], train.fit
 
-    def fit(*arguments, **options):
+    def fit(*arguments):
         calls.append(arguments)
         if len(calls) == 2:
             raise FloatingPointError("training loss is nan in epoch 1; lower lr (now 0.001)")
-        return original(*arguments, **options)
+        return original(*arguments)
 
     monkeypatch.setattr(tuning, "fit", fit)
     study = search_training(task, 4, 1)
@@ -38,9 +38,9 @@ def test_a_trial_that_diverges_is_pruned_and_the_search_goes_on(task, monkeypatc
 def test_trials_start_from_the_same_weights_and_leave_the_tasks_own(task, monkeypatch, with_head):
     starts, original = [], train.fit
 
-    def fit(module, *rest, **options):
+    def fit(module, *rest):
         starts.append({name: value.clone() for name, value in module.state_dict().items()})
-        return original(module, *rest, **options)
+        return original(module, *rest)
 
     monkeypatch.setattr(tuning, "fit", fit)
     own, expected = copy.deepcopy(task.learning.state_dict()), copy.deepcopy(task.learning)
@@ -64,19 +64,6 @@ def test_the_head_of_trials_has_seen_no_painting_that_compares_them(task):
     assert task.search_head is after.search_head and torch.equal(
         task.model.module_of(train.HEAD).weight, after.head.weight
     )
-
-
-@pytest.mark.parametrize(("final_epochs", "epochs"), [(7, 7), (0, 2), (1, 2)])
-def test_a_trial_has_the_schedule_of_the_final_training(task, monkeypatch, final_epochs, epochs):
-    schedules, original = [], train.fit
-
-    def fit(*arguments, schedule_steps):
-        schedules.append((arguments[3].batch_size, schedule_steps))
-        return original(*arguments, schedule_steps=schedule_steps)
-
-    monkeypatch.setattr(tuning, "fit", fit)
-    search_training(task, 2, 2, 4, final_epochs)
-    assert schedules == [(size, epochs * -(-len(task.sets["train"]) // size)) for size in (16, 32)]
 
 
 def test_pruned_trials_leave_no_checkpoint(task, monkeypatch):

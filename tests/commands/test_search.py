@@ -20,7 +20,7 @@ def command(index, folder, tmp_path, tiny_zoo, monkeypatch):
     write_json(data / "sources.json", {"data_dir": str(folder), "cache_dir": str(folder / "cache")})
     url = f"sqlite:///{(tmp_path / 'shared.db').as_posix()}"
     arguments = ["--model", "alexnet", "--storage", url, "--profile", "p", "--num-trials", "1", "--num-epochs", "1"]
-    return [*arguments, "--weights", "none", "--final-epochs", "2", "--device", "cpu", "--depth", "head"]
+    return [*arguments, "--weights", "none", "--device", "cpu", "--depth", "head"]
 
 
 def test_the_command_joins_a_search(command, tmp_path, capsys):
@@ -69,7 +69,7 @@ def test_the_command_trains_together_with_the_first_ones_values(command, tmp_pat
     be_started_by_torchrun(monkeypatch)
     monkeypatch.setattr(search, "broadcast_object", broadcast_object)
     monkeypatch.setattr(search, "rank", lambda: number)
-    assert search.main([*command, "--final"]) == 0 and not torch.distributed.is_initialized()
+    assert search.main([*command, "--final", "2"]) == 0 and not torch.distributed.is_initialized()
     assert ("COMPLETE" in capsys.readouterr().out) == (number == 0)
     (trained,) = (tmp_path / "build" / "p").rglob("final-*.pt")
     saved = torch.load(trained, weights_only=True)
@@ -80,6 +80,6 @@ def test_values_of_another_search_are_missed_before_any_work(command, monkeypatc
     search.main(command)
     be_started_by_torchrun(monkeypatch)
     monkeypatch.setattr(search, "fit_probe", lambda _: pytest.fail("too late"))
-    assert search.main([*command, "--final", "--num-epochs", "3"]) == 2
-    assert "no trial is complete with --num-epochs 3 --num-paintings 0 --final-epochs 2: " in capsys.readouterr().err
+    assert search.main([*command, "--final", "2", "--num-epochs", "3"]) == 2
+    assert "no trial is complete with --num-epochs 3 --num-paintings 0: " in capsys.readouterr().err
     assert not torch.distributed.is_initialized()

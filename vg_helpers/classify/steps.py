@@ -107,13 +107,12 @@ def fit_probes(tasks: Mapping[str, Task], keep: Keep) -> Probs:
 
 def search(tasks: Mapping[str, Task], plan: Plan) -> dict[str, Search]:
     """Return each network's search; finished trials are not repeated."""
+    searches, config = {}, {"epochs": plan.trial_epochs, "paintings": plan.trial_paintings}
     sizes = plan.trial_epochs, plan.trial_paintings
-    searches, config = {}, {"epochs": plan.trial_epochs, "paintings": plan.trial_paintings, "final": plan.num_epochs}
     for network, task in tasks.items():
         total = plan.num_trials * pictures_per_trial(task, *sizes)
         with tracked(task, "search", config, total, plan.use_wandb, plan.on_problem) as (tracker, bar):
-            options = plan.num_epochs, plan.storage, tracker.log, bar.update
-            study = search_training(task, plan.num_trials, *sizes, *options)
+            study = search_training(task, plan.num_trials, *sizes, plan.storage, tracker.log, bar.update)
         trials = trial_values_from_log(trials_frame(study), tracker.rows()).assign(model=network)
         shares, best = importances(study, task.setup.seed), study.best_trial
         searches[network] = Search(trials, dict(best.params), best.value, shares, tracker.mode)

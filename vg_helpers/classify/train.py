@@ -7,7 +7,6 @@ their gradients. `fit` and `predict` then return the same in all processes, and 
 rounding and the draws of dropout.
 """
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -139,7 +138,7 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         return {
-            "model": _trained_state(self.module),
+            "model": trained_state(self.module),
             "means": [mean.cpu() for mean in self.means],
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -172,7 +171,6 @@ def fit(
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
     patience: int = 0,
-    schedule_steps: int = 0,
 ) -> FitResult:
     """Train `module` and leave it with the weights of the epoch of best validation ROC AUC.
 
@@ -186,14 +184,13 @@ def fit(
         on_epoch: called with each epoch's row; an exception that it raises (a pruned trial) ends the training.
         on_batch: called after each batch with the number of pictures in it.
         patience: stop after this many epochs in a row without a better one; 0 trains all epochs.
-        schedule_steps: after how many steps the learning rate has fallen to 0; by default after all of these epochs.
 
     Raises:
         FloatingPointError: if loss or logits are not finite; the message says what to lower.
     """
     module.to(device, memory_format=torch.channels_last)
     parallel = in_parallel(module)
-    learner = build_learner(module, config, schedule_steps or num_steps(train_set, config))
+    learner = build_learner(module, config, -(-len(train_set) // config.batch_size) * config.num_epochs)
     result, saved_at = _resume(learner, config, checkpoint), time.monotonic()
     for row in result.history:
         if on_epoch:
@@ -205,7 +202,7 @@ def fit(
             row = {"epoch": epoch, "train_loss": loss, **evaluate(module, val_set, device, config.val_views)}
             result.history.append(row)
             if epoch == 1 or row["val_auc"] > result.best_value:
-                result.best_epoch, result.best_state = epoch, copy.deepcopy(_trained_state(module))
+                result.best_epoch, result.best_state = epoch, trained_state(module)
         due = should_stop(result, config, patience) or time.monotonic() - saved_at >= SAVE_EVERY
         if checkpoint and due and rank() == 0:
             save_torch(checkpoint, {"config": asdict(config), "live": learner.state(), "result": vars(result)})
@@ -214,11 +211,6 @@ def fit(
             on_epoch(row)
     module.load_state_dict(result.best_state, strict=False)
     return result
-
-
-def num_steps(train_set: Any, config: TrainConfig) -> int:
-    """Return how many batches all epochs of a training have."""
-    return -(-len(train_set) // config.batch_size) * config.num_epochs
 
 
 def should_stop(result: FitResult, config: TrainConfig, patience: int) -> bool:
@@ -240,8 +232,9 @@ def swapped_parameters(parameters: list[nn.Parameter], values: list[Tensor]) -> 
             parameter.data = value
 
 
-def _trained_state(module: nn.Module) -> dict[str, Tensor]:
-    return {name: p.detach().cpu() for name, p in module.named_parameters() if p.requires_grad}
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return a copy, on the CPU, of the parameters that are trained, by name."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in module.named_parameters() if p.requires_grad}
 
 
 def _resume(learner: Learner, config: TrainConfig, checkpoint: Path | None) -> FitResult:

@@ -7,14 +7,13 @@ from typing import Any
 
 import optuna
 from sklearn.model_selection import train_test_split
-from torch import Tensor
 from torch.utils.data import Subset
 
 from ..files import fingerprint
 from ..search import open_study, run_study
 from .distributed import rank
 from .task import SEARCH_VIEWS, Task
-from .train import fit, head_of, num_steps
+from .train import fit, head_of, trained_state
 
 KNOWN_GOOD = {  # the values of the reference report, then the best of earlier trainings of this project
     "vgg19": [
@@ -33,7 +32,6 @@ def search_training(
     num_trials: int,
     num_epochs: int,
     num_paintings: int = 0,
-    final_epochs: int = 0,
     storage: str | Path | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
@@ -42,19 +40,18 @@ def search_training(
 
     Of several processes that train together, the first has the study, and the others get None.
     Each trial starts from the task's present weights, with its `search_head`, and learns from the training paintings
-    that are not in that set. It is the beginning of the final training: the learning rate rises just as slowly.
+    that are not in that set.
 
     Args:
         num_paintings: training paintings per epoch, another stratified sample in each epoch; 0 takes all.
-        final_epochs: epochs of the final training, if it has more than a trial.
         storage: database URL of a study that other workers share; by default a file in the task's folder.
         on_epoch: called with each epoch's row, which also holds the trial's number and values.
     """
-    before = trained_weights(task)
+    before = trained_state(task.learning)
     if task.search_head:
         head_of(task.learning).load_state_dict(task.search_head.state_dict())
-    start = trained_weights(task)
-    name = study_name(task, num_epochs, num_paintings, final_epochs)
+    start = trained_state(task.learning)
+    name = study_name(task, num_epochs, num_paintings)
     study = open_study(name, storage or task.folder / "study.db", prune=True) if rank() == 0 else None
     known_good = KNOWN_GOOD[task.model.network]
 
@@ -70,14 +67,11 @@ def search_training(
             if row["epoch"] < num_epochs and trial.should_prune():
                 raise optuna.TrialPruned
 
-        final = replace(config, num_epochs=max(num_epochs, final_epochs))
-        steps = num_steps(task.sets["train"], final)
-        checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings, steps)}.pt"
+        checkpoint = task.folder / f"trial-{fingerprint(vars(config), num_paintings)}.pt"
         train_set = Sample(task.sets["train"], task.search_rows, num_paintings, task.setup.seed)
         try:
-            sets = train_set, task.sets["search"]
             result = fit(
-                task.learning, *sets, config, task.setup.device, checkpoint, report, on_batch, schedule_steps=steps
+                task.learning, train_set, task.sets["search"], config, task.setup.device, checkpoint, report, on_batch
             )
         except (optuna.TrialPruned, FloatingPointError) as error:  # a trial that diverged must not end the study
             forget(checkpoint)
@@ -93,20 +87,15 @@ def search_training(
         task.learning.load_state_dict(before, strict=False)
 
 
-def trained_weights(task: Task) -> dict[str, Tensor]:
-    """Return a copy of the weights that a task trains."""
-    return {name: p.detach().clone() for name, p in task.learning.named_parameters() if p.requires_grad}
-
-
 def forget(checkpoint: Path) -> None:
     """Remove a trial's checkpoint, which the first process wrote."""
     if rank() == 0:
         checkpoint.unlink(missing_ok=True)
 
 
-def study_name(task: Task, num_epochs: int, num_paintings: int, final_epochs: int) -> str:
+def study_name(task: Task, num_epochs: int, num_paintings: int) -> str:
     """Return the name under which a storage keeps the study of these trials."""
-    return f"{task.key}-{num_epochs}-{num_paintings}-{final_epochs}"
+    return f"{task.key}-{num_epochs}-{num_paintings}"
 
 
 def pictures_per_trial(task: Task, num_epochs: int, num_paintings: int = 0) -> int:

@@ -31,9 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num-trials", type=int, default=8, help="trials of this worker (8)")
     parser.add_argument("--num-epochs", type=int, default=3, help="epochs of each trial (3)")
     parser.add_argument("--num-paintings", type=int, default=0, help="training paintings per epoch (0: all)")
-    final = "epochs of the final training, of which each trial is the beginning (10)"
-    parser.add_argument("--final-epochs", type=int, default=10, metavar="EPOCHS", help=final)
-    parser.add_argument("--final", action="store_true", help="do the final training, with the best values")
+    parser.add_argument("--final", type=int, default=0, metavar="EPOCHS", help="train with the best values instead")
     parser.add_argument(
         "--views", type=int, default=Setup.views, help=f"augmented views kept of each painting ({Setup.views})"
     )
@@ -67,19 +65,15 @@ def work(options: argparse.Namespace) -> None:
 def _search(options: argparse.Namespace) -> optuna.Study | None:
     task = _build_task(options)
     task.start_from(fit_probe(task))
-    return search_training(task, options.num_trials, *_sizes(options), options.storage)
-
-
-def _sizes(options: argparse.Namespace) -> tuple[int, int, int]:
-    return options.num_epochs, options.num_paintings, options.final_epochs
+    return search_training(task, options.num_trials, options.num_epochs, options.num_paintings, options.storage)
 
 
 def _final(options: argparse.Namespace) -> optuna.Study:
     task = _build_task(options)
-    study = open_study(study_name(task, *_sizes(options)), options.storage)
+    study = open_study(study_name(task, options.num_epochs, options.num_paintings), options.storage)
     values = broadcast_object(_best_values(study, options))  # another worker's trial may have ended meanwhile
     task.start_from(fit_probe(task))
-    train_finally(task, values, options.final_epochs)
+    train_finally(task, values, options.final)
     return study
 
 
@@ -102,8 +96,8 @@ def _best_values(study: optuna.Study, options: argparse.Namespace) -> dict[str, 
         return study.best_params
     except ValueError as error:
         raise ValueError(
-            "no trial is complete with --num-epochs {} --num-paintings {} --final-epochs {}: "
-            "give them, and the other options, the values that the search had".format(*_sizes(options))
+            f"no trial is complete with --num-epochs {options.num_epochs} --num-paintings {options.num_paintings}: "
+            "give both, and the other options, the values that the search had"
         ) from error
 
 
